@@ -1,0 +1,197 @@
+#define _GNU_SOURCE
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/size.h"
+
+enum { SPIN = 2000 };
+
+struct un_pool {
+    int threads, started;
+    pthread_t *id;
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
+    unsigned generation; /* of the region, guarded by lock; workers also peek at it while spinning */
+    atomic_uint peek;
+    int busy, quit;
+    un_task_fn fn;
+    void *arg;
+    int64_t tasks;
+    atomic_llong next;
+};
+
+/* Tells the core that this is a spin loop. */
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#else
+    __asm__ volatile("" ::: "memory");
+#endif
+}
+
+typedef struct worker_arg {
+    un_pool *pool;
+    int index;
+} worker_arg;
+
+/* The quota of a version-2 cgroup in processors, rounded up; 0: no limit known. */
+static int cgroup_cpus(void)
+{
+    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+    long long quota, period;
+    int n = 0;
+
+    if (!f)
+        return 0;
+    if (fscanf(f, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0)
+        n = (int)UN_MIN((quota + period - 1) / period, 4096);
+    fclose(f);
+    return n;
+}
+
+int un_cpu_count(void)
+{
+    cpu_set_t set;
+    int n = 1, limit = cgroup_cpus();
+
+    if (!sched_getaffinity(0, sizeof set, &set))
+        n = UN_MAX(1, CPU_COUNT(&set));
+    return limit ? UN_MIN(n, limit) : n;
+}
+
+static void work(un_pool *p, int worker)
+{
+    for (;;) {
+        int64_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+
+        if (i >= p->tasks)
+            return;
+        p->fn(p->arg, i, worker);
+    }
+}
+
+static void *worker_main(void *v)
+{
+    worker_arg a = *(worker_arg *)v;
+    un_pool *p = a.pool;
+    unsigned seen = 0;
+
+    un_free(v);
+    for (;;) {
+        for (int i = 0; i < SPIN && atomic_load_explicit(&p->peek, memory_order_relaxed) == seen; i++)
+            relax();
+        pthread_mutex_lock(&p->lock);
+        while (p->generation == seen && !p->quit)
+            pthread_cond_wait(&p->wake, &p->lock);
+        if (p->quit) {
+            pthread_mutex_unlock(&p->lock);
+            return NULL;
+        }
+        seen = p->generation;
+        pthread_mutex_unlock(&p->lock);
+        work(p, a.index);
+        pthread_mutex_lock(&p->lock);
+        if (--p->busy == 0)
+            pthread_cond_signal(&p->done);
+        pthread_mutex_unlock(&p->lock);
+    }
+}
+
+unet_status un_pool_create(un_pool **out, un_mem *mem, int threads, unet_error *err)
+{
+    un_pool *p;
+
+    *out = NULL;
+    if (threads <= 0)
+        threads = un_cpu_count();
+    p = un_alloc_zero(mem, sizeof *p);
+    if (!p)
+        return un_fail_nomem(err, sizeof *p);
+    p->threads = threads;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    pthread_cond_init(&p->done, NULL);
+    p->id = un_alloc_array(mem, (size_t)threads, sizeof *p->id);
+    if (!p->id) {
+        un_pool_destroy(p);
+        return un_fail_nomem(err, (size_t)threads * sizeof *p->id);
+    }
+    for (int i = 1; i < threads; i++) {
+        worker_arg *a = un_alloc(mem, sizeof *a);
+
+        if (a)
+            *a = (worker_arg){p, i};
+        if (!a || pthread_create(&p->id[i], NULL, worker_main, a)) {
+            un_free(a);
+            un_pool_destroy(p);
+            return un_fail(err, UNET_E_NOMEM, "cannot start thread %d of %d; ask for fewer with --threads", i, threads);
+        }
+        p->started++;
+    }
+    *out = p;
+    return UNET_OK;
+}
+
+void un_pool_destroy(un_pool *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->quit = 1;
+    atomic_fetch_add(&p->peek, 1);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 1; i <= p->started; i++)
+        pthread_join(p->id[i], NULL);
+    pthread_cond_destroy(&p->wake);
+    pthread_cond_destroy(&p->done);
+    pthread_mutex_destroy(&p->lock);
+    un_free(p->id);
+    un_free(p);
+}
+
+int un_pool_threads(const un_pool *p)
+{
+    return p ? p->threads : 1;
+}
+
+void un_pool_run(un_pool *p, un_task_fn fn, void *arg, int64_t tasks)
+{
+    if (!p || p->threads == 1 || tasks <= 1) {
+        for (int64_t i = 0; i < tasks; i++)
+            fn(arg, i, 0);
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    p->fn = fn;
+    p->arg = arg;
+    p->tasks = tasks;
+    p->busy = p->started;
+    atomic_store(&p->next, 0);
+    p->generation++;
+    atomic_store(&p->peek, p->generation);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    work(p, 0);
+    for (int i = 0; i < SPIN; i++) { /* most regions end together: look before sleeping */
+        int busy;
+
+        pthread_mutex_lock(&p->lock);
+        busy = p->busy;
+        pthread_mutex_unlock(&p->lock);
+        if (!busy)
+            return;
+        for (int j = 0; j < 32; j++)
+            relax();
+    }
+    pthread_mutex_lock(&p->lock);
+    while (p->busy)
+        pthread_cond_wait(&p->done, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
