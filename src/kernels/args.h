@@ -1,0 +1,168 @@
+/* The args of each kernel family. `void *` tensors are float or double by the kernel's type. Master weights have the
+ * layout of PyTorch: convolution [co][ci/groups][kd][kh][kw]. Axis order in triples is d, h, w; 2-D has d = 1. */
+#ifndef UN_KERNELS_ARGS_H
+#define UN_KERNELS_ARGS_H
+
+#include "kernels/kernel.h"
+
+/* Activations, with the names and formulas of the field. slope: LeakyReLU's, ELU's alpha. GELU is the exact form (erf). */
+typedef enum un_act { UN_ACT_NONE, UN_ACT_RELU, UN_ACT_LEAKY_RELU, UN_ACT_ELU, UN_ACT_GELU, UN_ACT_SILU, UN_ACT_SIGMOID,
+    UN_ACT_TANH, UN_ACT_COUNT } un_act;
+
+/* Cross-correlation, zero padding. For each output pixel o and tap k the input pixel is o*stride - pad + k*dilation;
+ * taps outside x count as zero; the high side's padding follows from the extents. x.c = ci, y.c = co.
+ * Family conv reads x and writes y. Family conv_dgrad reads y and writes every element of x: the data gradient of a
+ * convolution, and the forward pass of a transposed convolution (whose PyTorch weight [in][out][k] is the [co][ci][k]
+ * of the convolution it transposes: y has `in` channels, x has `out`). bias has the channels of what is written. */
+typedef struct un_conv_args {
+    un_view x, y;
+    const void *w;      /* master [co][ci/groups][kd][kh][kw]; what pack() reads                   */
+    const void *packed; /* packed form, when the kernel has one                                    */
+    const void *bias;   /* NULL: none */
+    int k[3], stride[3], pad[3], dilation[3], groups; /* pad: low side */
+    int act;            /* un_act, applied to what is written after the bias */
+    float slope;
+} un_conv_args;
+
+/* dw[co][ci/groups][k] = sum over n and output pixels of dy x; db[co] = sum of dy. Both are overwritten. */
+typedef struct un_wgrad_args {
+    un_view x, dy;
+    void *dw, *db; /* db NULL: not wanted */
+    int k[3], stride[3], pad[3], dilation[3], groups;
+} un_wgrad_args;
+
+typedef enum un_norm_mode { UN_NORM_BATCH, UN_NORM_INSTANCE, UN_NORM_GROUP } un_norm_mode;
+
+/* y = act(gamma (x - mean) rstd + beta), rstd = 1/sqrt(var + eps), biased variance over the set of the mode: batch over
+ * n,d,h,w; instance over d,h,w; group over d,h,w and c/groups channels. mean and rstd are written: [c] for batch, [n][c]
+ * for instance, [n][groups] for group. Statistics are exact to rounding (two passes or shifted sums; never the
+ * difference of large sums of squares). y may be x only if the caller needs x no more. */
+typedef struct un_norm_args {
+    un_view x, y;
+    const void *gamma, *beta; /* [c]; NULL: 1 and 0 */
+    void *mean, *rstd;
+    void *running_mean, *running_var; /* [c]; NULL: none. running = (1-m) running + m new, variance unbiased (PyTorch) */
+    double momentum, eps;
+    int mode, groups, act;
+    float slope;
+} un_norm_args;
+
+/* Gradients of the same: g = dy * act'(pre-activation recomputed from x). dgamma, dbeta overwritten (NULL: not wanted). */
+typedef struct un_norm_grad_args {
+    un_view x, dy, dx; /* dx may be dy */
+    const void *gamma, *beta, *mean, *rstd;
+    void *dgamma, *dbeta;
+    int mode, groups, act;
+    float slope;
+} un_norm_grad_args;
+
+/* Inference form of batch norm, or a per-channel scale. May run in place. */
+typedef struct un_affine_args {
+    un_view x, y;
+    const void *scale, *shift; /* [c] */
+    int act;
+    float slope;
+} un_affine_args;
+
+/* act: y = f(x). act_grad: y = dx = dy * f'(x), x being the input of the forward pass. In place allowed (y.p == dy.p). */
+typedef struct un_act_args {
+    un_view x, y, dy;
+    int act;
+    float slope;
+} un_act_args;
+
+/* Pooling without padding: output extent floor((in - k)/stride) + 1, or ceil form when y says so (windows are cut at the
+ * edge). maxpool_grad finds the maximum again in x (first in d,h,w order, as PyTorch; NaN wins) and writes all of dx:
+ * dx = scattered dy, plus `add` where add.p is set (the gradient that came along the skip connection). avgpool divides
+ * by the number of pixels inside the input. */
+typedef struct un_pool_args {
+    un_view x, y, dy, dx, add;
+    int k[3], stride[3];
+} un_pool_args;
+
+/* Resampling to the extents of y. linear 0: nearest (index floor(o*in/out)); 1: linear on all three axes, half-pixel
+ * centres, or aligned corners. upsample_grad reads dy through `y` and writes the adjoint to `x` (all of it). */
+typedef struct un_upsample_args {
+    un_view x, y;
+    int linear, align_corners;
+} un_upsample_args;
+
+typedef struct un_add_args {
+    un_view a, b, y; /* y may be a or b */
+} un_add_args;
+
+typedef struct un_copy_args {
+    un_view x, y;
+} un_copy_args;
+
+/* y = x * keep / (1-p), keep from Philox: key = seed, counter = (element index inside the sample, sample number `first` +
+ * n, node, step). spatial: one decision for a channel of a sample. */
+typedef struct un_dropout_args {
+    un_view x, y;
+    double p;
+    int spatial;
+    uint64_t seed;
+    const uint32_t *step; /* read at run time: [0] step, [1] number of the first sample of the view in its batch */
+    uint32_t node;
+} un_dropout_args;
+
+typedef struct un_softmax_args {
+    un_view x, y;  /* y may be x */
+    int sigmoid;   /* 1: independent sigmoids */
+} un_softmax_args;
+
+/* Losses read logits and write value (1 element) and dlogits, the gradient of weight * value. Pixels with target -1 and
+ * pixels of weight 0 are left out everywhere, their gradient is 0. `form`: softmax over c channels with index targets;
+ * binary: c = 1, sigmoid, index targets 0/1; multilabel: c sigmoids, multi-hot targets in `soft` (target -1 still ignores).
+ *
+ * ce   = sum_p w_p cw[t_p] (-log prob of target) / sum_p w_p cw[t_p]   (BCE for the sigmoid forms: mean over pixels and
+ *        channels; cw: [c] (binary: [2]) or NULL; smoothing: label smoothing as PyTorch's)
+ * dice = 1 - mean over classes of (2 sum_p w p t + smooth) / (sum_p w p + sum_p w t + smooth), sums over the whole view
+ *        (batch 1) or for each n and then the mean (batch 0); classes without background (class 0) unless background = 1;
+ *        squared = 1: squares in the denominator (V-Net). cw weighs the mean over classes. */
+typedef enum un_loss_form { UN_LOSS_SOFTMAX, UN_LOSS_BINARY, UN_LOSS_MULTILABEL } un_loss_form;
+typedef struct un_loss_args {
+    un_view logits, dlogits;
+    const int32_t *target;    /* [n][d][h][w] dense; -1: ignore */
+    const float *pixel_weight; /* same shape, or NULL */
+    const float *soft;        /* [n][d][h][w][c] dense, multilabel only */
+    const float *class_weight;
+    void *value;
+    double weight, smoothing, smooth;
+    int form, batch, background, squared;
+    int add; /* 1: dlogits += (several losses on one output) */
+} un_loss_args;
+
+typedef struct un_sumsq_args {
+    const void *x;
+    int64_t count;
+    double *sum; /* double for both types */
+} un_sumsq_args;
+
+/* Scalars that change from step to step; read at run time. */
+typedef struct un_hyper {
+    double lr, grad_scale; /* gradient is multiplied by grad_scale first (clipping, mean over groups) */
+    int64_t step;          /* 1-based: bias correction */
+    double ema_decay;
+} un_hyper;
+
+/* Flat update of one parameter tensor. sgd: v = mu v + g; w -= lr (g + mu v if nesterov else v); weight decay coupled.
+ * adam: PyTorch's Adam/AdamW (decoupled = 1), eps outside the root after bias correction. ema: v = d v + (1-d) w, d =
+ * min(ema_decay, (1+step)/(10+step)). */
+typedef struct un_optim_args {
+    void *w, *m, *v; /* parameter, first, second moment (sgd: m is the momentum buffer; ema: m is the average) */
+    const void *g;
+    int64_t count;
+    const un_hyper *hyper;
+    double lr_mult, weight_decay, beta1, beta2, eps, momentum;
+    int nesterov, decoupled;
+} un_optim_args;
+
+typedef struct un_axpby_args {
+    const void *x;
+    void *y;
+    double a, b;
+    int64_t count;
+} un_axpby_args;
+
+#endif
