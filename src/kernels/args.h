@@ -24,7 +24,8 @@ typedef struct un_conv_args {
     float slope;
 } un_conv_args;
 
-/* dw[co][ci/groups][k] = sum over n and output pixels of dy x; db[co] = sum of dy. Both are overwritten. */
+/* dw[co][ci/groups][k] = sum over n and output pixels of dy x; db[co] = sum of dy. Both are overwritten.
+ * dw NULL: only db is wanted (x unused then): the bias gradient of a transposed convolution. */
 typedef struct un_wgrad_args {
     un_view x, dy;
     void *dw, *db; /* db NULL: not wanted */
