@@ -8,7 +8,7 @@ double un_exp(double x);             /* 0 below -745, +inf above 709.78         
 double un_log(double x);             /* x > 0; -inf at 0, NaN below                      */
 double un_pow(double x, double y);   /* x >= 0; exp(y log x), error grows with |y log x| */
 double un_tanh(double x);
-double un_erf(double x);             /* absolute error below 1e-15                       */
+double un_erf(double x);             /* absolute error below 2e-15                       */
 double un_cos2pi(double turns);      /* cos(2 pi turns), |turns| < 1e9                   */
 double un_sin2pi(double turns);
 double un_floor(double x);
