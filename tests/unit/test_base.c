@@ -26,8 +26,8 @@ TEST(math_matches_libm)
         CHECK_NEAR(rel(un_log(y), log(y)), 0, 5e-16);
         CHECK_NEAR(rel(un_tanh(s), tanh(s)), 0, 3e-15);
         CHECK_NEAR(un_erf(s), erf(s), 2e-15);
-        CHECK_NEAR(un_sin2pi(s), sin(2 * M_PI * (s - floor(s))), 2e-15);
-        CHECK_NEAR(un_cos2pi(s), cos(2 * M_PI * (s - floor(s))), 2e-15);
+        CHECK_NEAR(un_sin2pi(s), sin(2 * M_PI * (s - floor(s))), 4e-15); /* the argument of the reference is rounded */
+        CHECK_NEAR(un_cos2pi(s), cos(2 * M_PI * (s - floor(s))), 4e-15); /* the argument of the reference is rounded */
     }
     CHECK(un_exp(1000) == INFINITY && un_exp(-1000) == 0 && isnan(un_log(-1)) && un_log(0) == -INFINITY);
     CHECK_NEAR(rel(un_pow(0.9, 1000), pow(0.9, 1000)), 0, 1e-13);
