@@ -1,0 +1,101 @@
+/* What one key cannot check: lengths of lists against the depth, numbers that must agree. */
+#include "config/config.h"
+
+#include "base/size.h"
+
+static unet_status wrong(unet_error *err, const char *key, const char *fmt, int a, int b)
+{
+    char text[256];
+    un_text t;
+
+    un_text_init(&t, NULL, sizeof text);
+    un_text_printf(&t, fmt, a, b);
+    un_fail_file(err, UNET_E_CONFIG, key, "%s: %s", key, t.failed ? "wrong value" : t.s);
+    un_text_free(&t);
+    return UNET_E_CONFIG;
+}
+
+/* One entry, or as many as there are levels. */
+static int fits(int n, int levels)
+{
+    return n == 1 || n == levels || n == UN_CFG_LIST_AUTO;
+}
+
+static unet_status check_model(const un_cfg_model *m, unet_error *err)
+{
+    for (int i = 0; i < m->kernel.n; i++)
+        for (int j = 0; j < 3; j++)
+            if (m->kernel.v[i][j] % 2 == 0)
+                return wrong(err, "model.kernel", "%d is even; kernels are 1, 3 or 5", m->kernel.v[i][j], 0);
+    if (!un_is_auto(m->depth)) {
+        if (!fits(m->kernel.n, m->depth + 1))
+            return wrong(err, "model.kernel", "%d entries; one, or depth + 1 = %d", m->kernel.n, m->depth + 1);
+        if (!fits(m->convs_per_level.n, m->depth + 1))
+            return wrong(err, "model.convs_per_level", "%d entries; one, or depth + 1 = %d", m->convs_per_level.n,
+                m->depth + 1);
+        if (!fits(m->strides.n, m->depth))
+            return wrong(err, "model.strides", "%d entries; one, or depth = %d", m->strides.n, m->depth);
+        if (!fits(m->skips.n, m->depth))
+            return wrong(err, "model.skips", "%d entries; one, or depth = %d", m->skips.n, m->depth);
+    }
+    if (un_is_auto(m->classes))
+        return UNET_OK;
+    if (m->head == UN_CFG_HEAD_SIGMOID && m->classes != 2)
+        return wrong(err, "model.classes", "%d classes; a sigmoid head tells 2 (background and foreground)", m->classes, 0);
+    if (m->head == UN_CFG_HEAD_SOFTMAX && m->classes < 2)
+        return wrong(err, "model.classes", "%d class; a softmax head needs 2 or more", m->classes, 0);
+    return UNET_OK;
+}
+
+static unet_status check_data(const un_config *c, unet_error *err)
+{
+    const un_cfg_data *d = &c->data;
+    const int classes = un_is_auto(c->model.classes) ? d->classes.n : c->model.classes;
+
+    if (d->classes.n > 0 && d->classes.n != classes)
+        return wrong(err, "data.classes", "%d names for model.classes = %d", d->classes.n, classes);
+    for (int i = 0; i < d->mapping.n; i++) {
+        const un_cfg_map *m = &d->mapping.v[i];
+
+        if (un_is_auto(m->value) == (m->color == UN_AUTO_COLOUR))
+            return wrong(err, "data.mapping", "entry %d needs a value or a color, and not both", i + 1, 0);
+        if (!un_is_auto(m->to) && m->to < m->value)
+            return wrong(err, "data.mapping", "entry %d: 'to' is below 'value'", i + 1, 0);
+        if (classes > 0 && m->class >= classes)
+            return wrong(err, "data.mapping", "class %d, but the classes end at %d", m->class, classes - 1);
+    }
+    for (int i = 0; i < d->foreground.n; i++)
+        if (classes > 0 && d->foreground.v[i] >= classes)
+            return wrong(err, "data.foreground", "class %d, but the classes end at %d", d->foreground.v[i], classes - 1);
+    if (d->val_share + d->test_share > 0.95)
+        return wrong(err, "data.test_share", "val_share and test_share leave nothing to train on", 0, 0);
+    if (d->mean.n != d->std.n)
+        return wrong(err, "data.std", "%d entries, but data.mean has %d", d->std.n, d->mean.n);
+    if (c->loss.class_weights.n > 0 && classes > 0 && c->loss.class_weights.n != classes)
+        return wrong(err, "loss.class_weights", "%d weights for %d classes", c->loss.class_weights.n, classes);
+    return UNET_OK;
+}
+
+unet_status un_config_check(const un_config *c, unet_error *err)
+{
+    const un_cfg_train *t = &c->train;
+    unet_status st = check_model(&c->model, err);
+    double sum = 0;
+
+    if (!st)
+        st = check_data(c, err);
+    if (st)
+        return st;
+    if (!un_is_auto(t->batch) && !un_is_auto(t->ghost_batch) && t->batch % t->ghost_batch)
+        return wrong(err, "train.ghost_batch", "%d does not divide train.batch = %d", t->ghost_batch, t->batch);
+    if (c->model.dims == 2 && !un_is_auto(t->patch[0]) && t->patch[0] != 1)
+        return wrong(err, "train.patch", "depth %d in a 2-D network; write [h, w]", t->patch[0], 0);
+    for (int i = 0; i < c->loss.terms.n; i++) {
+        sum += c->loss.terms.v[i].weight;
+        if (c->loss.terms.v[i].name == UN_CFG_LOSS_BCE && c->model.head == UN_CFG_HEAD_SOFTMAX)
+            return wrong(err, "loss.terms", "bce needs a sigmoid or multilabel head; a softmax head takes ce", 0, 0);
+    }
+    if (!(sum > 0))
+        return wrong(err, "loss.terms", "all weights are 0", 0, 0);
+    return UNET_OK;
+}
