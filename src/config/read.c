@@ -578,8 +578,8 @@ unet_status un_config_set(un_config *c, un_mem *mem, const char *assignment, une
     if (strpbrk(eq + 1, "\r\n"))
         return un_fail_file(err, UNET_E_CONFIG, key, "%s: the value must be on one line", key);
     un_text_init(&text, mem, UN_YAML_BYTES);
-    /* in flow style, so that nothing in the value can reach another key */
-    un_text_printf(&text, "{%s: {%s: ", s->name, f->key);
+    /* in block style and on one line, so that nothing in the value can reach another key */
+    un_text_printf(&text, "%s:\n  %s: ", s->name, f->key);
     if (f->kind == UN_KIND_STR || f->kind == UN_KIND_COLOUR) {
         if (eq[1] == '"' || eq[1] == '[')
             un_text_add(&text, eq + 1);
@@ -588,7 +588,6 @@ unet_status un_config_set(un_config *c, un_mem *mem, const char *assignment, une
     } else {
         un_text_add(&text, eq[1] ? eq + 1 : "\"\"");
     }
-    un_text_add(&text, "}}");
     st = text.failed ? un_fail(err, UNET_E_LIMIT, "the value is too long")
                      : un_config_parse(c, mem, text.s, text.n, assignment, err);
     un_text_free(&text);

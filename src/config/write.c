@@ -11,6 +11,10 @@ static void add_number(un_text *t, double v)
     char buf[40] = "", *e;
     un_text one;
 
+    if (v > -1e15 && v < 1e15 && v == (double)(int64_t)v) {
+        un_text_printf(t, "%lld", (long long)v);
+        return;
+    }
     un_text_init(&one, t->mem, sizeof buf);
     un_text_number(&one, v);
     if (one.failed || one.n >= sizeof buf) {
