@@ -1,0 +1,259 @@
+/* What can be said of a network before it runs: reach, cost, a table of its layers and a drawing of the U. */
+#include "model/build.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
+
+typedef struct span {
+    int set;
+    int64_t lo, hi;
+} span;
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a >= 0 ? a / b : -((-a + b - 1) / b);
+}
+
+/* The pixels of input i of the node that the pixels `o` of its output depend on, on one axis. */
+static span needs(const un_node *n, int i, int axis, span o, const un_shape *s)
+{
+    span r = o;
+
+    if (n->op == UN_OP_CONV) {
+        const un_conv_attr *a = &n->attr.conv;
+
+        r.lo = o.lo * a->stride[axis] - a->pad[axis];
+        r.hi = o.hi * a->stride[axis] - a->pad[axis] + (int64_t)(a->k[axis] - 1) * a->dilation[axis];
+    } else if (n->op == UN_OP_CONV_TRANSPOSE) {
+        const un_conv_attr *a = &n->attr.conv;
+        int64_t reach = (int64_t)(a->k[axis] - 1) * a->dilation[axis];
+
+        r.lo = floor_div(o.lo + a->pad[axis] - reach + a->stride[axis] - 1, a->stride[axis]);
+        r.hi = floor_div(o.hi + a->pad[axis], a->stride[axis]);
+    } else if (n->op == UN_OP_MAX_POOL || n->op == UN_OP_AVG_POOL) {
+        r.lo = o.lo * n->attr.pool.stride[axis];
+        r.hi = o.hi * n->attr.pool.stride[axis] + n->attr.pool.k[axis] - 1;
+    } else if (n->op == UN_OP_UPSAMPLE) {
+        const int f = n->attr.upsample.factor[axis], linear = n->attr.upsample.linear && f > 1;
+
+        /* half-pixel centres: (o + 1/2)/f - 1/2 lies between the two pixels that count */
+        r.lo = linear ? floor_div(2 * o.lo + 1 - f, 2 * f) : floor_div(o.lo, f);
+        r.hi = linear ? floor_div(2 * o.hi + 1 - f, 2 * f) + 1 : floor_div(o.hi, f);
+    } else if (n->op == UN_OP_CROP && i == 0) {
+        const un_shape x = s[n->in[0]], y = s[n->out[0]];
+        const int from[3] = {(x.d - y.d) / 2, (x.h - y.h) / 2, (x.w - y.w) / 2};
+
+        r.lo = o.lo + from[axis];
+        r.hi = o.hi + from[axis];
+    }
+    return r;
+}
+
+/* Spreads the span of output pixel o back to the input. */
+static span spread(const un_graph *g, const un_shape *s, span *spans, int axis, int64_t o)
+{
+    memset(spans, 0, (size_t)g->n_values * sizeof *spans);
+    spans[g->output[0]] = (span){1, o, o};
+    for (int id = g->n_nodes - 1; id >= 0; id--) {
+        const un_node *n = &g->node[id];
+        const span out = spans[n->out[0]];
+
+        for (int i = 0; i < n->n_in && out.set; i++) {
+            span *in = &spans[n->in[i]], want;
+
+            if (g->value[n->in[i]].store != UN_STORE_ACT || (n->op == UN_OP_CROP && i == 1))
+                continue;
+            want = needs(n, i, axis, out, s);
+            in->lo = in->set ? UN_MIN(in->lo, want.lo) : want.lo;
+            in->hi = in->set ? UN_MAX(in->hi, want.hi) : want.hi;
+            in->set = 1;
+        }
+    }
+    return spans[g->input[0]];
+}
+
+unet_status un_model_reach(const un_graph *g, const int grid[3], un_reach *out, unet_error *err)
+{
+    un_shape *s = un_alloc_array(g->mem, (size_t)g->n_values, sizeof *s);
+    span *spans = un_alloc_array(g->mem, (size_t)g->n_values, sizeof *spans);
+    unet_status st = UNET_OK;
+
+    memset(out, 0, sizeof *out);
+    if (!s || !spans) {
+        st = un_fail_nomem(err, (size_t)g->n_values * sizeof *s);
+        goto done;
+    }
+    /* large enough for valid padding; extents only, nothing of that size is made */
+    s[g->input[0]] = (un_shape){1, grid[0] > 1 ? 1024 * grid[0] : 64, 1024 * grid[1], 1024 * grid[2],
+        UN_MAX(g->value[g->input[0]].channels, 1)};
+    st = un_graph_infer(g, s, err);
+    for (int axis = 0; axis < 3 && !st; axis++) {
+        const un_shape x = s[g->input[0]], y = s[g->output[0]];
+        const int in[3] = {x.d, x.h, x.w}, o[3] = {y.d, y.h, y.w};
+        const int64_t shift = (in[axis] - o[axis]) / 2; /* valid padding: where the output lies in the input */
+        const int64_t first = o[axis] / 2 / grid[axis] * grid[axis];
+
+        for (int64_t p = first; p < first + grid[axis]; p++) {
+            const span r = spread(g, s, spans, axis, p);
+
+            out->before[axis] = (int)UN_MAX((int64_t)out->before[axis], p + shift - r.lo);
+            out->after[axis] = (int)UN_MAX((int64_t)out->after[axis], r.hi - p - shift);
+        }
+    }
+    for (int i = 0; i < g->n_nodes; i++)
+        out->whole_patch |= g->node[i].op == UN_OP_NORM && g->node[i].attr.norm.mode != 0;
+done:
+    un_free(s);
+    un_free(spans);
+    return st;
+}
+
+unet_status un_model_cost(const un_graph *g, un_shape input, un_cost *out, unet_error *err)
+{
+    un_shape *s = un_alloc_array(g->mem, (size_t)g->n_values, sizeof *s);
+    unet_status st;
+
+    memset(out, 0, sizeof *out);
+    if (!s)
+        return un_fail_nomem(err, (size_t)g->n_values * sizeof *s);
+    s[g->input[0]] = input;
+    st = un_graph_infer(g, s, err);
+    for (int i = 0; i < g->n_params; i++) {
+        out->params += g->param[i].count;
+        out->trainable += g->param[i].trainable ? g->param[i].count : 0;
+    }
+    for (int i = 0; i < g->n_nodes && !st; i++) {
+        const un_op_rules *r = un_op_describe(g->node[i].op)->rules;
+
+        out->macs += r->macs ? r->macs(g, &g->node[i], s) : 0;
+    }
+    for (int i = 0; i < g->n_values && !st; i++)
+        if (g->value[i].store == UN_STORE_ACT)
+            out->activation_bytes += un_shape_count(s[i]) * (int64_t)sizeof(float);
+    un_free(s);
+    return st;
+}
+
+/* 1234567 -> "1,234,567" */
+static void add_count(un_text *t, int64_t v)
+{
+    if (v >= 1000) {
+        add_count(t, v / 1000);
+        un_text_printf(t, ",%03d", (int)(v % 1000));
+    } else {
+        un_text_printf(t, "%d", (int)v);
+    }
+}
+
+static void add_shape(un_text *t, un_shape s)
+{
+    if (s.d > 1)
+        un_text_printf(t, "%dx", s.d);
+    un_text_printf(t, "%dx%dx%d", s.h, s.w, s.c);
+}
+
+static void add_layers(un_text *t, const un_graph *g, const un_shape *s)
+{
+    un_text_printf(t, "%-18s %-14s %-20s %12s %12s\n", "layer", "operator", "output", "parameters", "M mult-adds");
+    for (int i = 0; i < g->n_nodes; i++) {
+        const un_node *n = &g->node[i];
+        const un_op_info *info = un_op_describe(n->op);
+        int64_t params = 0;
+        un_text shape;
+
+        for (int k = 0; k < n->n_in; k++)
+            if (g->value[n->in[k]].store == UN_STORE_PARAM)
+                params += g->param[g->value[n->in[k]].param].count;
+        un_text_init(&shape, g->mem, 128);
+        add_shape(&shape, s[n->out[0]]);
+        un_text_printf(t, "%-18s %-14s %-20s %12lld %12.1f\n", n->name, info->name, shape.failed ? "" : shape.s,
+            (long long)params, info->rules->macs ? info->rules->macs(g, n, s) / 1e6 : 0);
+        un_text_free(&shape);
+    }
+}
+
+/* One line for each level, the encoder on the left and the decoder on the right. */
+static void add_u(un_text *t, const un_cfg_model *m)
+{
+    for (int level = 0; level < m->depth; level++)
+        un_text_printf(t, "%*s[%4d] %s%*s [%4d]\n", 4 * level, "", un_model_filters(m, level),
+            un_config_int_at(&m->skips, level) ? "--skip-->" : "         ", 8 * (m->depth - 1 - level), "",
+            un_model_filters(m, level));
+    un_text_printf(t, "%*s[%4d] bottom\n", 4 * m->depth, "", un_model_filters(m, m->depth));
+}
+
+unet_status un_model_describe(
+    un_text *t, const un_graph *g, const un_cfg_model *m, un_shape input, unet_error *err)
+{
+    un_shape *s = un_alloc_array(g->mem, (size_t)g->n_values, sizeof *s);
+    un_cost cost;
+    un_reach reach;
+    int grid[3];
+    unet_status st;
+
+    if (!s)
+        return un_fail_nomem(err, (size_t)g->n_values * sizeof *s);
+    s[g->input[0]] = input;
+    un_model_grid(m, grid);
+    st = un_graph_infer(g, s, err);
+    if (!st)
+        st = un_model_cost(g, input, &cost, err);
+    if (!st)
+        st = un_model_reach(g, grid, &reach, err);
+    if (!st) {
+        add_layers(t, g, s);
+        un_text_add(t, "\nparameters       ");
+        add_count(t, cost.params);
+        un_text_add(t, "\nmultiply-adds    ");
+        add_count(t, (int64_t)cost.macs);
+        un_text_printf(t, "\nreceptive field  %dx%dx%d px (d, h, w)%s\n", reach.before[0] + reach.after[0] + 1,
+            reach.before[1] + reach.after[1] + 1, reach.before[2] + reach.after[2] + 1,
+            reach.whole_patch ? "; the norms look at the whole patch" : "");
+        un_text_add(t, "activations      ");
+        add_count(t, cost.activation_bytes);
+        un_text_add(t, " bytes when all are kept\n\n");
+        add_u(t, m);
+        if (t->failed)
+            st = un_fail_nomem(err, t->n);
+    }
+    un_free(s);
+    return st;
+}
+
+static void box(un_text *t, double x, double y, double w, double h, const char *fill, const char *label)
+{
+    un_text_printf(t, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\" stroke=\"#333\"/>\n", (int)x, (int)y,
+        (int)w, (int)h, fill);
+    un_text_printf(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", (int)(x + w / 2), (int)(y + h + 13), label);
+}
+
+void un_model_drawing(un_text *t, const un_cfg_model *m, un_shape input)
+{
+    enum { STEP_X = 90, STEP_Y = 74, BOX_H = 40, LEFT = 20, TOP = 20, BOX_W = 56 };
+    const int width = LEFT * 2 + STEP_X * (2 * m->depth) + BOX_W, height = TOP * 2 + STEP_Y * (m->depth + 1);
+    char label[48];
+
+    un_text_printf(t,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
+        "font-family=\"sans-serif\" font-size=\"11\">\n<title>U-Net, %d poolings, input %dx%dx%dx%d</title>\n"
+        "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+        width, height, width, height, m->depth, input.d, input.h, input.w, input.c);
+    for (int level = 0; level <= m->depth; level++) {
+        const int y = TOP + STEP_Y * level, xl = LEFT + STEP_X * level, xr = LEFT + STEP_X * (2 * m->depth - level);
+
+        if (level < m->depth) {
+            if (un_config_int_at(&m->skips, level))
+                un_text_printf(t, "<path d=\"M%d %dH%d\" stroke=\"#888\" stroke-dasharray=\"5 3\" fill=\"none\"/>\n",
+                    xl + BOX_W, y + BOX_H / 2, xr);
+            un_text_printf(t, "<path d=\"M%d %dL%d %dM%d %dL%d %d\" stroke=\"#333\" fill=\"none\"/>\n", xl + BOX_W,
+                y + BOX_H, xl + STEP_X, y + STEP_Y, xr - STEP_X + BOX_W, y + STEP_Y, xr, y + BOX_H);
+        }
+        snprintf(label, sizeof label, "%d filters", un_model_filters(m, level));
+        box(t, xl, y, BOX_W, BOX_H, "#9ecae1", label);
+        if (level < m->depth)
+            box(t, xr, y, BOX_W, BOX_H, "#a1d99b", label);
+    }
+    un_text_add(t, "</svg>\n");
+}
