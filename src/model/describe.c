@@ -74,6 +74,38 @@ static span spread(const un_graph *g, const un_shape *s, span *spans, int axis, 
     return spans[g->input[0]];
 }
 
+/* Whether every pooling divides its input on an axis: valid padding then crops the same on both sides. */
+static int pools_exactly(const un_graph *g, const un_shape *s, int axis)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        const un_node *n = &g->node[i];
+        const un_shape x = s[n->in[0]];
+        const int extent[3] = {x.d, x.h, x.w};
+
+        if ((n->op == UN_OP_MAX_POOL || n->op == UN_OP_AVG_POOL) && extent[axis] % n->attr.pool.stride[axis])
+            return 0;
+    }
+    return 1;
+}
+
+/* Shapes for an input large enough for valid padding, on which every pooling is exact; only extents, nothing of that
+ * size is made. */
+static unet_status infer_exact(const un_graph *g, const int grid[3], un_shape *s, unet_error *err)
+{
+    int in[3] = {grid[0] > 1 ? 1024 * grid[0] : 64, 1024 * grid[1], 1024 * grid[2]};
+    unet_status st = UNET_OK;
+
+    for (int axis = 0; axis < 3 && !st; axis++)
+        for (int i = 0; i < grid[axis] && !st; i++) {
+            s[g->input[0]] = (un_shape){1, in[0], in[1], in[2], UN_MAX(g->value[g->input[0]].channels, 1)};
+            st = un_graph_infer(g, s, err);
+            if (st || pools_exactly(g, s, axis))
+                break;
+            in[axis]++;
+        }
+    return st;
+}
+
 unet_status un_model_reach(const un_graph *g, const int grid[3], un_reach *out, unet_error *err)
 {
     un_shape *s = un_alloc_array(g->mem, (size_t)g->n_values, sizeof *s);
@@ -85,10 +117,7 @@ unet_status un_model_reach(const un_graph *g, const int grid[3], un_reach *out, 
         st = un_fail_nomem(err, (size_t)g->n_values * sizeof *s);
         goto done;
     }
-    /* large enough for valid padding; extents only, nothing of that size is made */
-    s[g->input[0]] = (un_shape){1, grid[0] > 1 ? 1024 * grid[0] : 64, 1024 * grid[1], 1024 * grid[2],
-        UN_MAX(g->value[g->input[0]].channels, 1)};
-    st = un_graph_infer(g, s, err);
+    st = infer_exact(g, grid, s, err);
     for (int axis = 0; axis < 3 && !st; axis++) {
         const un_shape x = s[g->input[0]], y = s[g->output[0]];
         const int in[3] = {x.d, x.h, x.w}, o[3] = {y.d, y.h, y.w};

@@ -40,7 +40,7 @@ TEST(classic_counts)
     build("model: {" CLASSIC ", norm: batch}");
     CHECK_OK(un_model_cost(graph, (un_shape){1, 1, 256, 256, 3}, &cost, &err), &err);
     CHECK_INT(cost.trainable, 31037698);
-    CHECK_NEAR(cost.macs / 1e9, 54.7, 0.4);
+    CHECK_NEAR(cost.macs / 1e9, 48.2, 0.05);
     p = un_graph_find_param(graph, "enc0.conv0.weight");
     CHECK(p >= 0);
     CHECK_INT(graph->param[p].dims[0], 64);
@@ -66,8 +66,9 @@ TEST(paper_2015)
     CHECK_INT(out.w, 388);
     CHECK_INT(out.c, 2);
     CHECK_OK(un_model_reach(graph, (int[]){1, 16, 16}, &r, &err), &err);
-    CHECK(r.before[1] <= 92 && r.after[1] <= 92 + 15); /* valid: an output sees no more than the border of 92 allows */
-    CHECK(r.before[1] >= 80);
+    /* output 0 lies at input 92 and sees input 0; the 15 others of its cell of 16 see the same from further away */
+    CHECK(r.before[1] >= 92 && r.before[1] <= 92 + 15);
+    CHECK_INT(r.before[1], r.after[1]);
     CHECK_INT(r.before[0], 0);
     CHECK(!r.whole_patch);
 }
