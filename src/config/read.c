@@ -290,7 +290,7 @@ static unet_status read_records(const un_cfg_reader *r, const un_cfg_field *f, c
         return fail_node(r, n, "%s: a list is wanted, as [{%s: ...}, {...}]", f->key, rec->fields[0].key);
     if ((size_t)n->count > rec->max)
         return fail_node(r, n, "%s: more than %zu entries", f->key, rec->max);
-    arena = un_arena_create(NULL);
+    arena = un_arena_create(r->mem);
     if (!arena)
         return un_fail_nomem(r->err, 0);
     memset(at, 0, f->size);
@@ -450,7 +450,7 @@ static unet_status set_defaults(const un_cfg_reader *r, const un_cfg_struct *s, 
 
 unet_status un_config_init(un_config *c, un_mem *mem, unet_error *err)
 {
-    const un_cfg_reader r = {"defaults", err};
+    const un_cfg_reader r = {"defaults", mem, err};
     un_arena *arena = un_arena_create(mem);
     unet_status st = UNET_OK;
 
@@ -491,7 +491,7 @@ static unet_status read_config(const un_cfg_reader *r, const un_yaml *root, un_c
 unet_status un_config_parse(
     un_config *c, un_mem *mem, const char *text, size_t size, const char *name, unet_error *err)
 {
-    const un_cfg_reader r = {name, err};
+    const un_cfg_reader r = {name, mem, err};
     un_arena *arena = un_arena_create(mem);
     un_config *copy = un_alloc(mem, sizeof *copy);
     un_yaml *root = NULL;

@@ -49,6 +49,7 @@ const char *un_cfg_kind_name(un_cfg_kind kind);
 /* read.c: a value into its member `at`; a whole section or record, unknown and repeated keys refused. */
 typedef struct un_cfg_reader {
     const char *name; /* of the text, for messages */
+    un_mem *mem;
     unet_error *err;
 } un_cfg_reader;
 unet_status un_cfg_read_value(const un_cfg_reader *r, const un_cfg_field *f, const un_yaml *node, void *at);

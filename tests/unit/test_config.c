@@ -258,3 +258,21 @@ TEST(keys)
     un_config_key(un_config_key_count(), &k);
     CHECK(!k.section);
 }
+
+/* Every allocation may fail; nothing leaks. */
+TEST(no_memory)
+{
+    static const char text[] = "data: {classes: [a, b]}\nloss: {terms: [ce]}\n";
+    un_mem *mem = un_mem_create(NULL);
+    unet_status st = UNET_E_NOMEM;
+
+    fresh();
+    for (int64_t n = 1; st; n++) {
+        un_mem_fail_at(mem, n);
+        st = un_config_parse(&cfg, mem, text, sizeof text - 1, "c", &err);
+        CHECK(st == UNET_OK || st == UNET_E_NOMEM);
+        CHECK_INT(un_mem_live(mem), 0);
+    }
+    CHECK_STR(cfg.data.classes.v[1].name, "b");
+    un_mem_destroy(mem);
+}
