@@ -2,6 +2,8 @@
 #include "test.h"
 
 #include "base/size.h"
+#include "graph/autodiff.h"
+#include "kernels/args.h"
 #include "model/build.h"
 
 static un_config cfg;
@@ -203,4 +205,47 @@ TEST(training_form)
                  !graph->node[i].attr.norm.use_running;
     CHECK_INT(before, 18);
     CHECK_INT(after, 18);
+}
+
+/* Each kind of network can be trained: every trainable parameter gets a gradient, shapes fit through the backward pass. */
+TEST(gradients_reach_all)
+{
+    static const char *const text[] = {
+        "norm: batch, dropout: 0.1",
+        "norm: instance, upsample: bilinear, activation: leaky_relu, padding: valid",
+        "norm: group, upsample: nearest, activation: elu, dropout: 0.3, dropout_at: all, dropout_spatial: true",
+        "norm: none, activation: gelu, skips: [true, false], downsample: conv",
+        "norm: batch, activation: none, downsample: avgpool, bias: on, kernel: [5, 3, 1]",
+    };
+    char buf[512];
+
+    for (int i = 0; i < 10; i++) {
+        const un_attr loss = {.loss = {.form = UN_LOSS_SOFTMAX, .weight = 1, .smooth = 1, .batch = 1}};
+        un_shape *s, in = {2, i < 5 ? 1 : 64, 64, 64, 2}, out;
+        int target;
+
+        snprintf(buf, sizeof buf, "model: {dims: %d, in_channels: 2, classes: 3, depth: 2, base_filters: 4, head: softmax, %s}",
+            i < 5 ? 2 : 3, text[i % 5]);
+        build(buf);
+        out = output_of(in);
+        un_model_set_training(graph, 1);
+        target = un_graph_input(graph, "target", UN_TYPE_I32, 1);
+        un_graph_node(graph, UN_OP_LOSS_CE, "loss", (int[]){graph->output[0], target}, 2, &loss);
+        CHECK_OK(un_autodiff(graph, &err), &err);
+        CHECK_OK(un_graph_check(graph, &err), &err);
+        s = un_alloc_array(NULL, (size_t)graph->n_values, sizeof *s);
+        s[graph->input[0]] = in;
+        s[target] = (un_shape){out.n, out.d, out.h, out.w, 1};
+        CHECK_OK(un_graph_infer(graph, s, &err), &err);
+        un_free(s);
+        for (int k = 0; k < graph->n_params; k++) {
+            int found = 0;
+
+            for (int v = 0; v < graph->n_values; v++)
+                found |= graph->value[v].store == UN_STORE_GRAD && graph->value[v].param == k &&
+                         graph->value[v].producer >= 0;
+            if (found != graph->param[k].trainable)
+                un_test_fail(__FILE__, __LINE__, "%s: gradient of %s", buf, graph->param[k].name);
+        }
+    }
 }
