@@ -96,7 +96,7 @@ typedef enum un_store {
     UN_STORE_PARAM, /* the model's parameter block                                          */
     UN_STORE_GRAD   /* the gradient block: same layout as the parameter block               */
 } un_store;
-typedef enum un_type { UN_TYPE_REAL, UN_TYPE_I32 } un_type; /* REAL: float or double, the plan decides */
+typedef enum un_type { UN_TYPE_REAL, UN_TYPE_F32, UN_TYPE_I32 } un_type; /* REAL: float or double, the plan decides */
 
 typedef struct un_value {
     const char *name;

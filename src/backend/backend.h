@@ -1,0 +1,65 @@
+/* What a backend does: takes a whole plan and runs it. The CPU's is cpu/; others (CUDA) fill the same table.
+ *
+ * Blocks (parameters, gradients, moments) belong to the caller and are in the backend's memory; all have the layout of
+ * the graph's parameter block, with elements of the plan's real type. */
+#ifndef UN_BACKEND_BACKEND_H
+#define UN_BACKEND_BACKEND_H
+
+#include "base/cpu.h"
+#include "base/pool.h"
+#include "ir/plan.h"
+
+typedef struct un_blocks {
+    void *param; /* written by apply plans and by norms that update running values */
+    void *grad;
+    void *m, *v; /* moments of the optimiser */
+    void *ema;
+} un_blocks;
+
+typedef struct un_program_spec {
+    const un_plan *plan; /* must outlive the program */
+    un_blocks blocks;
+    un_pool *pool;       /* NULL: the caller's thread */
+    un_cpu_level level;
+    int exact;           /* 1: no Winograd forms */
+    int keep_packed;     /* 1: packed weights are kept until refresh: inference. 0: packed at each run: training */
+    int profile;
+    uint64_t seed;       /* dropout */
+} un_program_spec;
+
+/* What changes from run to run. */
+typedef struct un_step {
+    double lr, grad_scale, ema_decay;
+    int64_t step;          /* 1-based */
+    uint32_t first_sample; /* number of the view's first sample in the batch of the step */
+    double grad_norm;      /* written by a clip node: the norm before clipping */
+} un_step;
+
+typedef struct un_needs {
+    size_t activation_bytes, packed_bytes, scratch_bytes;
+} un_needs;
+
+typedef struct un_program un_program;
+
+typedef struct un_backend {
+    const char *name;
+    /* The memory a program of this spec will hold (its blocks may be NULL). */
+    unet_status (*needs)(un_needs *out, const un_program_spec *s, unet_error *err);
+    unet_status (*compile)(un_program **out, un_mem *mem, const un_program_spec *s, unet_error *err);
+    void (*destroy)(un_program *p);
+    /* Dense host data to and from a value: float (or double in double plans), int32 for index planes. */
+    void (*upload)(un_program *p, int value, const void *host);
+    void (*download)(const un_program *p, int value, void *host);
+    /* Parameters changed: packed and folded copies are made anew before the next run. */
+    void (*refresh)(un_program *p);
+    /* Runs all nodes. Allocates nothing. step may be NULL for inference. A non-finite gradient norm: UNET_E_NUMERIC. */
+    unet_status (*run)(un_program *p, un_step *step, unet_error *err);
+    /* y[i] += x[i] over blocks: the reduce step. */
+    void (*add)(un_pool *pool, un_cpu_level level, int real_bytes, void *y, const void *x, int64_t count);
+    /* Nanoseconds that node took in all runs so far, and the name of its main kernel; 0 when not profiled. */
+    double (*profile)(const un_program *p, int node, const char **kernel);
+} un_backend;
+
+const un_backend *un_backend_cpu(void);
+
+#endif
