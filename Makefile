@@ -1,0 +1,54 @@
+# The front door. Meson does the work (meson.build) and can be used on its own; this installs what is missing,
+# builds a release into build/ and knows the common tasks. `make help` lists them.
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD = build
+
+.PHONY: all build setup test test-all fuzz install uninstall format lint clean help
+all: build
+
+## build      the release build in build/ (default)
+build: setup
+	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) --buildtype=release
+	@ninja -C $(BUILD)
+
+## setup      install the Debian packages that are missing; nothing when all is there
+setup:
+	@tools/setup.sh
+
+## test       whole suite on the release build, a smoke subset with SIMD off and under sanitizers
+test: setup
+	@tools/run-tests.sh
+
+## test-all   everything under every build; writes the table docs/test-results.md
+test-all: setup
+	@tools/run-tests.sh --all
+
+## fuzz       replay the corpora, and changed copies of them, under the address sanitizer
+fuzz: setup
+	@tools/run-tests.sh --fuzz
+
+## install    to PREFIX (default /usr/local); DESTDIR is honoured
+install: build
+	@meson configure $(BUILD) --prefix='$(abspath $(PREFIX))'
+	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD)
+
+## uninstall  remove what the last install wrote
+uninstall:
+	@ninja -C $(BUILD) uninstall
+
+## format     clang-format over the C files that differ from main
+format:
+	@tools/format.sh
+
+## lint       cppcheck over the sources
+lint: setup
+	@tools/lint.sh
+
+## clean      remove the build folders
+clean:
+	@rm -rf build build-*
+
+## help       this list
+help:
+	@sed -n 's/^## /make /p' Makefile

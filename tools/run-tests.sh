@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Builds and runs the tests; the closing line is `N passed, N failed`, summed over the single TESTs of all programs.
+#   tools/run-tests.sh          whole suite on the release build; the suite `smoke` (tests/meson.build) with SIMD off,
+#                               under the address and undefined-behaviour sanitizers, and under the thread sanitizer
+#   tools/run-tests.sh --all    the whole suite under each of them and the debug build; writes docs/test-results.md
+#   tools/run-tests.sh --fuzz   the fuzz targets under the address and undefined-behaviour sanitizers
+# A program that ends without its own closing line, or badly although it counts no failure, is one failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+mode=${1:-}
+rows=$(mktemp)
+trap 'rm -f "$rows"' EXIT
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=halt_on_error=1
+
+# The thread sanitizer of GCC 12 needs its address layout; kernels with more random bits than it knows need this.
+still=()
+setarch -R true 2>/dev/null && still=(setarch -R)
+
+# build FOLDER MESON-ARGUMENT...
+build() {
+    local dir=$1
+    shift
+    if [ ! -f "$dir/build.ninja" ]; then
+        meson setup "$dir" "$@" >"$dir.log" 2>&1 || { tail -n 30 "$dir.log"; return 1; }
+        rm -f "$dir.log"
+    fi
+}
+
+# Sums a meson log: "passed failed skipped" last, after a line for each failed or skipped TEST.
+count() {
+    awk -v part="$1" '
+    function close_program() {
+        if (!program) return
+        if (!closed) { failed++; print "FAIL " part ": " program ": ended without a closing line (" result ")" }
+        else if (bad == 0 && result !~ /exit status 0/) {
+            failed++; print "FAIL " part ": " program ": " result " after all its tests passed"
+        }
+        program = ""
+    }
+    /^=+ +[0-9]+\/[0-9]+ +=+$/ { close_program(); next }
+    /^test: / { program = $0; sub(/^test: +/, "", program); closed = bad = 0; result = ""; next }
+    /^result: / { result = $0; sub(/^result: +/, "", result); next }
+    /^FAIL / { print "FAIL " part ": " program ": " substr($0, 6); next }
+    /^SKIP / { print "SKIP " part ": " program ": " substr($0, 6); next }
+    /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ {
+        passed += $1; failed += $3; skipped += $5; bad = $3; closed = 1
+    }
+    END { close_program(); print passed + 0, failed + 0, skipped + 0 }' "$2"
+}
+
+# part NAME FOLDER ENVIRONMENT MESON-TEST-ARGUMENT...
+part() {
+    local name=$1 dir=$2 environment=$3 log=$2/meson-logs/part.txt sums start=$SECONDS
+    shift 3
+    echo "== $name"
+    rm -f "$log"
+    if ! env $environment "${still[@]}" meson test -C "$dir" --logbase part "$@" >"$dir/part.out" 2>&1 && [ ! -f "$log" ]
+    then # no log: the build failed, or meson itself
+        tail -n 40 "$dir/part.out"
+        sums="0 1 0"
+    else
+        sums=$(count "$name" "$log")
+        printf '%s\n' "$sums" | sed '$d'
+        sums=$(printf '%s\n' "$sums" | tail -n 1)
+        [ "${sums#* 0 }" != "$sums" ] || # a sanitizer's report, where one made the failure
+            grep -A 25 -m 3 'ERROR:.*Sanitizer\|runtime error\|WARNING: ThreadSanitizer' "$log" | head -n 80 || true
+    fi
+    echo "$name|$sums|$((SECONDS - start))" >>"$rows"
+    echo "$sums $((SECONDS - start))" | awk '{printf "   %d passed, %d failed, %d skipped, %d s\n", $1, $2, $3, $4}'
+}
+
+suite=(--suite smoke)
+[ "$mode" != --all ] || suite=()
+sanitized=(--buildtype=custom -Doptimization=1 -Ddebug=true -Db_ndebug=false)
+if [ "$mode" = --fuzz ]; then
+    build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
+    part "fuzz, address and undefined-behaviour sanitizers" build-asan "" -t 5 --suite fuzz
+else
+    build build --buildtype=release
+    ninja -C build >build/ninja.out || { tail -n 40 build/ninja.out; echo "0 passed, 1 failed"; exit 1; }
+    part "release" build ""
+    part "SIMD off" build UNET_CPU=ref -t 3 "${suite[@]}"
+    build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
+    part "address and undefined-behaviour sanitizers" build-asan "" -t 5 "${suite[@]}"
+    build build-tsan "${sanitized[@]}" -Db_sanitize=thread
+    part "thread sanitizer" build-tsan "" -t 10 "${suite[@]}"
+    if [ "$mode" = --all ]; then
+        build build-debug --buildtype=debug -Db_ndebug=false
+        part "debug build" build-debug "" -t 5
+    fi
+fi
+
+if [ "$mode" = --all ]; then
+    {
+        echo "# Last run of everything under every build"
+        echo
+        echo "Written by \`make test-all\` at commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)," \
+            "$(date -u +%Y-%m-%d), on $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores."
+        echo
+        echo "| build | passed | failed | skipped | seconds |"
+        echo "|---|--:|--:|--:|--:|"
+        awk -F'|' '{split($2, n, " "); print "| " $1 " | " n[1] " | " n[2] " | " n[3] " | " $3 " |"}' "$rows"
+    } >docs/test-results.md
+fi
+
+awk -F'|' '{split($2, n, " "); p += n[1]; f += n[2]; s += n[3]}
+    END {if (s) print s " skipped (named above)"; print p " passed, " f " failed"; exit f > 0}' "$rows"
