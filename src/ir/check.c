@@ -98,7 +98,7 @@ static unet_status check_params(const un_graph *g, unet_error *err)
         int64_t count = 1;
 
         if (p->rank < 1 || p->rank > UN_MAX_RANK || p->value < 0 || p->value >= g->n_values ||
-            g->value[p->value].param != i || (unsigned)p->role >= UN_ROLE_COUNT)
+            g->value[p->value].param != i || (unsigned)p->role >= UN_PARAM_COUNT)
             return un_fail(err, UNET_E_FORMAT, "graph: parameter '%s' is malformed", p->name);
         for (int j = 0; j < p->rank; j++)
             if (p->dims[j] < 1 || __builtin_mul_overflow(count, (int64_t)p->dims[j], &count))

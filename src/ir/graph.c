@@ -88,7 +88,7 @@ int un_graph_const(un_graph *g, const char *name, un_type type, int channels)
     return v;
 }
 
-int un_graph_param(un_graph *g, const char *name, un_role role, int trainable, int rank, const int *dims)
+int un_graph_param(un_graph *g, const char *name, un_param_role role, int trainable, int rank, const int *dims)
 {
     int v = add_value(g, name, UN_STORE_PARAM, UN_TYPE_REAL, 0);
     un_param *p;

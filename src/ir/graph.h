@@ -107,19 +107,19 @@ typedef struct un_value {
     int channels; /* of inputs; 0: any                           */
 } un_value;
 
-typedef enum un_role {
-    UN_ROLE_WEIGHT,
-    UN_ROLE_BIAS,
-    UN_ROLE_NORM_SCALE,
-    UN_ROLE_NORM_SHIFT,
-    UN_ROLE_RUNNING_MEAN,
-    UN_ROLE_RUNNING_VAR,
-    UN_ROLE_COUNT
-} un_role;
+typedef enum un_param_role {
+    UN_PARAM_WEIGHT,
+    UN_PARAM_BIAS,
+    UN_PARAM_NORM_SCALE,
+    UN_PARAM_NORM_SHIFT,
+    UN_PARAM_RUNNING_MEAN,
+    UN_PARAM_RUNNING_VAR,
+    UN_PARAM_COUNT
+} un_param_role;
 
 typedef struct un_param {
     const char *name; /* stable: "enc0.conv0.weight" */
-    un_role role;
+    un_param_role role;
     int group;     /* optimiser group: 0 unless the user makes more */
     int trainable;
     int rank, dims[UN_MAX_RANK]; /* PyTorch's layout */
@@ -158,7 +158,7 @@ UN_NODISCARD unet_status un_graph_clone(un_graph **out, un_mem *mem, const un_gr
  * builders stay readable; un_graph_check then reports it. Names are copied. */
 int un_graph_input(un_graph *g, const char *name, un_type type, int channels);
 int un_graph_const(un_graph *g, const char *name, un_type type, int channels); /* kept, uploaded once */
-int un_graph_param(un_graph *g, const char *name, un_role role, int trainable, int rank, const int *dims); /* value id */
+int un_graph_param(un_graph *g, const char *name, un_param_role role, int trainable, int rank, const int *dims); /* value id */
 int un_graph_grad(un_graph *g, int param); /* the value of a parameter's gradient */
 /* Adds a node with its outputs; returns the node id. The first output is node[id].out[0]. */
 int un_graph_node(un_graph *g, un_op op, const char *name, const int *in, int n_in, const un_attr *attr);

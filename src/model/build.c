@@ -78,16 +78,16 @@ static int weight(builder *b, const char *layer, int first, int second, const in
     const int dims3[5] = {first, second, k[0], k[1], k[2]}, dims2[4] = {first, second, k[1], k[2]};
 
     snprintf(name, sizeof name, "%s.weight", layer);
-    return b->m->dims == 2 ? un_graph_param(b->g, name, UN_ROLE_WEIGHT, 1, 4, dims2)
-                           : un_graph_param(b->g, name, UN_ROLE_WEIGHT, 1, 5, dims3);
+    return b->m->dims == 2 ? un_graph_param(b->g, name, UN_PARAM_WEIGHT, 1, 4, dims2)
+                           : un_graph_param(b->g, name, UN_PARAM_WEIGHT, 1, 5, dims3);
 }
 
-static int vector(builder *b, const char *layer, const char *what, un_role role, int n)
+static int vector(builder *b, const char *layer, const char *what, un_param_role role, int n)
 {
     char name[96];
 
     snprintf(name, sizeof name, "%s.%s", layer, what);
-    return un_graph_param(b->g, name, role, role < UN_ROLE_RUNNING_MEAN, 1, &n);
+    return un_graph_param(b->g, name, role, role < UN_PARAM_RUNNING_MEAN, 1, &n);
 }
 
 /* A convolution with the padding of the network. bias: whether it has one. */
@@ -102,7 +102,7 @@ static int conv(builder *b, const char *layer, int x, int ci, int co, const int 
         a.conv.pad[i] = a.conv.pad_end[i] = b->m->padding == UN_CFG_PAD_SAME ? k[i] / 2 : 0;
     }
     if (bias)
-        in[2] = vector(b, layer, "bias", UN_ROLE_BIAS, co);
+        in[2] = vector(b, layer, "bias", UN_PARAM_BIAS, co);
     return un_graph_op(b->g, UN_OP_CONV, layer, in, bias ? 3 : 2, &a);
 }
 
@@ -133,11 +133,11 @@ static int norm_and_act(builder *b, const char *layer, int x, int channels)
             : m->norm == UN_CFG_NORM_INSTANCE ? UN_NORM_INSTANCE : UN_NORM_GROUP,
         .groups = m->norm == UN_CFG_NORM_GROUP ? group_count(channels, m->norm_groups) : 1,
         .eps = m->norm_eps, .momentum = m->norm_momentum, .act = activation(m), .slope = slope(m)};
-    in[1] = vector(b, layer, "weight", UN_ROLE_NORM_SCALE, channels);
-    in[2] = vector(b, layer, "bias", UN_ROLE_NORM_SHIFT, channels);
+    in[1] = vector(b, layer, "weight", UN_PARAM_NORM_SCALE, channels);
+    in[2] = vector(b, layer, "bias", UN_PARAM_NORM_SHIFT, channels);
     if (m->norm == UN_CFG_NORM_BATCH) {
-        in[3] = vector(b, layer, "running_mean", UN_ROLE_RUNNING_MEAN, channels);
-        in[4] = vector(b, layer, "running_var", UN_ROLE_RUNNING_VAR, channels);
+        in[3] = vector(b, layer, "running_mean", UN_PARAM_RUNNING_MEAN, channels);
+        in[4] = vector(b, layer, "running_var", UN_PARAM_RUNNING_VAR, channels);
         a.norm.use_running = 1;
         n = 5;
     }
@@ -207,7 +207,7 @@ static int up(builder *b, int level, int x)
             a.conv.dilation[i] = 1;
         }
         if (bias)
-            in[2] = vector(b, name, "bias", UN_ROLE_BIAS, co);
+            in[2] = vector(b, name, "bias", UN_PARAM_BIAS, co);
         return un_graph_op(b->g, UN_OP_CONV_TRANSPOSE, name, in, bias ? 3 : 2, &a);
     }
     memcpy(a.upsample.factor, s, sizeof s);

@@ -9,14 +9,14 @@ static const int64_t COUNT_MAX = INT64_C(1) << 36; /* elements of a parameter */
 enum { PARAMS_MAX = 8192, NODES_MAX = 16384, PORTS_MAX = 16, NAME_MAX_BYTES = 200 };
 
 static const char *const roles[] = {
-    [UN_ROLE_WEIGHT] = "weight",
-    [UN_ROLE_BIAS] = "bias",
-    [UN_ROLE_NORM_SCALE] = "norm_scale",
-    [UN_ROLE_NORM_SHIFT] = "norm_shift",
-    [UN_ROLE_RUNNING_MEAN] = "running_mean",
-    [UN_ROLE_RUNNING_VAR] = "running_var",
+    [UN_PARAM_WEIGHT] = "weight",
+    [UN_PARAM_BIAS] = "bias",
+    [UN_PARAM_NORM_SCALE] = "norm_scale",
+    [UN_PARAM_NORM_SHIFT] = "norm_shift",
+    [UN_PARAM_RUNNING_MEAN] = "running_mean",
+    [UN_PARAM_RUNNING_VAR] = "running_var",
 };
-_Static_assert(sizeof roles / sizeof *roles == UN_ROLE_COUNT, "a name each");
+_Static_assert(sizeof roles / sizeof *roles == UN_PARAM_COUNT, "a name each");
 
 /* Losses, gradients and updates come after the last forward operator in ops.def. */
 static int is_forward(int op)
@@ -266,9 +266,9 @@ static unet_status read_param(const source *s, un_graph *g, const un_json *j, si
     const size_t rank = un_json_count(list);
     int64_t count = 1;
 
-    while (role < UN_ROLE_COUNT && word && strcmp(roles[role], word))
+    while (role < UN_PARAM_COUNT && word && strcmp(roles[role], word))
         role++;
-    if (!name || !word || role == UN_ROLE_COUNT || !un_json_is_array(list) || rank < 1 || rank > UN_MAX_RANK)
+    if (!name || !word || role == UN_PARAM_COUNT || !un_json_is_array(list) || rank < 1 || rank > UN_MAX_RANK)
         return bad(s, "a parameter without name, role or dims", index);
     for (size_t i = 0; i < rank; i++)
         if (!small_int(un_json_at(list, i), 1, INT32_MAX, &dims[i]) || __builtin_mul_overflow(count, dims[i], &count) ||
@@ -276,7 +276,7 @@ static unet_status read_param(const source *s, un_graph *g, const un_json *j, si
             return bad(s, "a parameter with impossible dims", index);
     if (!un_json_bool(un_json_get(j, "trainable"), &trainable) || !small_int(un_json_get(j, "group"), 0, 1000, &group))
         return bad(s, "a parameter without trainable or group", index);
-    un_graph_param(g, name, (un_role)role, trainable, (int)rank, dims);
+    un_graph_param(g, name, (un_param_role)role, trainable, (int)rank, dims);
     if (g->failed)
         return un_fail_nomem(s->err, sizeof *g->param);
     g->param[g->n_params - 1].group = group;

@@ -106,9 +106,9 @@ unet_status un_model_init(
     for (int i = 0; i < g->n_params && !st; i++) {
         const un_param *p = &g->param[i];
 
-        if (p->role == UN_ROLE_WEIGHT)
+        if (p->role == UN_PARAM_WEIGHT)
             st = init_weight(g, i, m->init, seed, block + p->offset, mem, err);
-        else if (p->role == UN_ROLE_NORM_SCALE || p->role == UN_ROLE_RUNNING_VAR)
+        else if (p->role == UN_PARAM_NORM_SCALE || p->role == UN_PARAM_RUNNING_VAR)
             for (int64_t k = 0; k < p->count; k++)
                 block[p->offset + k] = 1;
     }
