@@ -1,0 +1,193 @@
+#include "train/objective.h"
+
+#include "base/size.h"
+#include "graph/autodiff.h"
+#include "kernels/args.h"
+#include "model/build.h"
+
+/* Training needs no probabilities: the losses read logits. Taken out where it is the last node, as the
+ * builder makes it. */
+static void drop_probabilities(un_graph *g)
+{
+    const un_node *last = g->n_nodes ? &g->node[g->n_nodes - 1] : NULL;
+
+    if (!last || last->op != UN_OP_SOFTMAX || g->n_outputs < 2 || last->out[0] != g->n_values - 1)
+        return;
+    g->n_nodes--;
+    g->n_values--;
+    g->n_outputs = 1;
+}
+
+static un_loss_form form_of(un_cfg_head head)
+{
+    return head == UN_CFG_HEAD_SOFTMAX   ? UN_LOSS_SOFTMAX
+           : head == UN_CFG_HEAD_SIGMOID ? UN_LOSS_BINARY
+                                         : UN_LOSS_MULTILABEL;
+}
+
+static void add_inputs(un_objective *o, const un_config *c, int pixel_weight)
+{
+    const int multilabel = c->model.head == UN_CFG_HEAD_MULTILABEL;
+    un_graph *g = o->accumulate;
+
+    o->image = g->input[0];
+    o->logits = g->output[0];
+    o->target = multilabel ? un_graph_input(g, "target", UN_TYPE_F32, un_model_channels(&c->model))
+                           : un_graph_input(g, "target", UN_TYPE_I32, 1);
+    o->pixel_weight = pixel_weight ? un_graph_input(g, "pixel_weight", UN_TYPE_F32, 1) : UN_NONE;
+    o->n_class_weights = c->loss.class_weights.n;
+    o->class_weight =
+        o->n_class_weights ? un_graph_const(g, "class_weight", UN_TYPE_F32, o->n_class_weights) : UN_NONE;
+}
+
+static const char *const term_name[] = {
+    [UN_CFG_LOSS_CE] = "ce", [UN_CFG_LOSS_DICE] = "dice", [UN_CFG_LOSS_BCE] = "bce"};
+
+static void add_losses(un_objective *o, const un_config *c)
+{
+    const int in[4] = {o->logits, o->target, o->pixel_weight, o->class_weight};
+    un_graph *g = o->accumulate;
+
+    o->first_loss = g->n_nodes;
+    o->n_terms = c->loss.terms.n;
+    for (int i = 0; i < o->n_terms; i++) {
+        const un_cfg_term *t = &c->loss.terms.v[i];
+        const un_attr attr = {.loss = {.form = form_of(c->model.head),
+                                  .weight = t->weight,
+                                  .smoothing = t->name == UN_CFG_LOSS_DICE ? 0 : c->loss.smoothing,
+                                  .smooth = c->loss.dice_smooth,
+                                  .batch = c->loss.dice_batch,
+                                  .background = c->loss.dice_background,
+                                  .squared = c->loss.dice_squared}};
+
+        o->term[i].name = term_name[t->name];
+        o->term[i].weight = t->weight;
+        o->term[i].value = un_graph_op(
+            g, t->name == UN_CFG_LOSS_DICE ? UN_OP_LOSS_DICE : UN_OP_LOSS_CE, o->term[i].name, in, 4, &attr);
+        un_graph_output(g, o->term[i].value);
+    }
+}
+
+static unet_status make_accumulate(un_objective *o, un_mem *mem, const un_graph *model, const un_config *c,
+    int pixel_weight, unet_error *err)
+{
+    unet_status st = un_graph_clone(&o->accumulate, mem, model, err);
+    un_graph *g = o->accumulate;
+
+    if (st)
+        return st;
+    if (g->n_inputs != 1 || g->n_outputs < 1)
+        return un_fail(
+            err, UNET_E_UNSUPPORTED, "training takes networks of one input; this one has %d", g->n_inputs);
+    un_model_set_training(g, 1);
+    drop_probabilities(g);
+    add_inputs(o, c, pixel_weight);
+    add_losses(o, c);
+    st = un_graph_check(g, err);
+    return st ? st : un_autodiff(g, err);
+}
+
+/* Only parameters that a gradient reached are updated: what no loss depends on stays as it is. */
+static int has_gradient(const un_graph *g, int param)
+{
+    for (int i = 0; i < g->n_values; i++)
+        if (g->value[i].store == UN_STORE_GRAD && g->value[i].param == param)
+            return 1;
+    return 0;
+}
+
+static unet_status make_apply(un_objective *o, un_mem *mem, const un_cfg_optimiser *c, unet_error *err)
+{
+    const un_attr clip = {.clip = {c->clip_norm}};
+    static const int none[1] = {UN_NONE};
+    un_attr step = {.optim = {.lr_mult = 1,
+                        .beta1 = c->beta1,
+                        .beta2 = c->beta2,
+                        .eps = c->eps,
+                        .momentum = c->momentum,
+                        .nesterov = c->nesterov,
+                        .decoupled = c->name == UN_CFG_OPT_ADAMW}};
+    const un_op op = c->name == UN_CFG_OPT_SGD ? UN_OP_SGD : UN_OP_ADAM;
+    const un_graph *from = o->accumulate;
+    unet_status st = un_graph_create(&o->apply, mem, err);
+    un_graph *g = o->apply;
+
+    if (st)
+        return st;
+    for (int i = 0; i < from->n_params; i++)
+        un_graph_param(g, from->param[i].name, from->param[i].role, from->param[i].trainable,
+            from->param[i].rank, from->param[i].dims);
+    un_graph_node(g, UN_OP_CLIP, "clip", none, 0, &clip);
+    for (int i = 0; i < g->n_params && !g->failed; i++) {
+        const un_param *p = &g->param[i];
+        int in[2] = {p->value, UN_NONE};
+
+        if (!has_gradient(from, i))
+            continue;
+        step.optim.weight_decay = p->role == UN_PARAM_WEIGHT ? c->weight_decay : 0;
+        in[1] = un_graph_grad(g, i);
+        un_graph_node(g, op, g->param[i].name, in, 2, &step);
+    }
+    o->moments = op == UN_OP_SGD ? 1 : 2;
+    o->average = c->ema_decay > 0;
+    if (o->average)
+        un_graph_node(g, UN_OP_EMA, "ema", none, 0, NULL);
+    return un_graph_check(g, err);
+}
+
+unet_status un_objective_create(un_objective **out, un_mem *mem, const un_graph *model, const un_config *c,
+    int pixel_weight, unet_error *err)
+{
+    un_objective *o = un_alloc_zero(mem, sizeof *o);
+    unet_status st;
+
+    *out = NULL;
+    if (!o)
+        return un_fail_nomem(err, sizeof *o);
+    st = make_accumulate(o, mem, model, c, pixel_weight, err);
+    if (!st)
+        st = make_apply(o, mem, &c->optimiser, err);
+    if (!st && o->accumulate->block_count != o->apply->block_count)
+        st = un_fail(err, UNET_E_INTERNAL, "the blocks of the graphs differ");
+    if (st) {
+        un_objective_destroy(o);
+        return st;
+    }
+    *out = o;
+    return UNET_OK;
+}
+
+void un_objective_destroy(un_objective *o)
+{
+    if (!o)
+        return;
+    un_graph_destroy(o->accumulate);
+    un_graph_destroy(o->apply);
+    un_free(o);
+}
+
+unet_status un_objective_inputs(const un_objective *o, un_shape image, un_shape *inputs, unet_error *err)
+{
+    un_graph forward = *o->accumulate;
+    un_shape *s = un_alloc_array(forward.mem, (size_t)forward.n_values, sizeof *s), plane;
+    unet_status st;
+
+    if (!s)
+        return un_fail_nomem(err, (size_t)forward.n_values * sizeof *s);
+    forward.n_nodes = o->first_loss;
+    forward.n_inputs = 1;
+    s[o->image] = image;
+    st = un_graph_infer(&forward, s, err);
+    plane = s[o->logits];
+    un_free(s);
+    for (int i = 0; i < o->accumulate->n_inputs && !st; i++) {
+        const int v = o->accumulate->input[i];
+
+        inputs[i] = v == o->image ? image : plane;
+        if (v == o->class_weight)
+            inputs[i] = (un_shape){1, 1, 1, 1, o->n_class_weights};
+        else if (v != o->image)
+            inputs[i].c = o->accumulate->value[v].channels;
+    }
+    return st;
+}

@@ -1,0 +1,43 @@
+/* What training adds to a network, as graphs: the losses with all gradients (accumulate), the update (apply).
+ */
+#ifndef UN_TRAIN_OBJECTIVE_H
+#define UN_TRAIN_OBJECTIVE_H
+
+#include "config/config.h"
+#include "ir/graph.h"
+
+typedef struct un_objective_term {
+    const char *name; /* word of the configuration: "ce" */
+    double weight;
+    int value; /* the loss, before its weight: one element */
+} un_objective_term;
+
+typedef struct un_objective {
+    un_graph *accumulate; /* inputs below -> gradients of the weighted sum of the terms */
+    un_graph *apply;      /* no inputs: clip, one node for each trainable parameter, moving average */
+    un_objective_term term[UN_CFG_MAX_term];
+    int n_terms;
+    int image, logits; /* values of accumulate */
+    int target;        /* I32 [n][d][h][w][1], or F32 [n][d][h][w][classes] for multilabel */
+    int pixel_weight;  /* F32 [n][d][h][w][1], or UN_NONE */
+    int class_weight;  /* constant F32 [1][1][1][1][classes], or UN_NONE */
+    int n_class_weights;
+    int first_loss; /* node */
+    int moments;    /* blocks of moments the optimiser keeps: 1 (sgd) or 2 */
+    int average;    /* 1: a moving average of the weights is kept */
+} un_objective;
+
+/* model: inference form, stays as it is. The configuration must be settled (train/schedule.h). Weight decay
+ * acts on weights of convolutions alone. The moving average covers the whole block, running statistics of
+ * norms included. */
+UN_NODISCARD unet_status un_objective_create(un_objective **out, un_mem *mem, const un_graph *model,
+    const un_config *c, int pixel_weight, unet_error *err);
+void un_objective_destroy(un_objective *o); /* NULL is fine */
+
+/* Extents of the inputs and constants of `accumulate`, in their order, for these extents of the image.
+ * Targets have the extents of the logits: smaller than the image under valid padding. inputs: room for
+ * accumulate->n_inputs. */
+UN_NODISCARD unet_status un_objective_inputs(
+    const un_objective *o, un_shape image, un_shape *inputs, unet_error *err);
+
+#endif

@@ -1,0 +1,71 @@
+#include "train/schedule.h"
+
+#include "base/math.h"
+#include "base/size.h"
+
+double un_schedule_lr(const un_cfg_optimiser *o, int64_t step, int64_t total)
+{
+    const double span = o->lr - o->min_lr;
+    double t;
+
+    if (step <= o->warmup)
+        return o->lr * (double)step / (double)o->warmup;
+    if (o->schedule == UN_CFG_SCHEDULE_CONSTANT)
+        return o->lr;
+    t = step > total ? 1 : (double)(step - 1 - o->warmup) / (double)(total - o->warmup);
+    if (o->schedule == UN_CFG_SCHEDULE_COSINE)
+        return o->min_lr + span * 0.5 * (1 + un_cos2pi(0.5 * t));
+    return o->min_lr + (t < 1 ? span * un_pow(1 - t, o->power) : 0);
+}
+
+static unet_status still_auto(const char *key, unet_error *err)
+{
+    return un_fail_file(
+        err, UNET_E_CONFIG, key, "%s is still auto; set it, or let `unet plan` choose from the data", key);
+}
+
+static unet_status settle_steps(un_cfg_train *t, int64_t pictures, unet_error *err)
+{
+    double steps;
+
+    if (!un_is_auto(t->steps))
+        return UNET_OK;
+    if (un_is_auto(t->epochs) || pictures < 1)
+        return still_auto("train.steps", err);
+    steps = t->epochs * (double)pictures / t->batch;
+    if (steps > 1e9)
+        return un_fail_file(
+            err, UNET_E_CONFIG, "train.epochs", "train.epochs: %g epochs are more than 1e9 steps", t->epochs);
+    t->steps = UN_MAX((int64_t)steps + ((double)(int64_t)steps < steps), 1);
+    return UNET_OK;
+}
+
+unet_status un_train_settle(un_config *c, int64_t pictures, unet_error *err)
+{
+    static const double rate[] = {
+        [UN_CFG_OPT_ADAM] = 0.001, [UN_CFG_OPT_ADAMW] = 0.002, [UN_CFG_OPT_SGD] = 0.01};
+    un_cfg_train *t = &c->train;
+    un_cfg_optimiser *o = &c->optimiser;
+    unet_status st;
+
+    if (un_is_auto(t->batch))
+        return still_auto("train.batch", err);
+    if (un_is_auto(t->patch[0]))
+        return still_auto("train.patch", err);
+    st = settle_steps(t, pictures, err);
+    if (st)
+        return st;
+    if (un_is_auto(t->ghost_batch))
+        t->ghost_batch = t->batch;
+    if (un_is_auto(t->val_interval))
+        t->val_interval = UN_MAX(t->steps / 20, 1);
+    if (un_is_auto(o->lr))
+        o->lr = rate[o->name];
+    if (un_is_auto(o->warmup))
+        o->warmup = UN_MIN(t->steps / 20, 500);
+    if (un_is_auto(o->ema_decay))
+        o->ema_decay = UN_MIN(UN_MAX(1 - 10.0 / (double)t->steps, 0), 0.999);
+    if (c->loss.class_weights.n == UN_CFG_LIST_AUTO)
+        c->loss.class_weights.n = 0;
+    return un_config_check(c, err);
+}
