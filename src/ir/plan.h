@@ -5,8 +5,8 @@
 
 #include "ir/graph.h"
 
-/* Where the elements of a value are. Element (n, d, h, w, c) lies at byte offset + real_bytes * (n*sn + ... + w*sw + c) of
- * the block that the value's store names; parameters and gradients are dense at their param's offset. */
+/* Where the elements of a value are. Element (n, d, h, w, c) lies at byte offset + real_bytes * (n*sn + ... + w*sw + c)
+ * of the block that the value's store names; parameters and gradients are dense at their param's offset. */
 typedef struct un_place {
     int root;       /* the value that owns the memory; itself when it is no alias */
     int64_t offset; /* bytes from the start of the activation block              */
