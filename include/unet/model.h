@@ -1,0 +1,82 @@
+/* Models in memory: load, describe, self-test, and run on pixels. C99 and C++11 clean. */
+#ifndef UNET_MODEL_H
+#define UNET_MODEL_H
+
+#include "unet/config.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct unet_model unet_model;
+
+UNET_API UNET_NODISCARD unet_status unet_model_load(
+    unet_model **out, unet_context *c, const char *path, unet_error *err);
+/* data may be freed afterwards; name stands in messages. */
+UNET_API UNET_NODISCARD unet_status unet_model_load_memory(
+    unet_model **out, unet_context *c, const void *data, size_t size, const char *name, unet_error *err);
+/* An untrained network from a configuration whose section `model` is complete. */
+UNET_API UNET_NODISCARD unet_status unet_model_create(
+    unet_model **out, unet_context *c, const unet_config *cfg, unet_error *err);
+UNET_API void unet_model_destroy(unet_model *m); /* NULL is fine */
+
+typedef struct unet_model_info {
+    int dims;           /* 2 or 3 */
+    int in_channels;
+    int classes;        /* background included */
+    int out_channels;   /* of the probabilities: classes, or 1 for a sigmoid head */
+    int64_t parameters;
+} unet_model_info;
+UNET_API void unet_model_get_info(const unet_model *m, unet_model_info *out);
+UNET_API const char *unet_model_class_name(const unet_model *m, int index); /* "" when it has none */
+
+/* Layers, shapes, parameters, multiply-adds, receptive field, memory, and the U as text. size: d, h, w of the picture. */
+UNET_API UNET_NODISCARD unet_status unet_model_describe(char **out, const unet_model *m, const int size[3], unet_error *err);
+UNET_API UNET_NODISCARD unet_status unet_model_drawing(char **svg, const unet_model *m, const int size[3], unet_error *err);
+/* Configuration (YAML) and training record (JSON) in the model file. */
+UNET_API UNET_NODISCARD unet_status unet_model_config(char **yaml, const unet_model *m, unet_error *err);
+UNET_API UNET_NODISCARD unet_status unet_model_record(char **json, const unet_model *m, unet_error *err);
+
+/* Runs the input/output pairs of the model file. largest: the largest difference of a probability; pairs: how many. */
+UNET_API UNET_NODISCARD unet_status unet_model_selftest(
+    const unet_model *m, double *largest, int *pairs, unet_error *err);
+
+/* ---- pixels ---- */
+
+typedef enum unet_pixel_type { UNET_U8, UNET_U16, UNET_F32 } unet_pixel_type;
+
+/* A picture in the caller's memory. Pixel (x, y) channel k is at data + y*row_bytes + x*pixel_bytes + k*size of the type. */
+typedef struct unet_pixels {
+    void *data;
+    unet_pixel_type type;
+    int width, height, channels;
+    ptrdiff_t row_bytes;   /* 0: rows follow each other   */
+    ptrdiff_t pixel_bytes; /* 0: pixels follow each other */
+    int bgr;               /* 1: three channels in the order blue, green, red */
+} unet_pixels;
+
+/* A session holds all memory for pictures of one size; a run allocates nothing. Sessions of one model may run at the same
+ * time in as many threads as there are sessions; a session is used by one thread at a time. The model must outlive it. */
+typedef struct unet_session unet_session;
+typedef struct unet_session_options {
+    size_t struct_size; /* UNET_SESSION_OPTIONS_INIT */
+    int threads;        /* 1: the caller's thread alone (default); more: a pool of its own */
+    int width, height;
+} unet_session_options;
+#define UNET_SESSION_OPTIONS_INIT {sizeof(unet_session_options), 1, 0, 0}
+
+UNET_API UNET_NODISCARD unet_status unet_session_bytes(
+    size_t *bytes, const unet_model *m, const unet_session_options *options, unet_error *err);
+UNET_API UNET_NODISCARD unet_status unet_session_create(
+    unet_session **out, const unet_model *m, const unet_session_options *options, unet_error *err);
+UNET_API void unet_session_destroy(unet_session *s); /* NULL is fine */
+
+/* in: as created. mask: U8 class indices of the same extents, or NULL. probabilities: F32 with out_channels, or NULL.
+ * Pictures are normalised as in training. 2-D models only. */
+UNET_API UNET_NODISCARD unet_status unet_session_run(unet_session *s, const unet_pixels *in, unet_pixels *mask,
+    unet_pixels *probabilities, unet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,128 @@
+/* The main jobs on files: inspect, plan, train, evaluate, predict. C99 and C++11 clean.
+ *
+ * Each takes a struct of options that starts with its size (UNET_..._OPTIONS_INIT), in which zero means default, and hands
+ * texts to the caller (unet_string_free). Paths are bytes as the system has them. */
+#ifndef UNET_WORK_H
+#define UNET_WORK_H
+
+#include "unet/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How far long work is. Unknown figures are NaN or -1. Texts are valid during the call only. */
+typedef struct unet_progress {
+    const char *phase; /* "scan", "train", "select", "eval", "predict" */
+    const char *item;  /* file worked on; NULL: none */
+    int64_t done, total;
+    double epoch, loss, dice, iou, learning_rate;
+    double per_second;   /* samples or files */
+    double seconds_left;
+    double waiting;      /* share of the time that training waits for data */
+} unet_progress;
+typedef void (*unet_progress_fn)(void *ctx, const unet_progress *p);
+
+/* ---- inspect and plan ---- */
+
+typedef struct unet_inspect_options {
+    size_t struct_size;
+    const char *data;           /* folder or CSV */
+    const unet_config *config;  /* NULL: defaults */
+    const char *out_dir;        /* contact sheet and fingerprint go here; NULL: none is written */
+    unet_progress_fn progress;
+    void *progress_ctx;
+} unet_inspect_options;
+#define UNET_INSPECT_OPTIONS_INIT {sizeof(unet_inspect_options), NULL, NULL, NULL, NULL, NULL}
+/* text: what a person reads; json: the fingerprint. Either may be NULL. */
+UNET_API UNET_NODISCARD unet_status unet_inspect(
+    unet_context *c, const unet_inspect_options *o, char **text, char **json, unet_error *err);
+
+typedef struct unet_plan_options {
+    size_t struct_size;
+    const char *data;
+    unet_config *config; /* in: what is fixed; out: everything settled. train.mem and train.time may be set in it */
+    unet_progress_fn progress;
+    void *progress_ctx;
+} unet_plan_options;
+#define UNET_PLAN_OPTIONS_INIT {sizeof(unet_plan_options), NULL, NULL, NULL, NULL}
+/* text: the settled configuration as YAML with a sentence of why above each decision. */
+UNET_API UNET_NODISCARD unet_status unet_plan(unet_context *c, const unet_plan_options *o, char **text, unet_error *err);
+
+/* ---- train ---- */
+
+typedef struct unet_train_options {
+    size_t struct_size;
+    const char *data;
+    const char *model;         /* file to write; missing folders are made */
+    const char *run_dir;       /* NULL: the model's path with ".run" behind it */
+    const unet_config *config; /* NULL: defaults; everything auto is planned from the data */
+    const char *from;          /* model to start from; NULL: fresh weights */
+    int resume;                /* 1: go on with the run of run_dir */
+    int64_t extend_steps;      /* resume with so many more steps */
+    int dry_run;               /* 1: plan only: text says memory, disk and time */
+    int overwrite;             /* 1: a finished run of that name may be replaced */
+    unet_progress_fn progress;
+    void *progress_ctx;
+} unet_train_options;
+#define UNET_TRAIN_OPTIONS_INIT {sizeof(unet_train_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL}
+
+typedef struct unet_train_result {
+    int64_t steps;
+    double seconds, loss, dice, iou; /* on the selection pictures, of the model that was written */
+} unet_train_result;
+/* text: a summary; may be NULL. On UNET_E_CANCELLED a checkpoint has been written and the error says how to go on. */
+UNET_API UNET_NODISCARD unet_status unet_train(
+    unet_context *c, const unet_train_options *o, unet_train_result *result, char **text, unet_error *err);
+
+/* ---- evaluate ---- */
+
+typedef struct unet_eval_options {
+    size_t struct_size;
+    const char *model, *data;
+    const char *split;         /* "val" (default), "test", "train", "select" or "all" */
+    const char *out_dir;       /* scores.csv, scores.json, report.html; NULL: none is written */
+    const unet_config *config; /* sections data, predict and eval over those of the model; NULL: the model's */
+    int floor;                 /* 1: Otsu's threshold or the commonest class beside it */
+    unet_progress_fn progress;
+    void *progress_ctx;
+} unet_eval_options;
+#define UNET_EVAL_OPTIONS_INIT {sizeof(unet_eval_options), NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL}
+
+typedef struct unet_eval_result {
+    int pictures;
+    double dice_mean, iou_pooled;   /* foreground: per-picture mean Dice, pooled IoU */
+    double dice_pooled, iou_mean;   /* and the other way round */
+    double accuracy;
+    double floor_dice_mean, floor_iou_pooled; /* NaN when there is no floor */
+} unet_eval_result;
+/* text: tables; json: the same for machines. Either may be NULL. */
+UNET_API UNET_NODISCARD unet_status unet_eval(unet_context *c, const unet_eval_options *o, unet_eval_result *result,
+    char **text, char **json, unet_error *err);
+
+/* ---- predict ---- */
+
+typedef struct unet_predict_options {
+    size_t struct_size;
+    const char *model;
+    const char *const *inputs; /* files and folders */
+    size_t input_count;
+    const char *out_dir;
+    const unet_config *config; /* section predict over that of the model; NULL: the model's */
+    int overlay;               /* 1: OUT/stem_overlay.png too */
+    int probabilities;         /* 1: OUT/stem_prob.tif or .nii.gz too */
+    int measure;               /* 1: OUT/measures.csv: areas or volumes, counts and sizes of objects */
+    int split_touching;        /* 1: objects that touch are counted apart */
+    unet_progress_fn progress;
+    void *progress_ctx;
+} unet_predict_options;
+#define UNET_PREDICT_OPTIONS_INIT {sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, NULL, NULL}
+
+/* Goes on after a bad file; then UNET_E_PARTIAL comes back and text lists them. done, failed: files. */
+UNET_API UNET_NODISCARD unet_status unet_predict(
+    unet_context *c, const unet_predict_options *o, int *done, int *failed, char **text, unet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

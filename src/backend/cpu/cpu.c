@@ -1,0 +1,384 @@
+/* Compiling, running and measuring programs on the CPU. */
+#include <string.h>
+#include <time.h>
+
+#include "backend/cpu/program.h"
+#include "base/math.h"
+#include "base/size.h"
+
+/* ---- what lowering uses ---- */
+
+/* Addresses while measuring: not NULL, since kernels ask whether an optional operand is there; never read. */
+static char *fake(void)
+{
+    return (char *)(uintptr_t)4096;
+}
+
+un_view un_lower_view(const un_lowering *l, int value)
+{
+    const un_place *pl = &l->plan->place[value];
+    un_shape s = l->plan->shape[value];
+    char *base = l->measuring ? fake() : l->p->act;
+
+    return (un_view){.p = base + pl->offset, .n = s.n, .d = s.d, .h = s.h, .w = s.w, .c = s.c, .sn = (ptrdiff_t)pl->sn,
+        .sd = (ptrdiff_t)pl->sd, .sh = (ptrdiff_t)pl->sh, .sw = (ptrdiff_t)pl->sw};
+}
+
+void *un_lower_param(const un_lowering *l, int value)
+{
+    const un_value *v;
+    char *base;
+
+    if (value == UN_NONE)
+        return NULL;
+    v = &l->plan->graph->value[value];
+    base = v->store == UN_STORE_PARAM ? l->p->spec.blocks.param : l->p->spec.blocks.grad;
+    if (l->measuring)
+        base = fake();
+    return base + l->plan->graph->param[v->param].offset * l->plan->real_bytes;
+}
+
+void *un_lower_room(un_lowering *l, size_t bytes)
+{
+    size_t at = l->packed_bytes;
+
+    l->packed_bytes += un_round_up(bytes, 64);
+    return l->measuring ? fake() : l->p->packed + at;
+}
+
+un_cpu_step *un_lower_last(un_lowering *l)
+{
+    return l->measuring ? NULL : &l->p->step[l->n_steps - 1];
+}
+
+un_cpu_fold *un_lower_fold(un_lowering *l)
+{
+    l->n_folds++;
+    return l->measuring ? NULL : &l->p->fold[l->n_folds - 1];
+}
+
+static size_t optional_bytes(size_t (*f)(const void *), const void *args)
+{
+    return f ? un_round_up(f(args), 64) : 0;
+}
+
+void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void *args, size_t size)
+{
+    int type = l->plan->real_bytes == 8 ? UN_KERNEL_F64 : UN_KERNEL_F32;
+    const un_kernel *k = un_kernel_select(family, type, (int)l->p->spec.level, l->p->spec.exact, args);
+    size_t packed;
+    un_cpu_step *s;
+
+    if (!k) {
+        l->no_kernel = 1;
+        return;
+    }
+    packed = optional_bytes(k->packed_bytes, args);
+    l->worker_bytes = UN_MAX(l->worker_bytes, optional_bytes(k->worker_bytes, args));
+    l->shared_bytes = UN_MAX(l->shared_bytes, optional_bytes(k->shared_bytes, args));
+    l->n_steps++;
+    if (!l->p->spec.keep_packed)
+        l->packed_run = UN_MAX(l->packed_run, packed);
+    if (l->measuring) {
+        if (packed && l->p->spec.keep_packed)
+            un_lower_room(l, packed);
+        return;
+    }
+    s = &l->p->step[l->n_steps - 1];
+    s->kernel = k;
+    s->node = node;
+    memcpy(&s->args, args, size);
+    if (packed)
+        s->packed = l->p->spec.keep_packed ? un_lower_room(l, packed) : l->p->packed;
+    if (family == UN_K_CONV || family == UN_K_CONV_DGRAD)
+        s->args.conv.packed = s->packed;
+}
+
+static unet_status lower_all(un_lowering *l, unet_error *err)
+{
+    if (!l->p->spec.keep_packed) /* the one place for packed weights lies before the folded ones */
+        l->packed_bytes = l->measuring ? 0 : un_round_up(l->packed_run, 64);
+    for (int i = 0; i < l->plan->graph->n_nodes; i++)
+        un_lower_node(l, i);
+    if (l->no_kernel)
+        return un_fail(err, UNET_E_INTERNAL, "an operator of the plan has no kernel in this build");
+    return UNET_OK;
+}
+
+/* ---- folding ---- */
+
+static double real_at(const void *p, int64_t i, int real_bytes)
+{
+    return real_bytes == 8 ? ((const double *)p)[i] : (double)((const float *)p)[i];
+}
+
+static void real_set(void *p, int64_t i, double v, int real_bytes)
+{
+    if (real_bytes == 8)
+        ((double *)p)[i] = v;
+    else
+        ((float *)p)[i] = (float)v;
+}
+
+/* y = gamma (w x + bias - mean) rstd + beta as one convolution: w gamma rstd, beta + (bias - mean) gamma rstd. */
+void un_fold_apply(const un_cpu_fold *f, int real_bytes)
+{
+    for (int c = 0; c < f->c; c++) {
+        double scale = real_at(f->gamma, c, real_bytes) / un_sqrt(real_at(f->var, c, real_bytes) + f->eps);
+        double bias = f->bias ? real_at(f->bias, c, real_bytes) : 0.0;
+
+        real_set(f->scale, c, scale, real_bytes);
+        real_set(f->shift, c, real_at(f->beta, c, real_bytes) + (bias - real_at(f->mean, c, real_bytes)) * scale,
+            real_bytes);
+        for (int64_t i = 0; f->w && i < f->per; i++)
+            real_set(f->w_folded, c * f->per + i, real_at(f->w, c * f->per + i, real_bytes) * scale, real_bytes);
+    }
+}
+
+/* ---- the table's entries ---- */
+
+static unet_status measure(un_lowering *l, un_program *p, unet_error *err)
+{
+    unet_status st;
+
+    *l = (un_lowering){.p = p, .plan = p->spec.plan, .measuring = 1};
+    st = lower_all(l, err);
+    if (!p->spec.keep_packed)
+        l->packed_bytes += un_round_up(l->packed_run, 64);
+    return st;
+}
+
+static unet_status cpu_needs(un_needs *out, const un_program_spec *s, unet_error *err)
+{
+    un_program p = {.spec = *s};
+    un_lowering l;
+    unet_status st = measure(&l, &p, err);
+
+    *out = (un_needs){s->plan->act_bytes, l.packed_bytes,
+        l.worker_bytes * (size_t)un_pool_threads(s->pool) + l.shared_bytes};
+    return st;
+}
+
+static void cpu_destroy(un_program *p)
+{
+    if (!p)
+        return;
+    un_free(p->step);
+    un_free(p->fold);
+    un_free(p->act);
+    un_free(p->packed);
+    un_free(p->scratch);
+    un_free(p->shared);
+    un_free(p->node_ns);
+    un_free(p);
+}
+
+static unet_status allocate(un_program *p, const un_lowering *l, unet_error *err)
+{
+    size_t threads = (size_t)un_pool_threads(p->spec.pool);
+
+    p->n_steps = l->n_steps;
+    p->n_folds = l->n_folds;
+    p->act_bytes = p->spec.plan->act_bytes;
+    p->packed_bytes = l->packed_bytes;
+    p->worker_bytes = l->worker_bytes;
+    p->shared_bytes = l->shared_bytes;
+    p->step = un_alloc_array(p->mem, (size_t)UN_MAX(l->n_steps, 1), sizeof *p->step);
+    p->fold = un_alloc_array(p->mem, (size_t)UN_MAX(l->n_folds, 1), sizeof *p->fold);
+    p->act = un_alloc_zero(p->mem, p->act_bytes);
+    p->packed = un_alloc_zero(p->mem, p->packed_bytes);
+    p->scratch = un_alloc_zero(p->mem, p->worker_bytes * threads);
+    p->shared = un_alloc_zero(p->mem, p->shared_bytes);
+    if (p->spec.profile)
+        p->node_ns = un_alloc_array(p->mem, (size_t)UN_MAX(p->spec.plan->graph->n_nodes, 1), sizeof *p->node_ns);
+    if (!p->step || !p->fold || !p->act || !p->packed || !p->scratch || !p->shared || (p->spec.profile && !p->node_ns))
+        return un_fail_nomem(err, p->act_bytes + p->packed_bytes + p->worker_bytes * threads + p->shared_bytes);
+    return UNET_OK;
+}
+
+static unet_status cpu_compile(un_program **out, un_mem *mem, const un_program_spec *s, unet_error *err)
+{
+    un_program *p = un_alloc_zero(mem, sizeof *p);
+    un_lowering l, real = {0};
+    unet_status st;
+
+    *out = NULL;
+    if (!p)
+        return un_fail_nomem(err, sizeof *p);
+    p->mem = mem;
+    p->spec = *s;
+    p->stale = 1;
+    st = measure(&l, p, err);
+    if (!st)
+        st = allocate(p, &l, err);
+    if (!st) {
+        real = (un_lowering){.p = p, .plan = s->plan, .packed_run = l.packed_run};
+        st = lower_all(&real, err);
+    }
+    UN_ASSERT(st || (real.n_steps == l.n_steps && real.packed_bytes == l.packed_bytes));
+    if (st) {
+        cpu_destroy(p);
+        return st;
+    }
+    *out = p;
+    return UNET_OK;
+}
+
+/* Copies between dense host memory and a value's place. */
+static void transfer(const un_program *p, int value, char *host, int up)
+{
+    const un_place *pl = &p->spec.plan->place[value];
+    un_shape s = p->spec.plan->shape[value];
+    size_t each = (size_t)un_type_bytes(p->spec.plan, p->spec.plan->graph->value[value].type);
+    size_t pixel = (size_t)s.c * each;
+
+    for (int n = 0; n < s.n; n++)
+        for (int d = 0; d < s.d; d++)
+            for (int h = 0; h < s.h; h++) {
+                char *row = p->act + pl->offset + (n * pl->sn + d * pl->sd + h * pl->sh) * (int64_t)each;
+                int run = pl->sw == s.c ? 1 : s.w;
+                size_t bytes = pl->sw == s.c ? pixel * (size_t)s.w : pixel;
+
+                for (int w = 0; w < run; w++) {
+                    char *at = row + (size_t)w * (size_t)pl->sw * each;
+
+                    memcpy(up ? at : host, up ? host : at, bytes);
+                    host += bytes;
+                }
+            }
+}
+
+static void cpu_upload(un_program *p, int value, const void *host)
+{
+    transfer(p, value, (char *)(uintptr_t)host, 1);
+}
+
+static void cpu_download(const un_program *p, int value, void *host)
+{
+    transfer(p, value, host, 0);
+}
+
+static void cpu_refresh(un_program *p)
+{
+    p->stale = 1;
+}
+
+typedef struct phase_call {
+    const un_cpu_step *s;
+    const un_program *p;
+    int phase;
+} phase_call;
+
+static void run_task(void *arg, int64_t task, int worker)
+{
+    const phase_call *c = arg;
+
+    c->s->kernel->run(
+        &c->s->args, c->phase, task, c->p->scratch + (size_t)worker * c->p->worker_bytes, c->p->shared);
+}
+
+static void pack_task(void *arg, int64_t task, int worker)
+{
+    const phase_call *c = arg;
+
+    (void)worker;
+    c->s->kernel->pack(&c->s->args, c->s->packed, task);
+}
+
+static void run_kernel(const un_program *p, const un_cpu_step *s)
+{
+    phase_call c = {s, p, 0};
+    const un_kernel *k = s->kernel;
+
+    if (s->packed && (p->stale || !p->spec.keep_packed))
+        un_pool_run(p->spec.pool, pack_task, &c, k->pack_tasks(&s->args));
+    for (c.phase = 0; c.phase < k->phases; c.phase++)
+        un_pool_run(p->spec.pool, run_task, &c, k->tasks(&s->args, c.phase));
+}
+
+/* Scales by min(1, max_norm / norm), as torch.nn.utils.clip_grad_norm_ does. */
+static unet_status clip(un_program *p, const un_cpu_step *s, un_step *step, unet_error *err)
+{
+    double norm = un_sqrt(p->sumsq) * p->hyper.grad_scale;
+
+    if (step)
+        step->grad_norm = norm;
+    if (!(norm <= 1e300))
+        return un_fail(err, UNET_E_NUMERIC, "the gradient is not finite");
+    if (s->max_norm > 0)
+        p->hyper.grad_scale *= UN_MIN(1.0, s->max_norm / (norm + 1e-6));
+    return UNET_OK;
+}
+
+static double now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static unet_status cpu_run(un_program *p, un_step *step, unet_error *err)
+{
+    unet_status st = UNET_OK;
+
+    if (step) {
+        p->hyper = (un_hyper){.lr = step->lr, .grad_scale = step->grad_scale, .step = step->step,
+            .ema_decay = step->ema_decay};
+        p->counter[0] = (uint32_t)step->step;
+        p->counter[1] = step->first_sample;
+    }
+    if (p->stale || !p->spec.keep_packed)
+        for (int i = 0; i < p->n_folds; i++)
+            un_fold_apply(&p->fold[i], p->spec.plan->real_bytes);
+    for (int i = 0; i < p->n_steps && !st; i++) {
+        const un_cpu_step *s = &p->step[i];
+        double t0 = p->node_ns ? now_ns() : 0;
+
+        run_kernel(p, s);
+        if (s->kind == UN_STEP_CLIP)
+            st = clip(p, s, step, err);
+        if (p->node_ns)
+            p->node_ns[s->node] += now_ns() - t0;
+    }
+    p->stale = 0;
+    return st;
+}
+
+typedef struct add_call {
+    const un_kernel *k;
+    un_axpby_args args;
+} add_call;
+
+static void add_task(void *arg, int64_t task, int worker)
+{
+    const add_call *c = arg;
+
+    (void)worker;
+    c->k->run(&c->args, 0, task, NULL, NULL);
+}
+
+static void cpu_add(un_pool *pool, un_cpu_level level, int real_bytes, void *y, const void *x, int64_t count)
+{
+    add_call c = {NULL, {.x = x, .y = y, .a = 1, .b = 1, .count = count}};
+
+    c.k = un_kernel_select(UN_K_AXPBY, real_bytes == 8 ? UN_KERNEL_F64 : UN_KERNEL_F32, (int)level, 0, &c.args);
+    un_pool_run(pool, add_task, &c, c.k->tasks(&c.args, 0));
+}
+
+static double cpu_profile(const un_program *p, int node, const char **kernel)
+{
+    *kernel = NULL;
+    for (int i = 0; i < p->n_steps && !*kernel; i++)
+        if (p->step[i].node == node)
+            *kernel = p->step[i].kernel->name;
+    return p->node_ns ? p->node_ns[node] : 0;
+}
+
+const un_backend *un_backend_cpu(void)
+{
+    static const un_backend table = {"cpu", cpu_needs, cpu_compile, cpu_destroy, cpu_upload, cpu_download, cpu_refresh,
+        cpu_run, cpu_add, cpu_profile};
+
+    return &table;
+}

@@ -1,0 +1,89 @@
+/* The CPU backend's own types: a plan lowered to steps. Compiling runs twice: once to measure (no memory), once for real. */
+#ifndef UN_BACKEND_CPU_PROGRAM_H
+#define UN_BACKEND_CPU_PROGRAM_H
+
+#include "backend/backend.h"
+#include "kernels/args.h"
+
+typedef union un_args {
+    un_conv_args conv;
+    un_wgrad_args wgrad;
+    un_norm_args norm;
+    un_norm_grad_args norm_grad;
+    un_affine_args affine;
+    un_act_args act;
+    un_pool_args pool;
+    un_upsample_args upsample;
+    un_add_args add;
+    un_copy_args copy;
+    un_dropout_args dropout;
+    un_softmax_args softmax;
+    un_loss_args loss;
+    un_sumsq_args sumsq;
+    un_optim_args optim;
+    un_axpby_args axpby;
+} un_args;
+
+typedef enum un_step_kind {
+    UN_STEP_KERNEL,
+    UN_STEP_CLIP,    /* after a sumsq kernel: checks and scales */
+} un_step_kind;
+
+/* One kernel call. */
+typedef struct un_cpu_step {
+    un_step_kind kind;
+    const un_kernel *kernel;
+    un_args args;
+    void *packed; /* where the packed weights go; NULL: none */
+    int node;
+    double max_norm; /* clip */
+} un_cpu_step;
+
+/* Inference form of a batch norm: scale and shift from the running values, made anew at each refresh. With `conv` set the
+ * scale is folded into a copy of that convolution's weight. */
+typedef struct un_cpu_fold {
+    const void *gamma, *beta, *mean, *var, *bias;
+    void *scale, *shift; /* [c], real */
+    const void *w;       /* [c][per] master weight; NULL: not folded */
+    void *w_folded;
+    int c;
+    int64_t per;
+    double eps;
+} un_cpu_fold;
+
+struct un_program {
+    un_mem *mem;
+    un_program_spec spec;
+    un_cpu_step *step;
+    un_cpu_fold *fold;
+    int n_steps, n_folds;
+    char *act, *packed, *scratch, *shared; /* blocks */
+    size_t act_bytes, packed_bytes, worker_bytes, shared_bytes;
+    un_hyper hyper;
+    uint32_t counter[2]; /* step, first sample: what dropout reads */
+    double sumsq;
+    int stale;           /* packed weights must be made anew */
+    double *node_ns;     /* [nodes] when profiling */
+};
+
+/* State of a lowering pass. */
+typedef struct un_lowering {
+    un_program *p;
+    const un_plan *plan;
+    int measuring;  /* 1: pointers are fake, steps are only counted */
+    int n_steps, n_folds;
+    size_t packed_bytes, packed_run, worker_bytes, shared_bytes; /* packed_run: largest, when packed at each run */
+    unet_error *err;
+    int no_kernel;  /* a family without a kernel was met */
+} un_lowering;
+
+un_view un_lower_view(const un_lowering *l, int value);           /* an activation */
+void *un_lower_param(const un_lowering *l, int value);            /* a parameter or gradient; NULL for UN_NONE */
+void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void *args, size_t size);
+void *un_lower_room(un_lowering *l, size_t bytes);                /* room in the packed block */
+void un_lower_node(un_lowering *l, int node);
+un_cpu_step *un_lower_last(un_lowering *l);                       /* the step emitted last; NULL while measuring */
+un_cpu_fold *un_lower_fold(un_lowering *l);                       /* a new fold; NULL while measuring            */
+void un_fold_apply(const un_cpu_fold *f, int real_bytes);
+
+#endif

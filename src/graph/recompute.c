@@ -1,0 +1,215 @@
+/* Copies of forward nodes inside the backward pass. Invariant: forward nodes keep their numbers, since gradient nodes name
+ * them as their origin. */
+#include "graph/recompute.h"
+
+#include <string.h>
+
+#include "base/size.h"
+
+int un_find_blocks(const un_graph *g, int n_forward, const char *prefix, un_block_range *block, int cap)
+{
+    int n = 0;
+
+    for (int i = 0; i < n_forward;) {
+        const char *name = g->node[i].name;
+        size_t word = strcspn(name, ".");
+        int end = i + 1;
+
+        while (end < n_forward && !strncmp(g->node[end].name, name, word) && g->node[end].name[word] == name[word])
+            end++;
+        if (!strncmp(name, prefix, strlen(prefix)) && name[word] == '.' && n < cap)
+            block[n++] = (un_block_range){i, end};
+        i = end;
+    }
+    return n;
+}
+
+typedef struct work {
+    un_graph *g;
+    int n_forward;
+    char *inner;   /* [values] read by its own block and the backward pass only */
+    int *again;    /* [values] the copy's value, or UN_NONE */
+    char *wanted;  /* [nodes] node of the block to copy */
+    un_node *copy; /* copies, in order */
+    int *before;   /* backward node that each copy goes before */
+    int n_copies, n_values;
+} work;
+
+static int in_block(const un_block_range *b, int node)
+{
+    return node >= b->first && node < b->end;
+}
+
+/* A value of the block that no forward node outside of it reads, and that is no output of the graph. */
+static int is_inner(const un_graph *g, int n_forward, const un_block_range *b, int v)
+{
+    for (int i = 0; i < n_forward; i++)
+        for (int j = 0; j < g->node[i].n_in; j++)
+            if (g->node[i].in[j] == v && !in_block(b, i))
+                return 0;
+    for (int i = 0; i < g->n_outputs; i++)
+        if (g->output[i] == v)
+            return 0;
+    return 1;
+}
+
+/* Means and deviations of norms are small and stay. */
+static int is_large(const un_graph *g, int v)
+{
+    const un_node *maker = &g->node[g->value[v].producer];
+
+    return maker->out[0] == v;
+}
+
+/* The first backward node that reads content of v; UN_NONE: none does. */
+static int first_reader(const un_graph *g, int n_forward, int v)
+{
+    for (int i = n_forward; i < g->n_nodes; i++)
+        for (int j = 0; j < g->node[i].n_in; j++)
+            if (g->node[i].in[j] == v && !(un_op_describe(g->node[i].op)->rules->like_mask >> j & 1u))
+                return i;
+    return UN_NONE;
+}
+
+/* Marks the nodes that are needed to make the inner values the backward pass reads; returns where the copies go. */
+static int mark_block(work *w, const un_block_range *b)
+{
+    const un_graph *g = w->g;
+    int at = UN_NONE;
+
+    for (int i = b->first; i < b->end; i++) {
+        int v = g->node[i].out[0], reader;
+
+        w->inner[v] = (char)(is_large(g, v) && is_inner(g, w->n_forward, b, v));
+        reader = w->inner[v] ? first_reader(g, w->n_forward, v) : UN_NONE;
+        if (reader == UN_NONE)
+            continue;
+        w->wanted[i] = 1;
+        at = at == UN_NONE ? reader : UN_MIN(at, reader);
+    }
+    for (int i = b->end - 1; i >= b->first; i--)
+        for (int j = 0; w->wanted[i] && j < g->node[i].n_in; j++) {
+            int v = g->node[i].in[j];
+
+            if (v != UN_NONE && w->inner[v])
+                w->wanted[g->value[v].producer] = 1;
+        }
+    return at;
+}
+
+/* A new activation value that stands for v. */
+static int add_value(un_graph *g, int v)
+{
+    un_value copy = g->value[v];
+
+    if (g->n_values == g->cap_values) {
+        int cap = 2 * g->cap_values;
+        un_value *p = un_realloc(g->mem, g->value, (size_t)cap * sizeof *p);
+
+        if (!p) {
+            g->failed = 1;
+            return v;
+        }
+        g->value = p;
+        g->cap_values = cap;
+    }
+    g->value[g->n_values] = copy;
+    return g->n_values++;
+}
+
+static void copy_block(work *w, const un_block_range *b, int at)
+{
+    un_graph *g = w->g;
+
+    for (int i = b->first; i < b->end; i++) {
+        un_node n = g->node[i];
+
+        if (!w->wanted[i])
+            continue;
+        for (int j = 0; j < n.n_in; j++)
+            if (n.in[j] != UN_NONE && w->again[n.in[j]] != UN_NONE)
+                n.in[j] = w->again[n.in[j]];
+        for (int j = 0; j < n.n_out; j++)
+            n.out[j] = add_value(g, n.out[j]);
+        if (g->failed)
+            return;
+        if (w->inner[g->node[i].out[0]])
+            w->again[g->node[i].out[0]] = n.out[0];
+        if (n.op == UN_OP_NORM)
+            n.attr.norm.update_running = 0;
+        n.origin = i;
+        w->before[w->n_copies] = at;
+        w->copy[w->n_copies++] = n;
+    }
+}
+
+/* Where only the extents are asked for, the value that is gone will do. */
+static void read_copies(const work *w, un_node *n)
+{
+    unsigned like = un_op_describe(n->op)->rules->like_mask;
+
+    for (int j = 0; j < n->n_in; j++)
+        if (n->in[j] != UN_NONE && n->in[j] < w->n_values && w->again[n->in[j]] != UN_NONE && !(like >> j & 1u))
+            n->in[j] = w->again[n->in[j]];
+}
+
+/* Backward nodes read the copies; the copies go in front of their first readers. */
+static unet_status splice(work *w, unet_error *err)
+{
+    un_graph *g = w->g;
+    int total = g->n_nodes + w->n_copies, at = w->n_forward;
+    un_node *all = un_alloc_array(g->mem, (size_t)total, sizeof *all);
+
+    if (!all)
+        return un_fail_nomem(err, (size_t)total * sizeof *all);
+    memcpy(all, g->node, (size_t)w->n_forward * sizeof *all);
+    for (int i = w->n_forward; i < g->n_nodes; i++) {
+        for (int c = 0; c < w->n_copies; c++)
+            if (w->before[c] == i)
+                all[at++] = w->copy[c];
+        all[at] = g->node[i];
+        read_copies(w, &all[at++]);
+    }
+    un_free(g->node);
+    g->node = all;
+    g->n_nodes = g->cap_nodes = total;
+    for (int i = 0; i < total; i++)
+        for (int j = 0; j < all[i].n_out; j++)
+            if (all[i].out[j] != UN_NONE)
+                g->value[all[i].out[j]].producer = i;
+    return UNET_OK;
+}
+
+unet_status un_recompute(un_graph *g, int n_forward, const un_block_range *block, int n_blocks, unet_error *err)
+{
+    work w = {.g = g, .n_forward = n_forward, .n_values = g->n_values};
+    unet_status st = UNET_OK;
+
+    w.inner = un_alloc_zero(g->mem, (size_t)g->n_values);
+    w.again = un_alloc_array(g->mem, (size_t)g->n_values, sizeof *w.again);
+    w.wanted = un_alloc_zero(g->mem, (size_t)g->n_nodes);
+    w.copy = un_alloc_array(g->mem, (size_t)n_forward, sizeof *w.copy);
+    w.before = un_alloc_array(g->mem, (size_t)n_forward, sizeof *w.before);
+    if (!w.inner || !w.again || !w.wanted || !w.copy || !w.before)
+        st = un_fail_nomem(err, (size_t)n_forward * sizeof *w.copy);
+    for (int v = 0; v < w.n_values && !st; v++)
+        w.again[v] = UN_NONE;
+    for (int i = 0; i < n_blocks && !st; i++) {
+        int at = mark_block(&w, &block[i]);
+
+        if (at != UN_NONE)
+            copy_block(&w, &block[i], at);
+    }
+    if (!st && g->failed)
+        st = un_fail_nomem(err, (size_t)g->n_values * sizeof *g->value);
+    if (!st)
+        st = splice(&w, err);
+    if (!st)
+        st = un_graph_check(g, err);
+    un_free(w.inner);
+    un_free(w.again);
+    un_free(w.wanted);
+    un_free(w.copy);
+    un_free(w.before);
+    return st;
+}

@@ -1,0 +1,23 @@
+/* Trading time for memory in training: values inside a block are dropped after the forward pass and made again, bit for
+ * bit, when the backward pass needs them (Chen et al., "Training deep nets with sublinear memory cost", 2016). */
+#ifndef UN_GRAPH_RECOMPUTE_H
+#define UN_GRAPH_RECOMPUTE_H
+
+#include "ir/graph.h"
+
+/* Forward nodes first .. end-1 that follow each other. */
+typedef struct un_block_range {
+    int first, end;
+} un_block_range;
+
+/* g: after un_autodiff; its first n_forward nodes are the forward part, losses included. For each block, what only its own
+ * forward nodes and the backward pass read is computed again by copies of the block's nodes, put before the first backward
+ * node that needs one of them. Copies never update running statistics. Blocks do not overlap. */
+UN_NODISCARD unet_status un_recompute(
+    un_graph *g, int n_forward, const un_block_range *block, int n_blocks, unet_error *err);
+
+/* Maximal runs of forward nodes whose names begin with the same word up to the first point and `prefix` ("enc", "dec"):
+ * the blocks of a U-Net. Returns how many; at most `cap` are written. */
+int un_find_blocks(const un_graph *g, int n_forward, const char *prefix, un_block_range *block, int cap);
+
+#endif

@@ -1,0 +1,41 @@
+/* The list of all kernels and the choice among them. */
+#include "kernels/kernel.h"
+
+#define UN_KERNEL_REF(name) extern const un_kernel un_##name##_f32_ref, un_##name##_f64_ref;
+#include "kernels/kernels.def"
+#undef UN_KERNEL_REF
+
+const un_kernel *const un_kernels[] = {
+#define UN_KERNEL_REF(name) &un_##name##_f32_ref, &un_##name##_f64_ref,
+#include "kernels/kernels.def"
+#undef UN_KERNEL_REF
+};
+const int un_kernel_count = (int)(sizeof un_kernels / sizeof *un_kernels);
+
+const un_kernel *un_kernel_select(un_kernel_family family, int type, int level, int exact, const void *args)
+{
+    const un_kernel *best = 0;
+    double least = 0;
+
+    (void)exact;
+    for (int i = 0; i < un_kernel_count; i++) {
+        const un_kernel *k = un_kernels[i];
+        double cost;
+
+        if (k->family != family || k->type != type || k->level > level || (k->supports && !k->supports(args)))
+            continue;
+        cost = k->cost ? k->cost(args) : 1e30;
+        if (!best || cost < least) {
+            best = k;
+            least = cost;
+        }
+    }
+    return best;
+}
+
+void un_kernel_run_serial(const un_kernel *k, const void *args, void *worker, void *shared)
+{
+    for (int phase = 0; phase < k->phases; phase++)
+        for (int64_t t = 0, n = k->tasks(args, phase); t < n; t++)
+            k->run(args, phase, t, worker, shared);
+}

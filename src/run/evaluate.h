@@ -1,0 +1,40 @@
+/* Scores of a model on labelled pictures. Used by training to choose the checkpoint and by `unet eval`. */
+#ifndef UN_RUN_EVALUATE_H
+#define UN_RUN_EVALUATE_H
+
+#include "data/sample.h"
+#include "metrics/overlap.h"
+#include "run/predict.h"
+
+/* What happened with one picture. */
+typedef struct un_eval_item {
+    int index;         /* of the source */
+    un_scores *scores;
+    double seconds;
+} un_eval_item;
+
+typedef struct un_evaluation {
+    un_mem *mem;
+    int classes, background, multilabel;
+    un_eval_item *item;
+    int count;
+    un_confusion *pooled;         /* softmax and binary heads */
+    un_multilabel *pooled_labels; /* multilabel */
+    un_scores *scores;            /* of the pooled counts */
+    un_image_means *means;
+} un_evaluation;
+
+typedef struct un_eval_options {
+    int background; /* class left out of the foreground means; -1: none */
+    /* Called after each picture with its classes (bit masks for multilabel heads), before they are freed. NULL: never. */
+    unet_status (*seen)(void *ctx, int index, const un_picture *p, const int32_t *classes, const un_scores *s,
+        unet_error *err);
+    void *ctx;
+} un_eval_options;
+
+/* Pictures in the order of the source; a picture that cannot be loaded ends the evaluation with its error. */
+UN_NODISCARD unet_status un_evaluate(un_evaluation **out, un_mem *mem, un_predictor *p, const un_model *model,
+    const un_picture_source *source, const un_eval_options *opt, unet_error *err);
+void un_evaluation_destroy(un_evaluation *e); /* NULL is fine */
+
+#endif

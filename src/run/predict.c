@@ -1,0 +1,287 @@
+/* Prediction window by window. The accumulator holds one slab: the rows (2-D) or planes (3-D) that a row of windows covers. */
+#include "run/predict.h"
+
+#include <string.h>
+
+#include "base/size.h"
+#include "run/tiling.h"
+
+struct un_predictor {
+    un_mem *mem;
+    const un_model *model;
+    un_predict_options opt;
+    un_session *session; /* of the windows of the last picture */
+};
+
+/* One picture on its way. Axis 0 of the slab is z in 3-D and y in 2-D: `slab`. */
+typedef struct job {
+    un_predictor *p;
+    const float *image;
+    int extent[3], slab, channels;
+    un_tiling t;
+    un_axis axis[3];
+    float *in, *out, *acc, *row; /* window, its probabilities, the slab [size][rest][c], one finished row of the slab */
+    int64_t rest; /* pixels of the picture behind one step on the slab axis */
+    int emitted;  /* slab positions given to the sink */
+    un_predict_sink sink;
+    void *ctx;
+} job;
+
+unet_status un_predictor_create(
+    un_predictor **out, un_mem *mem, const un_model *model, const un_predict_options *opt, unet_error *err)
+{
+    static const un_predict_options defaults;
+    un_predictor *p = un_alloc_zero(mem, sizeof *p);
+
+    *out = NULL;
+    if (!p)
+        return un_fail_nomem(err, sizeof *p);
+    p->mem = mem;
+    p->model = model;
+    p->opt = opt ? *opt : defaults;
+    *out = p;
+    return UNET_OK;
+}
+
+void un_predictor_destroy(un_predictor *p)
+{
+    if (!p)
+        return;
+    un_session_destroy(p->session);
+    un_free(p);
+}
+
+void un_predictor_refresh(un_predictor *p)
+{
+    if (p->session)
+        un_session_refresh(p->session);
+}
+
+unet_status un_predictor_tiling(un_predictor *p, int d, int h, int w, un_tiling *out, unet_error *err)
+{
+    return un_tiling_choose(out, p->mem, p->model, &p->opt, d, h, w, err);
+}
+
+static unet_status use_session(un_predictor *p, un_shape in, unet_error *err)
+{
+    if (p->session && un_shape_equal(un_session_input(p->session), in))
+        return UNET_OK;
+    un_session_destroy(p->session);
+    p->session = NULL;
+    return un_session_create(&p->session, p->mem, p->model, in, &p->opt.session, err);
+}
+
+/* Copies the window that starts at s (picture coordinates of its outputs) out of the reflected picture. */
+static void cut(const job *j, const int s[3])
+{
+    const un_shape in = j->t.in;
+    const size_t pixel = (size_t)in.c * sizeof(float);
+    float *to = j->in;
+
+    for (int z = 0; z < in.d; z++) {
+        int64_t pz = un_reflect((int64_t)s[0] + z - j->t.lead[0], j->extent[0]);
+
+        for (int y = 0; y < in.h; y++) {
+            int64_t row = (pz * j->extent[1] + un_reflect((int64_t)s[1] + y - j->t.lead[1], j->extent[1])) * j->extent[2];
+
+            for (int x = 0; x < in.w; x++, to += in.c)
+                memcpy(to, j->image + (row + un_reflect((int64_t)s[2] + x - j->t.lead[2], j->extent[2])) * in.c, pixel);
+        }
+    }
+}
+
+/* Adds the window k's probabilities, weighted, to the slab. */
+static void add_window(const job *j, const int k[3])
+{
+    const un_axis *a = j->axis;
+    const int c = j->channels, base = a[j->slab].start[k[j->slab]];
+
+    for (int z = a[0].low[k[0]]; z < a[0].high[k[0]] && a[0].start[k[0]] + z < a[0].extent; z++)
+        for (int y = a[1].low[k[1]]; y < a[1].high[k[1]] && a[1].start[k[1]] + y < a[1].extent; y++) {
+            int pz = a[0].start[k[0]] + z, py = a[1].start[k[1]] + y, x0 = a[2].low[k[2]], px = a[2].start[k[2]];
+            int n = UN_MIN(a[2].high[k[2]], a[2].extent - px);
+            int64_t at = j->slab == 0 ? ((int64_t)(pz - base) * a[1].extent + py) * a[2].extent
+                                      : (int64_t)(py - base) * a[2].extent;
+            const float *from = j->out + (((int64_t)z * j->t.out.h + y) * j->t.out.w) * c;
+            float *to = j->acc + (at + px) * c, zy = a[0].weight[z] * a[1].weight[y];
+
+            for (int x = x0; x < n; x++) {
+                float w = zy * a[2].weight[x];
+
+                for (int i = 0; i < c; i++)
+                    to[x * c + i] += w * from[x * c + i];
+            }
+        }
+}
+
+/* Gives the sink all slab positions below `until`. base: position of the slab's first row. */
+static unet_status emit(job *j, int base, int until, unet_error *err)
+{
+    const un_axis *a = j->axis;
+    const int c = j->channels;
+    unet_status st = UNET_OK;
+
+    for (; j->emitted < until && !st; j->emitted++) {
+        const int e = j->emitted;
+        const float *from = j->acc + (int64_t)(e - base) * j->rest * c;
+        int rows = j->slab == 0 ? a[1].extent : 1;
+
+        for (int y = 0; y < rows; y++)
+            for (int x = 0; x < a[2].extent; x++) {
+                float n = a[0].norm[j->slab == 0 ? e : 0] * a[1].norm[j->slab == 0 ? y : e] * a[2].norm[x];
+
+                for (int i = 0; i < c; i++)
+                    j->row[((int64_t)y * a[2].extent + x) * c + i] = from[((int64_t)y * a[2].extent + x) * c + i] * n;
+            }
+        st = j->slab == 0 ? j->sink(j->ctx, e, e + 1, 0, rows, j->row, err)
+                          : j->sink(j->ctx, 0, 1, e, e + 1, j->row, err);
+    }
+    return st;
+}
+
+/* Moves the slab on from window row k to k + 1. */
+static void advance(const job *j, int k)
+{
+    const un_axis *a = &j->axis[j->slab];
+    const int64_t row = j->rest * j->channels;
+    int by = UN_MIN(a->start[k + 1] - a->start[k], a->size);
+
+    memmove(j->acc, j->acc + by * row, (size_t)((a->size - by) * row) * sizeof(float));
+    memset(j->acc + (a->size - by) * row, 0, (size_t)(by * row) * sizeof(float));
+}
+
+static unet_status run_window(job *j, const int k[3], unet_error *err)
+{
+    int s[3];
+    unet_status st;
+
+    if (j->p->opt.cancel && j->p->opt.cancel(j->p->opt.ctx))
+        return un_fail(err, UNET_E_CANCELLED, "stopped on request");
+    for (int i = 0; i < 3; i++)
+        s[i] = j->axis[i].start[k[i]];
+    cut(j, s);
+    st = un_session_run(j->p->session, j->in, NULL, j->out, err);
+    if (!st)
+        add_window(j, k);
+    return st;
+}
+
+static unet_status run_all(job *j, unet_error *err)
+{
+    const un_axis *slab = &j->axis[j->slab];
+    const un_axis *mid = &j->axis[j->slab == 0 ? 1 : 0];
+    unet_status st = UNET_OK;
+
+    for (int i = 0; i < slab->count && !st; i++) {
+        for (int m = 0; m < mid->count && !st; m++)
+            for (int x = 0; x < j->axis[2].count && !st; x++) {
+                const int k[3] = {j->slab == 0 ? i : m, j->slab == 0 ? m : i, x};
+
+                st = run_window(j, k, err);
+            }
+        if (!st)
+            st = emit(j, slab->start[i], i + 1 < slab->count ? slab->start[i + 1] + slab->low[i + 1] : slab->extent, err);
+        if (!st && i + 1 < slab->count)
+            advance(j, i);
+    }
+    return st;
+}
+
+static unet_status prepare(job *j, unet_error *err)
+{
+    int grid[3];
+    unet_status st = un_predictor_tiling(j->p, j->extent[0], j->extent[1], j->extent[2], &j->t, err);
+    size_t in, out, acc, row;
+
+    if (!st)
+        st = use_session(j->p, j->t.in, err);
+    un_model_grid(&j->p->model->config.model, grid);
+    for (int i = 0; i < 3 && !st; i++)
+        st = un_axis_create(&j->axis[i], j->p->mem, j->extent[i], j->t.window[i], j->t.halo[i],
+            j->t.window[i] >= j->t.padded[i] ? j->t.window[i] : un_tiling_step(&j->t, &j->p->opt, grid, i), j->t.blend,
+            err);
+    if (st)
+        return st;
+    j->rest = (int64_t)j->extent[2] * (j->slab == 0 ? j->extent[1] : 1);
+    in = (size_t)un_shape_count(j->t.in);
+    out = (size_t)un_shape_count(j->t.out);
+    row = (size_t)j->rest * (size_t)j->channels;
+    if (!un_size_mul(row, (size_t)j->axis[j->slab].size, &acc))
+        return un_fail(err, UNET_E_LIMIT, "the picture is too wide");
+    j->in = un_alloc_array(j->p->mem, in, sizeof(float));
+    j->out = un_alloc_array(j->p->mem, out, sizeof(float));
+    j->acc = un_alloc_array(j->p->mem, acc, sizeof(float));
+    j->row = un_alloc_array(j->p->mem, row, sizeof(float));
+    return j->in && j->out && j->acc && j->row ? UNET_OK : un_fail_nomem(err, (in + out + acc + row) * sizeof(float));
+}
+
+unet_status un_predictor_run(un_predictor *p, const float *image, int d, int h, int w, un_predict_sink sink, void *ctx,
+    unet_error *err)
+{
+    job j = {.p = p, .image = image, .extent = {d, h, w}, .slab = p->model->config.model.dims == 2 ? 1 : 0,
+        .channels = un_model_channels(&p->model->config.model), .sink = sink, .ctx = ctx};
+    unet_status st;
+
+    if (d < 1 || h < 1 || w < 1 || (p->model->config.model.dims == 2 && d != 1))
+        return un_fail(err, UNET_E_DATA, "a %d-D network does not take %dx%dx%d pixels", p->model->config.model.dims, d, h, w);
+    st = prepare(&j, err);
+    if (!st)
+        st = run_all(&j, err);
+    for (int i = 0; i < 3; i++)
+        un_axis_destroy(&j.axis[i]);
+    un_free(j.in);
+    un_free(j.out);
+    un_free(j.acc);
+    un_free(j.row);
+    return st;
+}
+
+/* ---- classes ---- */
+
+typedef struct class_sink {
+    int32_t *classes;
+    int h, w, channels, head;
+    const un_cfg_nums *threshold;
+} class_sink;
+
+static double threshold_at(const un_cfg_nums *t, int channel)
+{
+    return t->n <= 0 ? 0.5 : t->v[t->n == 1 ? 0 : UN_MIN(channel, t->n - 1)];
+}
+
+static int32_t class_of(const class_sink *s, const float *p)
+{
+    int32_t best = 0;
+
+    if (s->head == UN_CFG_HEAD_SOFTMAX) {
+        for (int i = 1; i < s->channels; i++)
+            if (p[i] > p[best])
+                best = i;
+        return best;
+    }
+    for (int i = 0; i < UN_MIN(s->channels, 31); i++)
+        if ((double)p[i] >= threshold_at(s->threshold, i))
+            best |= 1 << i;
+    return best;
+}
+
+static unet_status take_classes(void *ctx, int z0, int z1, int y0, int y1, const float *p, unet_error *err)
+{
+    const class_sink *s = ctx;
+
+    (void)err;
+    for (int z = z0; z < z1; z++)
+        for (int y = y0; y < y1; y++)
+            for (int x = 0; x < s->w; x++, p += s->channels)
+                s->classes[((int64_t)z * s->h + y) * s->w + x] = class_of(s, p);
+    return UNET_OK;
+}
+
+unet_status un_predictor_classes(
+    un_predictor *p, const float *image, int d, int h, int w, int32_t *classes, unet_error *err)
+{
+    const un_config *c = &p->model->config;
+    class_sink s = {classes, h, w, un_model_channels(&c->model), (int)c->model.head, &c->predict.threshold};
+
+    return un_predictor_run(p, image, d, h, w, take_classes, &s, err);
+}

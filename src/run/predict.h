@@ -1,0 +1,59 @@
+/* From a preprocessed picture of any size to probabilities, tile by tile, in memory bounded by the tiles.
+ *
+ * The picture is extended by reflection to a multiple of the grid (2^depth) and cut into windows of one size. Two ways to
+ * join them:
+ *  - halo: networks with a finite reach (batch norm in inference form, or none): each window has a halo of the reach, so
+ *    the result is that of the whole picture in one piece, within rounding;
+ *  - blend: norms that look at the whole patch, or a halo that would cost more than twice the work: windows of the trained
+ *    size overlap and are averaged with Gaussian weights (Isensee et al., nnU-Net, 2021: sigma an eighth of the patch). */
+#ifndef UN_RUN_PREDICT_H
+#define UN_RUN_PREDICT_H
+
+#include "run/session.h"
+
+typedef struct un_predict_options {
+    un_session_options session;
+    size_t max_bytes;  /* working memory of a prediction; 0: 1 GiB */
+    int tile[3];       /* largest window d, h, w; 0: chosen */
+    int mode;          /* un_cfg_predict_mode */
+    int tta;           /* un_cfg_tta */
+    double overlap;    /* blend; 0: one half */
+    /* Called between windows; non-zero stops with UNET_E_CANCELLED. NULL: never. */
+    int (*cancel)(void *ctx);
+    void *ctx;
+} un_predict_options;
+
+/* What a prediction will do with a picture of these extents. */
+typedef struct un_tiling {
+    int padded[3], window[3], halo[3]; /* d, h, w */
+    int count[3];                      /* windows on each axis */
+    int blend;
+    un_shape in, out;                  /* of the session */
+    int lead[3];                       /* pixels before the picture that valid padding eats */
+    double overhead;                   /* computed pixels / pixels of the picture */
+    size_t bytes;
+} un_tiling;
+
+/* Gets finished probabilities in order: planes z0..z1 and rows y0..y1 (2-D: one plane, some rows; 3-D: some planes, all
+ * rows), dense [z][y][w][channels]. */
+typedef unet_status (*un_predict_sink)(void *ctx, int z0, int z1, int y0, int y1, const float *p, unet_error *err);
+
+typedef struct un_predictor un_predictor;
+
+UN_NODISCARD unet_status un_predictor_create(
+    un_predictor **out, un_mem *mem, const un_model *model, const un_predict_options *opt, unet_error *err);
+void un_predictor_destroy(un_predictor *p); /* NULL is fine */
+void un_predictor_refresh(un_predictor *p); /* the model's weights changed */
+
+UN_NODISCARD unet_status un_predictor_tiling(un_predictor *p, int d, int h, int w, un_tiling *out, unet_error *err);
+
+/* image: [d][h][w][c] with the network's channels. */
+UN_NODISCARD unet_status un_predictor_run(un_predictor *p, const float *image, int d, int h, int w,
+    un_predict_sink sink, void *ctx, unet_error *err);
+
+/* The same with classes as result, [d][h][w]: argmax (softmax), 0/1 by the threshold (sigmoid), or a bit for each of up to
+ * 31 channels above its threshold (multilabel). */
+UN_NODISCARD unet_status un_predictor_classes(
+    un_predictor *p, const float *image, int d, int h, int w, int32_t *classes, unet_error *err);
+
+#endif

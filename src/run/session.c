@@ -1,0 +1,113 @@
+/* Sessions. */
+#include "run/session.h"
+
+#include "graph/planner.h"
+
+struct un_session {
+    const un_backend *backend;
+    const un_model *model;
+    un_plan *plan;
+    un_program *program;
+};
+
+static void spec_of(un_program_spec *spec, const un_plan *plan, const un_model *model, const un_session_options *opt)
+{
+    static const un_session_options defaults;
+
+    opt = opt ? opt : &defaults;
+    *spec = (un_program_spec){.plan = plan, .blocks = {.param = model->weights}, .pool = opt->pool, .level = opt->level,
+        .exact = opt->exact, .keep_packed = 1, .profile = opt->profile};
+}
+
+unet_status un_session_bytes(size_t *bytes, un_mem *mem, const un_model *model, un_shape input,
+    const un_session_options *opt, unet_error *err)
+{
+    un_program_spec spec;
+    un_needs needs = {0};
+    un_plan *plan;
+    unet_status st = un_plan_create(&plan, mem, model->graph, &input, NULL, err);
+
+    *bytes = 0;
+    if (st)
+        return st;
+    spec_of(&spec, plan, model, opt);
+    st = un_backend_cpu()->needs(&needs, &spec, err);
+    *bytes = needs.activation_bytes + needs.packed_bytes + needs.scratch_bytes;
+    un_plan_destroy(plan);
+    return st;
+}
+
+unet_status un_session_create(un_session **out, un_mem *mem, const un_model *model, un_shape input,
+    const un_session_options *opt, unet_error *err)
+{
+    un_session *s = un_alloc_zero(mem, sizeof *s);
+    un_program_spec spec;
+    unet_status st;
+
+    *out = NULL;
+    if (!s)
+        return un_fail_nomem(err, sizeof *s);
+    s->backend = un_backend_cpu();
+    s->model = model;
+    st = un_plan_create(&s->plan, mem, model->graph, &input, NULL, err);
+    if (!st) {
+        spec_of(&spec, s->plan, model, opt);
+        st = s->backend->compile(&s->program, mem, &spec, err);
+    }
+    if (st) {
+        un_session_destroy(s);
+        return st;
+    }
+    *out = s;
+    return UNET_OK;
+}
+
+void un_session_destroy(un_session *s)
+{
+    if (!s)
+        return;
+    s->backend->destroy(s->program);
+    un_plan_destroy(s->plan);
+    un_free(s);
+}
+
+void un_session_refresh(un_session *s)
+{
+    s->backend->refresh(s->program);
+}
+
+un_shape un_session_input(const un_session *s)
+{
+    return s->plan->shape[s->model->graph->input[0]];
+}
+
+un_shape un_session_output(const un_session *s)
+{
+    return s->plan->shape[s->model->graph->output[0]];
+}
+
+const un_plan *un_session_plan(const un_session *s)
+{
+    return s->plan;
+}
+
+unet_status un_session_run(un_session *s, const float *image, float *logits, float *probabilities, unet_error *err)
+{
+    const un_graph *g = s->model->graph;
+    unet_status st;
+
+    s->backend->upload(s->program, g->input[0], image);
+    st = s->backend->run(s->program, NULL, err);
+    if (st)
+        return st;
+    if (logits)
+        s->backend->download(s->program, g->output[0], logits);
+    if (probabilities)
+        s->backend->download(s->program, g->output[1], probabilities);
+    return UNET_OK;
+}
+
+double un_session_profile(const un_session *s, int node, const char **kernel)
+{
+    return s->backend->profile(s->program, node, kernel);
+}

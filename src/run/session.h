@@ -1,0 +1,38 @@
+/* A network ready to run at one input size: plan, program, memory. One thread at a time; many sessions may share a model. */
+#ifndef UN_RUN_SESSION_H
+#define UN_RUN_SESSION_H
+
+#include "backend/backend.h"
+#include "model/file.h"
+
+typedef struct un_session_options {
+    un_pool *pool;      /* NULL: the caller's thread */
+    un_cpu_level level;
+    int exact;          /* 1: no Winograd forms */
+    int profile;
+} un_session_options;
+
+typedef struct un_session un_session;
+
+/* The bytes a session for this input will hold beside the model. */
+UN_NODISCARD unet_status un_session_bytes(size_t *bytes, un_mem *mem, const un_model *model, un_shape input,
+    const un_session_options *opt, unet_error *err);
+
+/* The model must outlive the session and keep its weights, or un_session_refresh be called after they changed. */
+UN_NODISCARD unet_status un_session_create(un_session **out, un_mem *mem, const un_model *model, un_shape input,
+    const un_session_options *opt, unet_error *err);
+void un_session_destroy(un_session *s); /* NULL is fine */
+void un_session_refresh(un_session *s);
+
+un_shape un_session_input(const un_session *s);
+un_shape un_session_output(const un_session *s);
+const un_plan *un_session_plan(const un_session *s);
+
+/* image: dense, of the input's shape. Either result may be NULL; each is dense, of the output's shape. No allocation. */
+UN_NODISCARD unet_status un_session_run(
+    un_session *s, const float *image, float *logits, float *probabilities, unet_error *err);
+
+/* Nanoseconds node i took so far (with the option profile) and its kernel. */
+double un_session_profile(const un_session *s, int node, const char **kernel);
+
+#endif

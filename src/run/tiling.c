@@ -1,0 +1,307 @@
+/* Windows: their size from the picture, the network's reach and the memory; their places and weights. */
+#include "run/tiling.h"
+
+#include <string.h>
+
+#include "base/math.h"
+#include "base/size.h"
+
+int un_reflect(int64_t i, int n)
+{
+    int64_t period = 2 * ((int64_t)n - 1);
+
+    if (n == 1)
+        return 0;
+    i %= period;
+    if (i < 0)
+        i += period;
+    return (int)(i < n ? i : period - i);
+}
+
+void un_axis_destroy(un_axis *a)
+{
+    un_free(a->start);
+    un_free(a->low);
+    un_free(a->high);
+    un_free(a->weight);
+    un_free(a->norm);
+    memset(a, 0, sizeof *a);
+}
+
+/* Gaussian along a window, deviation an eighth of its size, least weight a thousandth of the largest. */
+static void gauss(float *w, int size)
+{
+    double sigma = size / 8.0, mid = (size - 1) / 2.0;
+
+    for (int i = 0; i < size; i++) {
+        double x = (i - mid) / sigma;
+
+        w[i] = (float)UN_MAX(un_exp(-0.5 * x * x), 1e-3);
+    }
+}
+
+static void place_windows(un_axis *a, int halo, int blend, int step)
+{
+    for (int k = 0; k < a->count; k++) {
+        int last = UN_MAX(a->extent - a->size, 0);
+
+        a->start[k] = !blend || a->count == 1 ? (int)UN_MIN((int64_t)k * step, last)
+                                              : (int)((int64_t)last * k / (a->count - 1));
+        a->low[k] = 0;
+        a->high[k] = a->size;
+    }
+    for (int k = 1; k < a->count && !blend; k++) {
+        a->low[k] = halo;
+        a->high[k - 1] = a->start[k] + halo - a->start[k - 1];
+    }
+}
+
+unet_status un_axis_create(un_axis *a, un_mem *mem, int extent, int size, int halo, int step, int blend, unet_error *err)
+{
+    int n = (int)UN_MAX(un_ceil_div(UN_MAX(extent - size, 0), step) + 1, 1);
+
+    *a = (un_axis){.extent = extent, .size = size, .count = n};
+    a->start = un_alloc_array(mem, (size_t)n, sizeof *a->start);
+    a->low = un_alloc_array(mem, (size_t)n, sizeof *a->low);
+    a->high = un_alloc_array(mem, (size_t)n, sizeof *a->high);
+    a->weight = un_alloc_array(mem, (size_t)size, sizeof *a->weight);
+    a->norm = un_alloc_array(mem, (size_t)extent, sizeof *a->norm);
+    if (!a->start || !a->low || !a->high || !a->weight || !a->norm) {
+        un_axis_destroy(a);
+        return un_fail_nomem(err, (size_t)(n * 3 + size + extent) * 4);
+    }
+    place_windows(a, halo, blend, step);
+    if (blend)
+        gauss(a->weight, size);
+    else
+        for (int i = 0; i < size; i++)
+            a->weight[i] = 1.0f;
+    for (int k = 0; k < n && blend; k++)
+        for (int i = 0; i < size; i++)
+            if (a->start[k] + i < extent)
+                a->norm[a->start[k] + i] += a->weight[i];
+    for (int i = 0; i < extent; i++)
+        a->norm[i] = blend ? 1.0f / a->norm[i] : 1.0f;
+    return UNET_OK;
+}
+
+/* ---- choosing ---- */
+
+typedef struct chooser {
+    un_mem *mem;
+    const un_model *model;
+    const un_predict_options *opt;
+    un_shape *shapes; /* scratch of the inference */
+    int grid[3], reach[3], whole_patch, valid;
+    size_t budget;
+} chooser;
+
+static int *axis_of(un_shape *s, int axis)
+{
+    return axis == 0 ? &s->d : axis == 1 ? &s->h : &s->w;
+}
+
+static un_shape infer(const chooser *c, un_shape in)
+{
+    const un_graph *g = c->model->graph;
+    unet_error err;
+
+    c->shapes[g->input[0]] = in;
+    if (un_graph_infer(g, c->shapes, &err))
+        return (un_shape){0, 0, 0, 0, 0};
+    return c->shapes[g->output[0]];
+}
+
+/* Valid padding: the least input extents whose outputs are at least `want`; 0: none found. */
+static int grow_valid(const chooser *c, const int want[3], un_shape *in)
+{
+    int most = 4096;
+
+    for (int axis = c->model->config.model.dims == 2 ? 1 : 0; axis < 3; axis++) {
+        int n = want[axis];
+
+        for (int tries = 0;; tries++, n++) {
+            un_shape out, probe = *in;
+
+            if (tries > most)
+                return 0;
+            for (int k = c->model->config.model.dims == 2 ? 1 : 0; k < 3; k++)
+                *axis_of(&probe, k) = n;
+            out = infer(c, probe);
+            if (*axis_of(&out, axis) >= want[axis])
+                break;
+        }
+        *axis_of(in, axis) = n;
+    }
+    return 1;
+}
+
+/* Input and output extents of a window whose outputs are to be at least `want`. */
+static unet_status window_of(const chooser *c, const int want[3], un_tiling *t, unet_error *err)
+{
+    t->in = (un_shape){1, want[0], want[1], want[2], c->model->config.model.in_channels};
+    if (c->valid && !grow_valid(c, want, &t->in))
+        return un_fail(err, UNET_E_ARG, "no window of at least %dx%dx%d fits this network", want[0], want[1], want[2]);
+    t->out = infer(c, t->in);
+    if (!t->out.n)
+        return un_fail(err, UNET_E_ARG, "the network does not take %dx%dx%d pixels", t->in.d, t->in.h, t->in.w);
+    for (int i = 0; i < 3; i++) {
+        t->window[i] = *axis_of(&t->out, i);
+        t->lead[i] = (*axis_of(&t->in, i) - t->window[i]) / 2;
+    }
+    return UNET_OK;
+}
+
+int un_tiling_step(const un_tiling *t, const un_predict_options *opt, const int grid[3], int axis)
+{
+    int size = t->window[axis], step;
+
+    if (t->blend) {
+        step = (int)(size * (1.0 - (opt->overlap > 0 ? opt->overlap : 0.5)));
+        return UN_MAX(step, 1);
+    }
+    step = (size - 2 * t->halo[axis]) / grid[axis] * grid[axis];
+    return step;
+}
+
+/* Counts windows, work and memory of *t; 0 when the halo leaves nothing of a window. */
+static int assess(const chooser *c, un_tiling *t, const int extent[3], unet_status *st, unet_error *err)
+{
+    size_t session;
+    double work = 1;
+    int slab = c->model->config.model.dims == 2 ? 1 : 0;
+    int64_t acc = t->window[slab];
+
+    for (int i = 0; i < 3; i++) {
+        int step = un_tiling_step(t, c->opt, c->grid, i);
+
+        if (t->window[i] < t->padded[i] && step < 1)
+            return 0;
+        t->count[i] = t->window[i] >= t->padded[i] ? 1 : (int)un_ceil_div(t->padded[i] - t->window[i], step) + 1;
+        work *= (double)t->count[i] * *axis_of(&t->in, i) / extent[i];
+        acc *= i == slab || i < slab ? 1 : t->padded[i];
+    }
+    t->overhead = work;
+    *st = un_session_bytes(&session, c->mem, c->model, t->in, &c->opt->session, err);
+    t->bytes = session + (size_t)(acc * t->out.c) * sizeof(float) +
+               (size_t)(un_shape_count(t->in) + un_shape_count(t->out)) * sizeof(float);
+    return !*st;
+}
+
+/* Halves the longest axis that is longer than the least useful window; 0 when none is. */
+static int shrink(const chooser *c, int want[3], const int least[3])
+{
+    int axis = -1;
+
+    for (int i = 0; i < 3; i++)
+        if (want[i] > least[i] && (axis < 0 || want[i] > want[axis]))
+            axis = i;
+    if (axis < 0)
+        return 0;
+    want[axis] = (int)un_round_up((size_t)UN_MAX(want[axis] / 2, least[axis]), (size_t)c->grid[axis]);
+    return 1;
+}
+
+/* Exact windows: the largest that fit the memory. */
+static unet_status choose_exact(const chooser *c, un_tiling *t, const int extent[3], unet_error *err)
+{
+    int want[3], least[3];
+    unet_status st = UNET_OK;
+
+    for (int i = 0; i < 3; i++) {
+        t->halo[i] = c->valid ? 0 : c->reach[i];
+        t->padded[i] = (int)un_round_up((size_t)extent[i], (size_t)c->grid[i]);
+        least[i] = UN_MIN(t->padded[i], 2 * t->halo[i] + c->grid[i]);
+        want[i] = t->padded[i];
+        if (c->opt->tile[i] > 0)
+            want[i] = UN_MIN(want[i], (int)un_round_up((size_t)UN_MAX(c->opt->tile[i], least[i]), (size_t)c->grid[i]));
+    }
+    for (;;) {
+        st = window_of(c, want, t, err);
+        if (st)
+            return st;
+        if (assess(c, t, extent, &st, err) && t->bytes <= c->budget)
+            return UNET_OK;
+        if (st)
+            return st;
+        if (!shrink(c, want, least))
+            return un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed",
+                (double)t->bytes / 1048576, (double)c->budget / 1048576);
+    }
+}
+
+/* Blended windows of the trained size. */
+static unet_status choose_blend(const chooser *c, un_tiling *t, const int extent[3], unet_error *err)
+{
+    const int *patch = c->model->config.train.patch;
+    int want[3];
+    unet_status st;
+
+    t->blend = 1;
+    for (int i = 0; i < 3; i++) {
+        int size = un_is_auto(patch[0]) ? (c->model->config.model.dims == 2 ? 256 : 64) : patch[i];
+
+        if (c->opt->tile[i] > 0)
+            size = c->opt->tile[i];
+        if (i == 0 && c->model->config.model.dims == 2)
+            size = 1;
+        t->halo[i] = 0;
+        want[i] = (int)un_round_up((size_t)size, (size_t)c->grid[i]);
+        t->padded[i] = UN_MAX(extent[i], want[i]);
+    }
+    st = window_of(c, want, t, err);
+    if (st)
+        return st;
+    if (!assess(c, t, extent, &st, err))
+        return st ? st : un_fail(err, UNET_E_ARG, "windows of %dx%dx%d leave nothing", want[0], want[1], want[2]);
+    if (t->bytes > c->budget)
+        return un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed", (double)t->bytes / 1048576,
+            (double)c->budget / 1048576);
+    return UNET_OK;
+}
+
+static unet_status set_up(chooser *c, unet_error *err)
+{
+    un_reach reach;
+    unet_status st;
+
+    un_model_grid(&c->model->config.model, c->grid);
+    st = un_model_reach(c->model->graph, c->grid, &reach, err);
+    if (st)
+        return st;
+    c->whole_patch = reach.whole_patch;
+    c->valid = c->model->config.model.padding == UN_CFG_PAD_VALID;
+    c->budget = c->opt->max_bytes ? c->opt->max_bytes : (size_t)1 << 30;
+    for (int i = 0; i < 3; i++)
+        c->reach[i] = (int)un_round_up((size_t)UN_MAX(reach.before[i], reach.after[i]), (size_t)c->grid[i]);
+    c->shapes = un_alloc_array(c->mem, (size_t)c->model->graph->n_values, sizeof *c->shapes);
+    return c->shapes ? UNET_OK : un_fail_nomem(err, (size_t)c->model->graph->n_values * sizeof *c->shapes);
+}
+
+unet_status un_tiling_choose(un_tiling *t, un_mem *mem, const un_model *model, const un_predict_options *opt, int d, int h,
+    int w, unet_error *err)
+{
+    chooser c = {.mem = mem, .model = model, .opt = opt};
+    const int extent[3] = {d, h, w};
+    unet_status st = set_up(&c, err);
+    un_tiling exact = {0};
+
+    memset(t, 0, sizeof *t);
+    if (!st && (opt->mode == UN_CFG_PREDICT_EXACT || (opt->mode == UN_CFG_PREDICT_AUTO && !c.whole_patch))) {
+        if (c.whole_patch && opt->mode == UN_CFG_PREDICT_EXACT)
+            c.opt = opt;
+        st = choose_exact(&c, &exact, extent, err);
+        if (!st && (opt->mode == UN_CFG_PREDICT_EXACT || exact.count[0] * exact.count[1] * exact.count[2] == 1 ||
+                       exact.overhead <= 2 || c.valid)) {
+            *t = exact;
+            un_free(c.shapes);
+            return UNET_OK;
+        }
+        if (opt->mode == UN_CFG_PREDICT_AUTO && (!st || st == UNET_E_LIMIT))
+            st = UNET_OK;
+    }
+    if (!st)
+        st = choose_blend(&c, t, extent, err);
+    un_free(c.shapes);
+    return st;
+}

@@ -1,0 +1,178 @@
+/* Gradients of whole small networks against central differences, in double, through planner and backend. The losses weigh
+ * the outputs unevenly by their nature (targets are random), so errors that a plain sum hides show. */
+#include "backend/backend.h"
+#include "base/rng.h"
+#include "graph/autodiff.h"
+#include "graph/planner.h"
+#include "kernels/args.h"
+#include "model/build.h"
+#include "test.h"
+
+static unet_error err;
+static un_config cfg;
+
+typedef struct net {
+    un_graph *g;
+    un_plan *plan;
+    un_program *program;
+    double *param, *grad, *image;
+    int32_t *target;
+    int loss[2], target_value;
+} net;
+
+static void fill(net *t, un_shape in, un_shape out, int classes)
+{
+    un_rng r;
+    int64_t pixels = un_shape_pixels(out);
+
+    t->image = un_alloc_array(NULL, (size_t)un_shape_count(in), sizeof *t->image);
+    t->target = un_alloc_array(NULL, (size_t)pixels, sizeof *t->target);
+    un_rng_init(&r, 7, UN_RNG_TEST, 0, 0, 0);
+    for (int64_t i = 0; i < un_shape_count(in); i++)
+        t->image[i] = un_rng_normal(&r);
+    for (int64_t i = 0; i < pixels; i++)
+        t->target[i] = (int32_t)un_rng_below(&r, classes + 1) - 1; /* some are ignored */
+    for (int k = 0; k < t->g->n_params; k++) /* no symmetric start: norms and biases are moved from 1 and 0 */
+        for (int64_t i = 0; i < t->g->param[k].count && t->g->param[k].role != UN_PARAM_WEIGHT; i++)
+            t->param[t->g->param[k].offset + i] += 0.2 * un_rng_uniform(&r);
+}
+
+static un_shape output_of(const un_graph *g, un_shape in)
+{
+    un_shape *s = un_alloc_array(NULL, (size_t)g->n_values, sizeof *s), out;
+
+    s[g->input[0]] = in;
+    CHECK_OK(un_graph_infer(g, s, &err), &err);
+    out = s[g->output[0]];
+    un_free(s);
+    return out;
+}
+
+static void add_losses(net *t, int form)
+{
+    const un_attr ce = {.loss = {.form = form, .weight = 0.7, .smoothing = 0.1, .smooth = 1, .batch = 1}};
+    const un_attr dice = {.loss = {.form = form, .weight = 1.3, .smooth = 1, .batch = 0, .background = 1}};
+    const int in[2] = {t->g->output[0], t->target_value};
+
+    t->loss[0] = un_graph_op(t->g, UN_OP_LOSS_CE, "ce", in, 2, &ce);
+    t->loss[1] = un_graph_op(t->g, UN_OP_LOSS_DICE, "dice", in, 2, &dice);
+}
+
+static void make(net *t, const char *text, un_shape in, int form)
+{
+    un_plan_options o = {.doubles = 1, .training = 1};
+    un_program_spec spec = {.keep_packed = 0, .seed = 5};
+    un_shape shapes[2] = {in, output_of(t->g, in)};
+    float *w = un_alloc_array(NULL, (size_t)t->g->block_count, sizeof *w);
+    size_t n = (size_t)t->g->block_count;
+
+    (void)text;
+    CHECK_OK(un_model_init(t->g, &cfg.model, 3, w, NULL, &err), &err);
+    t->param = un_alloc_array(NULL, n, sizeof *t->param);
+    t->grad = un_alloc_array(NULL, n, sizeof *t->grad);
+    for (size_t i = 0; i < n; i++)
+        t->param[i] = (double)w[i];
+    un_free(w);
+    fill(t, in, shapes[1], cfg.model.classes);
+    un_model_set_training(t->g, 1);
+    t->target_value = un_graph_input(t->g, "target", UN_TYPE_I32, 1);
+    shapes[1].c = 1;
+    add_losses(t, form);
+    CHECK_OK(un_autodiff(t->g, &err), &err);
+    CHECK_OK(un_plan_create(&t->plan, NULL, t->g, shapes, &o, &err), &err);
+    spec.plan = t->plan;
+    spec.blocks.param = t->param;
+    spec.blocks.grad = t->grad;
+    CHECK_OK(un_backend_cpu()->compile(&t->program, NULL, &spec, &err), &err);
+}
+
+static double loss_of(net *t)
+{
+    const un_backend *b = un_backend_cpu();
+    un_step step = {.step = 1};
+    double ce, dice;
+
+    b->upload(t->program, t->g->input[0], t->image);
+    b->upload(t->program, t->target_value, t->target);
+    CHECK_OK(b->run(t->program, &step, &err), &err);
+    b->download(t->program, t->loss[0], &ce);
+    b->download(t->program, t->loss[1], &dice);
+    return 0.7 * ce + 1.3 * dice;
+}
+
+static void release(net *t)
+{
+    un_backend_cpu()->destroy(t->program);
+    un_plan_destroy(t->plan);
+    un_graph_destroy(t->g);
+    un_free(t->param);
+    un_free(t->grad);
+    un_free(t->image);
+    un_free(t->target);
+}
+
+static void check_gradients(const char *options, int dims, int head)
+{
+    static const char *const heads[] = {"softmax", "sigmoid"};
+    char text[512];
+    net t = {0};
+    un_shape in = {2, dims == 3 ? 8 : 1, 8, 12, 2};
+    double *grad;
+    un_rng r;
+
+    snprintf(text, sizeof text, "model: {dims: %d, in_channels: 2, classes: %d, depth: 2, base_filters: 3, growth: 1.5, head: %s, %s}",
+        dims, head ? 2 : 3, heads[head], options);
+    if (strstr(options, "valid"))
+        in.h = in.w = 48;
+    CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
+    CHECK_OK(un_config_parse(&cfg, NULL, text, strlen(text), "test", &err), &err);
+    CHECK_OK(un_model_build(&t.g, NULL, &cfg.model, &err), &err);
+    make(&t, text, in, head ? UN_LOSS_BINARY : UN_LOSS_SOFTMAX);
+    loss_of(&t);
+    grad = un_alloc_array(NULL, (size_t)t.g->block_count, sizeof *grad);
+    memcpy(grad, t.grad, (size_t)t.g->block_count * sizeof *grad);
+    un_rng_init(&r, 9, UN_RNG_TEST, 1, 0, 0);
+    for (int k = 0; k < t.g->n_params; k++) {
+        const un_param *p = &t.g->param[k];
+
+        for (int j = 0; j < 2 && p->trainable; j++) {
+            int64_t i = p->offset + un_rng_below(&r, p->count);
+            double h = 1e-5, was = t.param[i], up, down, num;
+
+            t.param[i] = was + h;
+            up = loss_of(&t);
+            t.param[i] = was - h;
+            down = loss_of(&t);
+            t.param[i] = was;
+            num = (up - down) / (2 * h);
+            if (!(fabs(num - grad[i]) <= 1e-6 + 2e-5 * fabs(num)))
+                un_test_fail(__FILE__, __LINE__, "%s: d/d%s[%lld] is %.10g, differences say %.10g", text, p->name,
+                    (long long)(i - p->offset), grad[i], num);
+        }
+    }
+    un_free(grad);
+    release(&t);
+}
+
+/* Smooth activations only, or differences would cross a kink now and then. */
+TEST(two_dimensions)
+{
+    check_gradients("norm: batch, activation: silu", 2, 0);
+    check_gradients("norm: instance, activation: elu, upsample: bilinear", 2, 0);
+    check_gradients("norm: group, norm_groups: 3, activation: gelu, upsample: nearest, dropout: 0.3, dropout_at: all", 2, 0);
+    check_gradients("norm: none, activation: silu, skips: [true, false], downsample: conv", 2, 0);
+    check_gradients("norm: instance, activation: none, downsample: avgpool, bias: on, kernel: [5, 3, 1]", 2, 1);
+    check_gradients("norm: batch, activation: gelu, dropout: 0.2, dropout_spatial: true, convs_per_level: [1, 2, 3]", 2, 1);
+}
+
+TEST(valid_padding)
+{
+    check_gradients("norm: instance, activation: silu, padding: valid, convs_per_level: 1", 2, 0);
+}
+
+TEST(three_dimensions)
+{
+    check_gradients("norm: instance, activation: silu", 3, 0);
+    check_gradients("norm: batch, activation: gelu, upsample: bilinear, strides: [[1, 2, 2], [2, 2, 2]], kernel: [[1, 3, 3], [3, 3, 3], [3, 3, 3]]", 3, 0);
+    check_gradients("norm: group, activation: elu, upsample: nearest, downsample: conv", 3, 1);
+}

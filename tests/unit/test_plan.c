@@ -1,0 +1,166 @@
+/* The planner alone: spans, packing, and that no two living values share elements. */
+#include "graph/autodiff.h"
+#include "graph/planner.h"
+#include "kernels/args.h"
+#include "model/build.h"
+#include "test.h"
+
+static unet_error err;
+
+TEST(packing)
+{
+    /* 0 and 1 live together; 2 may take 0's place; 3 is too large for the gap and goes on top */
+    un_pack_item it[] = {{256, 0, 1, 0}, {128, 0, 5, 0}, {192, 2, 3, 0}, {64, 2, 4, 0}};
+    size_t total;
+
+    CHECK_OK(un_plan_pack(it, 4, NULL, &total, &err), &err);
+    CHECK_INT(it[0].offset, 0);
+    CHECK_INT(it[2].offset, 0);
+    CHECK_INT(it[1].offset, 256);
+    CHECK_INT(it[3].offset, 192);
+    CHECK_INT(total, 384);
+}
+
+static un_graph *network(const char *text, int training)
+{
+    static un_config c;
+    un_graph *g;
+
+    CHECK_OK(un_config_init(&c, NULL, &err), &err);
+    CHECK_OK(un_config_parse(&c, NULL, text, strlen(text), "test", &err), &err);
+    CHECK_OK(un_model_build(&g, NULL, &c.model, &err), &err);
+    if (training) {
+        const un_attr loss = {.loss = {.form = UN_LOSS_SOFTMAX, .weight = 1, .smooth = 1, .batch = 1}};
+        int target;
+
+        un_model_set_training(g, 1);
+        target = un_graph_input(g, "target", UN_TYPE_I32, 1);
+        un_graph_node(g, UN_OP_LOSS_CE, "ce", (int[]){g->output[0], target}, 2, &loss);
+        un_graph_node(g, UN_OP_LOSS_DICE, "dice", (int[]){g->output[0], target}, 2, &loss);
+        CHECK_OK(un_autodiff(g, &err), &err);
+    }
+    return g;
+}
+
+/* Every element of a small plan's block is owned by at most one root at a time; aliases lie inside their root. */
+static void check_overlaps(const un_plan *p)
+{
+    const un_graph *g = p->graph;
+    int n = g->n_values;
+    un_span *own = un_alloc_array(NULL, (size_t)n, sizeof *own), *span = un_alloc_array(NULL, (size_t)n, sizeof *span);
+    int64_t *end = un_alloc_array(NULL, (size_t)n, sizeof *end);
+
+    CHECK_OK(un_plan_spans(g, own, &err), &err);
+    for (int v = 0; v < n; v++)
+        span[v] = (un_span){1 << 30, -2};
+    for (int v = 0; v < n; v++) {
+        int r = p->place[v].root;
+        un_shape s = p->shape[r], a = p->shape[v];
+        int64_t inside = (p->place[v].offset - p->place[r].offset) / un_type_bytes(p, g->value[v].type);
+        int producer = g->value[v].producer;
+
+        if (g->value[v].store == UN_STORE_PARAM || g->value[v].store == UN_STORE_GRAD ||
+            (producer >= 0 && p->fused[producer] != UN_NONE))
+            continue;
+        span[r].first = own[v].first < span[r].first ? own[v].first : span[r].first;
+        span[r].last = own[v].last > span[r].last ? own[v].last : span[r].last;
+        end[r] = p->place[r].offset + un_shape_count(s) * un_type_bytes(p, g->value[r].type);
+        CHECK(p->place[r].root == r && inside >= 0);
+        CHECK((a.n - 1) * p->place[v].sn + (a.d - 1) * p->place[v].sd + (a.h - 1) * p->place[v].sh +
+                  (a.w - 1) * p->place[v].sw + a.c + inside <= un_shape_count(s));
+    }
+    for (int v = 0; v < n; v++)
+        for (int u = 0; u < v; u++)
+            if (end[u] && end[v] && span[u].first <= span[v].last && span[v].first <= span[u].last)
+                CHECK(end[u] <= p->place[v].offset || end[v] <= p->place[u].offset);
+    un_free(own);
+    un_free(span);
+    un_free(end);
+}
+
+static const char *const kinds[] = {
+    "norm: batch, dropout: 0.1",
+    "norm: instance, upsample: bilinear, padding: valid",
+    "norm: group, upsample: nearest, dropout: 0.3, dropout_at: all",
+    "norm: none, skips: [true, false], downsample: conv",
+    "norm: batch, activation: none, downsample: avgpool",
+};
+
+static un_plan *plan_of(un_graph **g, int kind, int training, int keep_all)
+{
+    char text[256];
+    un_plan_options o = {.training = training, .keep_all = keep_all};
+    un_shape in[2] = {{2, 1, 64, 64, 2}, {2, 1, 64, 64, 1}};
+    un_plan *p;
+
+    snprintf(text, sizeof text, "model: {dims: 2, in_channels: 2, classes: 3, depth: 2, base_filters: 4, head: softmax, %s}",
+        kinds[kind]);
+    *g = network(text, training);
+    if (strstr(text, "valid"))
+        in[1].h = in[1].w = 18;
+    CHECK_OK(un_plan_create(&p, NULL, *g, in, &o, &err), &err);
+    return p;
+}
+
+TEST(living_values_do_not_overlap)
+{
+    for (int kind = 0; kind < 5; kind++)
+        for (int training = 0; training < 2; training++) {
+            un_graph *g;
+            un_plan *p = plan_of(&g, kind, training, 0), *all;
+            size_t tight = p->act_bytes;
+
+            check_overlaps(p);
+            un_plan_destroy(p);
+            un_graph_destroy(g);
+            all = plan_of(&g, kind, training, 1);
+            check_overlaps(all);
+            CHECK(tight < all->act_bytes);
+            un_plan_destroy(all);
+            un_graph_destroy(g);
+        }
+}
+
+/* Concatenation costs nothing in the plain network: both halves are made inside it. */
+TEST(concatenation_is_free)
+{
+    un_graph *g;
+    un_plan *p = plan_of(&g, 0, 1, 0);
+    int found = 0;
+
+    for (int i = 0; i < g->n_nodes; i++)
+        if (g->node[i].op == UN_OP_CONCAT) {
+            CHECK(p->moved[i]);
+            found++;
+        }
+    CHECK_INT(found, 2);
+    un_plan_destroy(p);
+    un_graph_destroy(g);
+}
+
+/* The classic network for one picture of 256x256: the peak is the four concatenations at the bottom (32, 16, 8 and 4 MiB)
+ * with a little on top, not the sum of everything (0.4 GiB). */
+TEST(inference_peak)
+{
+    un_graph *g = network("model: {dims: 2, in_channels: 3, classes: 2, depth: 4, base_filters: 64, head: softmax, norm: batch}", 0);
+    un_shape in = {1, 1, 256, 256, 3};
+    un_plan *p;
+
+    CHECK_OK(un_plan_create(&p, NULL, g, &in, NULL, &err), &err);
+    CHECK(p->act_bytes < (size_t)63 << 20);
+    un_plan_destroy(p);
+    un_graph_destroy(g);
+}
+
+TEST(refusals)
+{
+    un_graph *g = network("model: {dims: 2, in_channels: 3, classes: 2, depth: 2, base_filters: 4, head: softmax, norm: batch}", 0);
+    un_shape in = {1, 1, 16, 16, 4};
+    un_plan *p;
+
+    CHECK_STATUS(un_plan_create(&p, NULL, g, &in, NULL, &err), UNET_E_DATA);
+    CHECK(!p);
+    in = (un_shape){1, 1, 18, 16, 3};
+    CHECK_STATUS(un_plan_create(&p, NULL, g, &in, NULL, &err), UNET_E_DATA);
+    un_graph_destroy(g);
+}

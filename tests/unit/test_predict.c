@@ -1,0 +1,230 @@
+/* Prediction: windows with halo equal the picture in one piece, odd sizes, valid padding, 3-D, memory limits, threads. */
+#include "base/rng.h"
+#include "run/predict.h"
+#include "run/selftest.h"
+#include "test.h"
+
+static unet_error err;
+
+static un_model *model_of(const char *options)
+{
+    static un_config c;
+    char text[512];
+    un_model *m;
+    un_rng r;
+
+    snprintf(text, sizeof text, "model: {in_channels: 2, classes: 3, head: softmax, %s}", options);
+    CHECK_OK(un_config_init(&c, NULL, &err), &err);
+    CHECK_OK(un_config_parse(&c, NULL, text, strlen(text), "test", &err), &err);
+    CHECK_OK(un_model_create(&m, NULL, &c, &err), &err);
+    un_rng_init(&r, 11, UN_RNG_TEST, 0, 0, 0);
+    for (int i = 0; i < m->graph->n_params; i++) /* running statistics and shifts that are not trivial */
+        for (int64_t k = 0; k < m->graph->param[i].count && m->graph->param[i].role != UN_PARAM_WEIGHT; k++)
+            m->weights[m->graph->param[i].offset + k] += (float)(0.3 * un_rng_uniform(&r));
+    return m;
+}
+
+static float *picture(int d, int h, int w)
+{
+    float *p = un_alloc_array(NULL, (size_t)d * (size_t)h * (size_t)w * 2, sizeof *p);
+    un_rng r;
+
+    un_rng_init(&r, 12, UN_RNG_TEST, 0, 0, 0);
+    for (int64_t i = 0; i < (int64_t)d * h * w * 2; i++)
+        p[i] = (float)un_rng_normal(&r);
+    return p;
+}
+
+typedef struct taken {
+    float *p;
+    int h, w;
+    int64_t filled;
+} taken;
+
+static unet_status take(void *ctx, int z0, int z1, int y0, int y1, const float *p, unet_error *e)
+{
+    taken *t = ctx;
+    int64_t n = (int64_t)(z1 - z0) * (y1 - y0) * t->w * 3;
+
+    (void)e;
+    memcpy(t->p + ((int64_t)z0 * t->h + y0) * t->w * 3, p, (size_t)n * sizeof *p);
+    t->filled += n;
+    return UNET_OK;
+}
+
+static float *predict(const un_model *m, un_predict_options *o, int d, int h, int w, un_tiling *tiling)
+{
+    float *image = picture(d, h, w);
+    taken t = {un_alloc_array(NULL, (size_t)d * (size_t)h * (size_t)w * 3, sizeof(float)), h, w, 0};
+    un_predictor *p;
+
+    CHECK_OK(un_predictor_create(&p, NULL, m, o, &err), &err);
+    CHECK_OK(un_predictor_tiling(p, d, h, w, tiling, &err), &err);
+    CHECK_OK(un_predictor_run(p, image, d, h, w, take, &t, &err), &err);
+    CHECK_INT(t.filled, (int64_t)d * h * w * 3);
+    for (int64_t i = 0; i < (int64_t)d * h * w; i++)
+        CHECK_NEAR(t.p[3 * i] + t.p[3 * i + 1] + t.p[3 * i + 2], 1, 1e-4);
+    un_predictor_destroy(p);
+    un_free(image);
+    return t.p;
+}
+
+static void check_same(const char *options, int d, int h, int w, int tile, int many)
+{
+    un_model *m = model_of(options);
+    un_predict_options whole = {.mode = UN_CFG_PREDICT_EXACT}, cut = {.mode = UN_CFG_PREDICT_EXACT, .tile = {tile, tile, tile}};
+    un_tiling a, b;
+    float *x = predict(m, &whole, d, h, w, &a), *y = predict(m, &cut, d, h, w, &b);
+
+    CHECK_INT(a.count[0] * a.count[1] * a.count[2], 1);
+    CHECK(b.count[0] * b.count[1] * b.count[2] >= many);
+    for (int64_t i = 0; i < (int64_t)d * h * w * 3; i++)
+        if (!(fabsf(x[i] - y[i]) < 2e-5f))
+            un_test_fail(__FILE__, __LINE__, "%s: %g and %g at %lld", options, (double)x[i], (double)y[i], (long long)i);
+    un_free(x);
+    un_free(y);
+    un_model_destroy(m);
+}
+
+TEST(windows_equal_one_piece)
+{
+    check_same("dims: 2, depth: 2, base_filters: 4, norm: batch", 1, 150, 131, 64, 6);
+    check_same("dims: 2, depth: 2, base_filters: 3, norm: none, upsample: bilinear", 1, 97, 260, 96, 4);
+    check_same("dims: 2, depth: 3, base_filters: 3, norm: batch, upsample: nearest, downsample: conv", 1, 64, 300, 200, 2);
+    check_same("dims: 3, depth: 1, base_filters: 3, norm: batch", 40, 41, 20, 32, 4);
+    check_same("dims: 3, depth: 2, base_filters: 2, norm: none, strides: [[1, 2, 2], [2, 2, 2]]", 9, 70, 33, 64, 2);
+}
+
+TEST(valid_padding)
+{
+    check_same("dims: 2, depth: 2, base_filters: 3, norm: batch, padding: valid", 1, 60, 75, 24, 4);
+}
+
+TEST(odd_sizes)
+{
+    static const int size[][2] = {{1, 1}, {1, 7}, {3, 100}, {17, 2}, {1, 1000}};
+    un_model *batch = model_of("dims: 2, depth: 3, base_filters: 2, norm: batch");
+    un_model *instance = model_of("dims: 2, depth: 3, base_filters: 2, norm: instance");
+
+    instance->config.train.patch[0] = 1;
+    instance->config.train.patch[1] = instance->config.train.patch[2] = 32;
+    for (int i = 0; i < 5; i++) {
+        un_predict_options o = {0};
+        un_tiling t;
+
+        un_free(predict(batch, &o, 1, size[i][0], size[i][1], &t));
+        CHECK(!t.blend);
+        un_free(predict(instance, &o, 1, size[i][0], size[i][1], &t));
+        CHECK(t.blend);
+        CHECK_INT(t.window[1], 32);
+    }
+    un_model_destroy(batch);
+    un_model_destroy(instance);
+}
+
+/* Neither threads nor a memory limit that only cuts smaller change more than rounding; threads change nothing. */
+TEST(threads_and_memory)
+{
+    un_model *m = model_of("dims: 2, depth: 2, base_filters: 8, norm: batch");
+    un_predict_options o = {0};
+    un_tiling t;
+    float *a, *b;
+    size_t whole;
+
+    a = predict(m, &o, 1, 200, 180, &t);
+    whole = t.bytes;
+    for (int threads = 2; threads <= 8; threads += 3) {
+        CHECK_OK(un_pool_create(&o.session.pool, NULL, threads, &err), &err);
+        b = predict(m, &o, 1, 200, 180, &t);
+        CHECK(!memcmp(a, b, 200 * 180 * 3 * sizeof *a));
+        un_free(b);
+        un_pool_destroy(o.session.pool);
+        o.session.pool = NULL;
+    }
+    o.max_bytes = whole / 2;
+    o.mode = UN_CFG_PREDICT_EXACT;
+    b = predict(m, &o, 1, 200, 180, &t);
+    CHECK(t.bytes <= whole / 2 && t.count[1] * t.count[2] > 1);
+    for (int i = 0; i < 200 * 180 * 3; i++)
+        CHECK_NEAR(a[i], b[i], 2e-5);
+    un_free(b);
+    o.max_bytes = 1000;
+    {
+        un_predictor *p;
+
+        CHECK_OK(un_predictor_create(&p, NULL, m, &o, &err), &err);
+        CHECK_STATUS(un_predictor_tiling(p, 1, 200, 180, &t, &err), UNET_E_LIMIT);
+        un_predictor_destroy(p);
+    }
+    un_free(a);
+    un_model_destroy(m);
+}
+
+/* A run allocates nothing. */
+TEST(run_allocates_nothing)
+{
+    un_mem *mem = un_mem_create(NULL);
+    un_model *m = model_of("dims: 2, depth: 2, base_filters: 4, norm: batch");
+    un_session_options o = {0};
+    un_session *s;
+    float *image = picture(1, 32, 32), *out = un_alloc_array(NULL, 32 * 32 * 3, sizeof *out);
+    int64_t before;
+    size_t bytes;
+
+    CHECK_OK(un_session_bytes(&bytes, NULL, m, (un_shape){1, 1, 32, 32, 2}, &o, &err), &err);
+    CHECK_OK(un_session_create(&s, mem, m, (un_shape){1, 1, 32, 32, 2}, &o, &err), &err);
+    CHECK(un_mem_live(mem) >= bytes && un_mem_live(mem) < bytes + (256 << 10));
+    before = un_mem_count(mem);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(un_session_run(s, image, NULL, out, &err), &err);
+    CHECK_INT(un_mem_count(mem), before);
+    un_session_destroy(s);
+    CHECK_INT(un_mem_live(mem), 0);
+    un_mem_destroy(mem);
+    un_free(image);
+    un_free(out);
+    un_model_destroy(m);
+}
+
+TEST(selftest)
+{
+    un_model *m = model_of("dims: 2, depth: 2, base_filters: 4, norm: batch");
+    un_session_options o = {0};
+    double worst;
+
+    CHECK_STATUS(un_selftest(&worst, NULL, m, &o, &err), UNET_E_DATA);
+    CHECK_OK(un_selftest_fill(m, NULL, &o, &err), &err);
+    CHECK_OK(un_selftest(&worst, NULL, m, &o, &err), &err);
+    CHECK(worst < 1e-4);
+    m->weights[5] += 1;
+    CHECK_OK(un_selftest(&worst, NULL, m, &o, &err), &err);
+    CHECK(worst > 1e-3);
+    un_model_destroy(m);
+}
+
+/* Every allocation that can fail does once: an error comes back and nothing is left behind. */
+TEST(out_of_memory)
+{
+    un_model *m = model_of("dims: 2, depth: 2, base_filters: 4, norm: batch");
+    float *image = picture(1, 20, 20);
+    int32_t *classes = un_alloc_array(NULL, 400, sizeof *classes);
+    unet_status st = UNET_E_NOMEM;
+
+    for (int64_t nth = 1; st; nth++) {
+        un_mem *mem = un_mem_create(NULL);
+        un_predictor *p;
+
+        CHECK(nth < 500);
+        un_mem_fail_at(mem, nth);
+        st = un_predictor_create(&p, mem, m, NULL, &err);
+        if (!st)
+            st = un_predictor_classes(p, image, 1, 20, 20, classes, &err);
+        CHECK(st == UNET_OK || st == UNET_E_NOMEM);
+        un_predictor_destroy(p);
+        CHECK_INT(un_mem_live(mem), 0);
+        un_mem_destroy(mem);
+    }
+    un_free(classes);
+    un_free(image);
+    un_model_destroy(m);
+}
