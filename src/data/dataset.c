@@ -124,7 +124,8 @@ const char *un_dataset_relative(const un_dataset *d, const char *path)
     return !strncmp(path, d->root, n) && path[n] == '/' ? path + n + 1 : path;
 }
 
-unet_status un_dataset_open(un_dataset **out, un_mem *mem, const char *path, const un_config *cfg, unet_error *err)
+unet_status un_dataset_open(
+    un_dataset **out, un_mem *mem, const char *path, const un_config *cfg, unet_error *err)
 {
     un_dataset *d = un_alloc_zero(mem, sizeof *d);
     size_t n = strlen(path);
@@ -185,14 +186,16 @@ unet_status un_dataset_check(const un_dataset *d, un_cfg_on_bad on_bad, unet_err
     if (first && n == 1)
         return un_fail_file(err, UNET_E_DATA, first->file, "%s", first->text);
     if (first)
-        return un_fail_file(err, UNET_E_DATA, first->file, "%s (and %d more; unet inspect lists them all)", first->text, n - 1);
+        return un_fail_file(err, UNET_E_DATA, first->file, "%s (and %d more; unet inspect lists them all)",
+            first->text, n - 1);
     for (int i = 0; i < d->base_count; i++) {
         labelled += d->items[i].mask != NULL;
         usable += d->items[i].mask && !d->items[i].left_out;
     }
     if (!labelled)
         return un_fail_file(err, UNET_E_DATA, d->root,
-            "%d picture%s, but not one has a mask; masks lie in a folder masks/ beside the pictures and have their names",
+            "%d picture%s, but not one has a mask; masks lie in a folder masks/ beside the pictures and have "
+            "their names",
             d->base_count, d->base_count == 1 ? "" : "s");
     if (!usable)
         return un_fail_file(err, UNET_E_DATA, d->root,

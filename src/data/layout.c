@@ -9,11 +9,11 @@
 #include "base/size.h"
 #include "io/image.h"
 
-static const char *const image_folders[] = {"images", "image", "imgs", "img", "pictures", "inputs", "input", "imagesTr",
-    "raw", "photos", "tiles", "slices"};
-static const char *const mask_folders[] = {"masks", "mask", "labels", "label", "labelsTr", "gt", "ground_truth",
-    "groundtruth", "annotations", "annotation", "segmentations", "segmentation", "seg", "targets", "target", "manual",
-    "1st_manual"};
+static const char *const image_folders[] = {"images", "image", "imgs", "img", "pictures", "inputs", "input",
+    "imagesTr", "raw", "photos", "tiles", "slices"};
+static const char *const mask_folders[] = {"masks", "mask", "labels", "label", "labelsTr", "gt",
+    "ground_truth", "groundtruth", "annotations", "annotation", "segmentations", "segmentation", "seg",
+    "targets", "target", "manual", "1st_manual"};
 
 static const struct {
     const char *word;
@@ -32,7 +32,8 @@ int un_split_parse(const char *word, size_t n, un_split *out)
     return 0;
 }
 
-/* ---- walking ---------------------------------------------------------------------------------------------------- */
+/* ---- walking
+ * ---------------------------------------------------------------------------------------------------- */
 
 static unet_status append(un_files *f, un_dataset *d, const char *stem, const char *path, unet_error *err)
 {
@@ -82,8 +83,8 @@ static unet_status step(walk *w, const char *folder, const char *rel, int level)
         else if (un_image_name_is_readable(names[i]))
             st = add_file(w->out, w->d, path, r, w->err);
         else if (w->tell)
-            st = un_dataset_issue(
-                w->d, UN_ISSUE_IGNORED_FILE, -1, path, w->err, "its name has no suffix of a picture format that can be read");
+            st = un_dataset_issue(w->d, UN_ISSUE_IGNORED_FILE, -1, path, w->err,
+                "its name has no suffix of a picture format that can be read");
     }
     un_free(names);
     return st;
@@ -97,7 +98,8 @@ static int by_stem(const void *a, const void *b)
     return c ? c : strcmp(x->path, y->path);
 }
 
-unet_status un_files_walk(un_files *out, un_dataset *d, const char *folder, int deep, int tell, unet_error *err)
+unet_status un_files_walk(
+    un_files *out, un_dataset *d, const char *folder, int deep, int tell, unet_error *err)
 {
     walk w = {out, d, deep, tell, err};
     unet_status st;
@@ -130,11 +132,12 @@ unet_status un_files_unique(un_files *f, un_dataset *d, const char *what, unet_e
     return UNET_OK;
 }
 
-/* ---- folders of pictures and of masks ---------------------------------------------------------------------------- */
+/* ---- folders of pictures and of masks
+ * ---------------------------------------------------------------------------- */
 
 /* The first of the words that is a folder below `folder`, in any case of letters; NULL: none. */
-static unet_status find_folder(
-    const char **out, un_dataset *d, const char *folder, const char *const *words, size_t count, unet_error *err)
+static unet_status find_folder(const char **out, un_dataset *d, const char *folder, const char *const *words,
+    size_t count, unet_error *err)
 {
     char **names;
     size_t n;
@@ -164,8 +167,8 @@ typedef struct folders {
 } folders;
 
 /* A folder that the configuration names must be there; the default names have synonyms. */
-static unet_status find_one(const char **out, un_dataset *d, const char *folder, const char *told, const char *usual,
-    const char *const *words, size_t count, unet_error *err)
+static unet_status find_one(const char **out, un_dataset *d, const char *folder, const char *told,
+    const char *usual, const char *const *words, size_t count, unet_error *err)
 {
     if (!strcmp(told, usual))
         return find_folder(out, d, folder, words, count, err);
@@ -177,13 +180,15 @@ static unet_status find_one(const char **out, un_dataset *d, const char *folder,
     return UNET_OK;
 }
 
-static unet_status find_both(folders *f, un_dataset *d, const char *folder, const un_cfg_data *cfg, unet_error *err)
+static unet_status find_both(
+    folders *f, un_dataset *d, const char *folder, const un_cfg_data *cfg, unet_error *err)
 {
-    unet_status st = find_one(
-        &f->images, d, folder, cfg->images, "images", image_folders, UN_COUNT(image_folders), err);
+    unet_status st =
+        find_one(&f->images, d, folder, cfg->images, "images", image_folders, UN_COUNT(image_folders), err);
 
     return st ? st
-              : find_one(&f->masks, d, folder, cfg->masks, "masks", mask_folders, UN_COUNT(mask_folders), err);
+              : find_one(
+                    &f->masks, d, folder, cfg->masks, "masks", mask_folders, UN_COUNT(mask_folders), err);
 }
 
 /* Pictures and masks in one folder: those whose names say so are masks. */
@@ -206,8 +211,8 @@ static unet_status part_flat(un_files *images, un_files *masks, un_dataset *d, u
 }
 
 /* Everything below one folder: images/ and masks/, pictures beside masks/, or all in one folder. */
-static unet_status add_folder(
-    un_dataset *d, const char *folder, const un_cfg_data *cfg, const char *prefix, un_split split, unet_error *err)
+static unet_status add_folder(un_dataset *d, const char *folder, const un_cfg_data *cfg, const char *prefix,
+    un_split split, unet_error *err)
 {
     un_files images = {0}, masks = {0};
     folders f;
@@ -250,7 +255,8 @@ static int splits_from_names(un_dataset *d)
     return d->count > 0;
 }
 
-/* ---- train/ val/ test/ ------------------------------------------------------------------------------------------- */
+/* ---- train/ val/ test/
+ * ------------------------------------------------------------------------------------------- */
 
 /* Adds the sub-folders named after splits; *n: how many there are. */
 static unet_status add_splits(un_dataset *d, const un_cfg_data *cfg, int add, int *n, unet_error *err)
@@ -282,7 +288,8 @@ static unet_status add_splits(un_dataset *d, const un_cfg_data *cfg, int add, in
     return st;
 }
 
-/* ---- choosing ---------------------------------------------------------------------------------------------------- */
+/* ---- choosing
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* "images, masks, train.txt" for messages: what lies in the folder. */
 static void name_some(un_text *t, un_dataset *d)
@@ -309,7 +316,8 @@ static unet_status nothing_found(un_dataset *d, unet_error *err)
     un_text_init(&t, d->mem, 1024);
     name_some(&t, d);
     st = un_fail_file(err, UNET_E_DATA, d->root,
-        "no pictures found. Expected images/ and masks/, or these under train/, val/, test/, or a CSV with the columns image "
+        "no pictures found. Expected images/ and masks/, or these under train/, val/, test/, or a CSV with "
+        "the columns image "
         "and mask, or dataset.json with imagesTr/; found: %s",
         t.s ? t.s : "");
     un_text_free(&t);
@@ -339,7 +347,8 @@ static unet_status find_csv(const char **out, un_dataset *d, const un_cfg_data *
         if (!path)
             st = un_fail_nomem(err, n);
         else if (un_csv_fits(path, d->mem) && *out)
-            st = un_fail_file(err, UNET_E_DATA, d->root, "two tables could list the pictures: %s and %s; say which by data.csv",
+            st = un_fail_file(err, UNET_E_DATA, d->root,
+                "two tables could list the pictures: %s and %s; say which by data.csv",
                 un_dataset_relative(d, *out), names[i]);
         else if (un_csv_fits(path, d->mem))
             *out = path;
@@ -350,7 +359,8 @@ static unet_status find_csv(const char **out, un_dataset *d, const un_cfg_data *
 
 static unet_status choose(un_dataset *d, const un_cfg_data *cfg, const char **csv, unet_error *err)
 {
-    const char *json = un_dataset_text(d, "%s/dataset.json", d->root), *tr = un_dataset_text(d, "%s/imagesTr", d->root);
+    const char *json = un_dataset_text(d, "%s/dataset.json", d->root),
+               *tr = un_dataset_text(d, "%s/imagesTr", d->root);
     folders f;
     int splits = 0;
     unet_status st;
@@ -385,7 +395,8 @@ static unet_status add_layout(un_dataset *d, const un_config *cfg, const char *c
     switch (d->layout) {
     case UN_CFG_LAYOUT_CSV:
         return csv ? un_csv_add(d, csv, err)
-                   : un_fail_file(err, UNET_E_NOT_FOUND, d->root, "no table with the columns image and mask lies here");
+                   : un_fail_file(err, UNET_E_NOT_FOUND, d->root,
+                         "no table with the columns image and mask lies here");
     case UN_CFG_LAYOUT_NNUNET:
         json = un_dataset_text(d, "%s/dataset.json", d->root);
         return json ? un_nnunet_add(d, json, err) : un_fail_nomem(err, 1);

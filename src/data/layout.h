@@ -27,13 +27,14 @@ UN_NODISCARD unet_status un_files_unique(un_files *f, un_dataset *d, const char 
 /* Whether a word of the stem says that this is a mask ("_mask", "-seg"). */
 int un_stem_is_mask(const char *stem);
 
-/* Sets pair of both sides; unclear matches become issues. Suffixes as in data.image_suffix, data.mask_suffix. */
+/* Sets pair of both sides; unclear matches become issues. Suffixes as in data.image_suffix, data.mask_suffix.
+ */
 UN_NODISCARD unet_status un_pairs_match(
     un_files *images, un_files *masks, un_dataset *d, const un_cfg_data *cfg, unet_error *err);
 
 /* Adds items for all images and issues for unmatched masks. `prefix` goes before the names. */
-UN_NODISCARD unet_status un_pairs_add(
-    un_dataset *d, const un_files *images, const un_files *masks, const char *prefix, un_split split, unet_error *err);
+UN_NODISCARD unet_status un_pairs_add(un_dataset *d, const un_files *images, const un_files *masks,
+    const char *prefix, un_split split, unet_error *err);
 
 /* Gives items the splits of train.txt, val.txt, test.txt where these are there; sets given_split. */
 UN_NODISCARD unet_status un_lists_apply(un_dataset *d, const un_cfg_data *cfg, unet_error *err);
@@ -53,7 +54,8 @@ UN_NODISCARD unet_status un_nnunet_parse(
     un_nnunet *out, const char *text, size_t size, const char *name, unet_error *err);
 UN_NODISCARD unet_status un_nnunet_add(un_dataset *d, const char *json_path, unet_error *err);
 
-/* "train", "training", "val", "valid", "validation", "dev", "test", "testing" in any case; 0: another word. */
+/* "train", "training", "val", "valid", "validation", "dev", "test", "testing" in any case; 0: another word.
+ */
 int un_split_parse(const char *word, size_t n, un_split *out);
 
 #endif

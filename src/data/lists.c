@@ -10,7 +10,8 @@
 #include "data/rows.h"
 #include "io/image.h"
 
-/* ---- lists of names ---------------------------------------------------------------------------------------------- */
+/* ---- lists of names
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Names of the items, sorted, twice: whole ("train/a") and without folders ("a"). */
 typedef struct name_key {
@@ -124,15 +125,15 @@ static unet_status apply_row(index_t *x, const un_row *row, const char *path, un
         at = find_entry(x, text);
     }
     if (at == -1)
-        return un_dataset_issue(
-            x->d, UN_ISSUE_LIST_UNKNOWN, -1, path, x->err, "line %d: no picture has the name '%s'", row->line, text);
+        return un_dataset_issue(x->d, UN_ISSUE_LIST_UNKNOWN, -1, path, x->err,
+            "line %d: no picture has the name '%s'", row->line, text);
     if (at == -2)
         return un_dataset_issue(x->d, UN_ISSUE_PAIR_UNCLEAR, -1, path, x->err,
             "line %d: several pictures could be '%s'; write the whole name", row->line, text);
     it = &x->d->items[at];
     if (it->split != UN_SPLIT_NONE && it->split != split)
-        return un_dataset_issue(x->d, UN_ISSUE_TWO_SPLITS, at, path, x->err, "line %d: '%s' stands in the list for %s too",
-            row->line, text, un_split_name(it->split));
+        return un_dataset_issue(x->d, UN_ISSUE_TWO_SPLITS, at, path, x->err,
+            "line %d: '%s' stands in the list for %s too", row->line, text, un_split_name(it->split));
     it->split = split;
     return UNET_OK;
 }
@@ -178,7 +179,8 @@ static unet_status tell_unlisted(un_dataset *d, unet_error *err)
 
     for (int i = 0; i < d->count && !st && d->given_split; i++)
         if (d->items[i].split == UN_SPLIT_NONE && d->items[i].mask)
-            st = un_dataset_issue(d, UN_ISSUE_UNLISTED, i, d->items[i].images[0], err, "it has no place in the split; it is not used");
+            st = un_dataset_issue(d, UN_ISSUE_UNLISTED, i, d->items[i].images[0], err,
+                "it has no place in the split; it is not used");
     return st;
 }
 
@@ -188,7 +190,8 @@ unet_status un_lists_apply(un_dataset *d, const un_cfg_data *cfg, unet_error *er
         const char *told, *usual, *key;
         un_split split;
     } lists[] = {{cfg->list_train, "train.txt", "list_train", UN_SPLIT_TRAIN},
-        {cfg->list_val, "val.txt", "list_val", UN_SPLIT_VAL}, {cfg->list_test, "test.txt", "list_test", UN_SPLIT_TEST}};
+        {cfg->list_val, "val.txt", "list_val", UN_SPLIT_VAL},
+        {cfg->list_test, "test.txt", "list_test", UN_SPLIT_TEST}};
     index_t x = {.d = d, .err = err};
     unet_status st = build_index(&x);
 
@@ -204,12 +207,15 @@ unet_status un_lists_apply(un_dataset *d, const un_cfg_data *cfg, unet_error *er
     return st ? st : tell_unlisted(d, err);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------ */
+/* ---- tables
+ * ------------------------------------------------------------------------------------------------------ */
 
 enum column { COL_IMAGE, COL_MASK, COL_SPLIT, COL_GROUP, COLUMNS };
 
-static const char *const column_words[COLUMNS][6] = {{"image", "img", "picture", "image_path", "file", "filename"},
-    {"mask", "label", "mask_path", "annotation", "segmentation", "gt"}, {"split", "set", "subset", "fold", "part"},
+static const char *const column_words[COLUMNS][6] = {
+    {"image", "img", "picture", "image_path", "file", "filename"},
+    {"mask", "label", "mask_path", "annotation", "segmentation", "gt"},
+    {"split", "set", "subset", "fold", "part"},
     {"group", "patient", "patient_id", "subject", "case", "case_id"}};
 
 /* Column of each kind in a header; -1: none. */
@@ -276,7 +282,8 @@ static unet_status check_files(un_dataset *d, const un_item *it, const char *tab
                           "the table gives no mask; the picture is not used");
 }
 
-static unet_status add_row(un_dataset *d, const un_row *row, const int at[COLUMNS], const char *path, unet_error *err)
+static unet_status add_row(
+    un_dataset *d, const un_row *row, const int at[COLUMNS], const char *path, unet_error *err)
 {
     const char *image = cell_of(row, at[COL_IMAGE]), *mask = cell_of(row, at[COL_MASK]);
     const char *split = cell_of(row, at[COL_SPLIT]), *group = cell_of(row, at[COL_GROUP]), **paths;
@@ -288,8 +295,8 @@ static unet_status add_row(un_dataset *d, const un_row *row, const int at[COLUMN
     if (!*image)
         return un_fail_line(err, UNET_E_FORMAT, path, row->line, 0, "the picture column is empty");
     if (*split && !un_split_parse(split, strlen(split), &it->split))
-        return un_fail_line(
-            err, UNET_E_FORMAT, path, row->line, 0, "split '%s': expected train, val or test, or nothing", split);
+        return un_fail_line(err, UNET_E_FORMAT, path, row->line, 0,
+            "split '%s': expected train, val or test, or nothing", split);
     d->given_split |= *split != 0;
     paths[0] = full_path(d, image);
     it->images = paths;
@@ -310,7 +317,8 @@ static unet_status find_repeated(un_dataset *d, const char *path, unet_error *er
 
     for (int i = 1; i < d->count && !st; i++)
         if (!strcmp(x.whole[i].text, x.whole[i - 1].text))
-            st = un_dataset_issue(d, UN_ISSUE_STEM_TWICE, x.whole[i].item, path, err, "two rows name the picture '%s'", x.whole[i].text);
+            st = un_dataset_issue(d, UN_ISSUE_STEM_TWICE, x.whole[i].item, path, err,
+                "two rows name the picture '%s'", x.whole[i].text);
     un_free(x.whole);
     un_free(x.base);
     return st;
@@ -327,7 +335,8 @@ unet_status un_csv_add(un_dataset *d, const char *path, unet_error *err)
     if (rows.n)
         read_header(&rows.row[0], at);
     if (!rows.n)
-        st = un_fail_file(err, UNET_E_FORMAT, path, "the table is empty; expected the columns image, mask, split, group");
+        st = un_fail_file(
+            err, UNET_E_FORMAT, path, "the table is empty; expected the columns image, mask, split, group");
     else if (at[COL_IMAGE] < 0)
         st = un_fail_line(err, UNET_E_FORMAT, path, rows.row[0].line, 0,
             "no column 'image' in the first line; expected the columns image, mask, split, group");

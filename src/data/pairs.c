@@ -1,9 +1,10 @@
 /* Which mask belongs to which picture.
  *
- * Tried in this order, each time among those still unmatched: equal stems; the mask's stem with a tail that says "mask"
- * cut off (cell_1_mask -> cell_1); the picture's last word cut too (cell_1_phase, cell_1_instances -> cell_1); leading
- * words cut (image_001, mask_001 -> 001); tails that all unmatched masks, and all unmatched pictures, have in common. With
- * data.image_suffix or data.mask_suffix only these are cut, nothing is guessed. Two candidates are an issue, never a choice. */
+ * Tried in this order, each time among those still unmatched: equal stems; the mask's stem with a tail that
+ * says "mask" cut off (cell_1_mask -> cell_1); the picture's last word cut too (cell_1_phase,
+ * cell_1_instances -> cell_1); leading words cut (image_001, mask_001 -> 001); tails that all unmatched
+ * masks, and all unmatched pictures, have in common. With data.image_suffix or data.mask_suffix only these
+ * are cut, nothing is guessed. Two candidates are an issue, never a choice. */
 #include "data/layout.h"
 
 #include <ctype.h>
@@ -23,7 +24,8 @@ static int is_separator(char c)
 /* Words of four letters and more also count as the beginning of a longer one ("labelIds"). */
 static const char *const mask_words[] = {"mask", "seg", "segm", "segmentation", "label", "lbl", "gt", "truth",
     "groundtruth", "manual", "annot", "anno", "instance", "inst", "target", "roi", "binary"};
-static const char *const image_words[] = {"image", "img", "picture", "input", "raw", "orig", "photo", "frame", "im"};
+static const char *const image_words[] = {
+    "image", "img", "picture", "input", "raw", "orig", "photo", "frame", "im"};
 
 static int word_of(const char *s, size_t n, const char *const *words, size_t count)
 {
@@ -76,7 +78,7 @@ typedef struct matcher {
     struct key {
         const char *text;
         int image;
-    } *keys; /* of the unmatched images, sorted */
+    } * keys; /* of the unmatched images, sorted */
     int n;
     unet_error *err;
 } matcher;
@@ -120,8 +122,10 @@ static unet_status try_key(matcher *m, int mask, const char *text, int *done)
     if (i + 1 < m->n && !strcmp(m->keys[i + 1].text, text)) {
         f->pair = -2;
         return un_dataset_issue(m->d, UN_ISSUE_PAIR_UNCLEAR, -1, f->path, m->err,
-            "this mask could belong to %s or to %s; say which words differ by data.image_suffix and data.mask_suffix",
-            un_dataset_relative(m->d, g->path), un_dataset_relative(m->d, m->images->v[m->keys[i + 1].image].path));
+            "this mask could belong to %s or to %s; say which words differ by data.image_suffix and "
+            "data.mask_suffix",
+            un_dataset_relative(m->d, g->path),
+            un_dataset_relative(m->d, m->images->v[m->keys[i + 1].image].path));
     }
     f->pair = m->keys[i].image;
     g->pair = mask;
@@ -167,7 +171,8 @@ static char *cut_tail(un_dataset *d, const char *stem, const char *tail, int *no
 
 enum pass { EQUAL, MASK_TAIL, BOTH_TAILS, LEADS, COMMON, PASSES };
 
-/* The longest common end of the unmatched files that begins at a separator; "" with fewer than two of them. */
+/* The longest common end of the unmatched files that begins at a separator; "" with fewer than two of them.
+ */
 static const char *common_tail(const un_files *f)
 {
     const char *tail = NULL;
@@ -264,7 +269,8 @@ static unet_status match_pass(matcher *m, enum pass pass, const char *image_tail
 }
 
 /* With a suffix given, pictures that lack it are no pictures of this set. */
-static unet_status drop_others(un_files *f, un_dataset *d, const char *suffix, const char *key, unet_error *err)
+static unet_status drop_others(
+    un_files *f, un_dataset *d, const char *suffix, const char *key, unet_error *err)
 {
     int kept = 0;
     unet_status st;
@@ -276,7 +282,8 @@ static unet_status drop_others(un_files *f, un_dataset *d, const char *suffix, c
             f->v[kept++] = f->v[i];
             continue;
         }
-        st = un_dataset_issue(d, UN_ISSUE_IGNORED_FILE, -1, f->v[i].path, err, "its name does not end in '%s' (%s)", suffix, key);
+        st = un_dataset_issue(d, UN_ISSUE_IGNORED_FILE, -1, f->v[i].path, err,
+            "its name does not end in '%s' (%s)", suffix, key);
         if (st)
             return st;
     }
@@ -316,8 +323,8 @@ unet_status un_pairs_match(
     return st;
 }
 
-unet_status un_pairs_add(
-    un_dataset *d, const un_files *images, const un_files *masks, const char *prefix, un_split split, unet_error *err)
+unet_status un_pairs_add(un_dataset *d, const un_files *images, const un_files *masks, const char *prefix,
+    un_split split, unet_error *err)
 {
     unet_status st = UNET_OK;
 
@@ -337,10 +344,12 @@ unet_status un_pairs_add(
         if (!it->name)
             return un_fail_nomem(err, 1);
         if (!it->mask)
-            st = un_dataset_issue(d, UN_ISSUE_UNLABELLED, d->count - 1, f->path, err, "no mask has this name; the picture is not used");
+            st = un_dataset_issue(d, UN_ISSUE_UNLABELLED, d->count - 1, f->path, err,
+                "no mask has this name; the picture is not used");
     }
     for (int i = 0; i < masks->n && !st; i++)
         if (masks->v[i].pair == -1)
-            st = un_dataset_issue(d, UN_ISSUE_MASK_ALONE, -1, masks->v[i].path, err, "no picture has this name");
+            st = un_dataset_issue(
+                d, UN_ISSUE_MASK_ALONE, -1, masks->v[i].path, err, "no picture has this name");
     return st;
 }

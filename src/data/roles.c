@@ -17,13 +17,13 @@ typedef struct member {
 /* Items that take part in a draw, and the groups they form. */
 typedef struct draw {
     un_dataset *d;
-    member *m;                /* sorted by group, then item */
+    member *m; /* sorted by group, then item */
     int n;
     struct run {
         int from, size;
-    } *run;                   /* groups, shuffled */
+    } * run; /* groups, shuffled */
     int runs;
-    int next;                 /* first run that nobody took */
+    int next; /* first run that nobody took */
 } draw;
 
 static int usable(const un_item *it)
@@ -45,8 +45,10 @@ static void free_draw(draw *w)
     un_free(w->run);
 }
 
-/* Groups of all usable items of one role in random order. A group's place in the draw depends on names and seed alone. */
-static unet_status prepare(draw *w, un_dataset *d, un_role from, int64_t seed, uint32_t stream, unet_error *err)
+/* Groups of all usable items of one role in random order. A group's place in the draw depends on names and
+ * seed alone. */
+static unet_status prepare(
+    draw *w, un_dataset *d, un_role from, int64_t seed, uint32_t stream, unet_error *err)
 {
     un_rng r;
 
@@ -77,7 +79,8 @@ static unet_status prepare(draw *w, un_dataset *d, un_role from, int64_t seed, u
     return UNET_OK;
 }
 
-/* Gives about share of all items the role: whole groups, at least one when share > 0, never the last group. */
+/* Gives about share of all items the role: whole groups, at least one when share > 0, never the last group.
+ */
 static void take(draw *w, double share, un_role role)
 {
     const double want = share * w->n;
@@ -160,7 +163,8 @@ unet_status un_dataset_assign(un_dataset *d, const un_config *cfg, unet_error *e
         take(&w, tested ? 0 : cfg->data.test_share, UN_ROLE_TEST);
         if (w.runs < 2 && cfg->data.val_share + cfg->data.test_share > 0)
             st = un_fail_file(err, UNET_E_DATA, d->root,
-                "all pictures belong to one group, so none can be kept for validation; change data.group_by or give a split");
+                "all pictures belong to one group, so none can be kept for validation; change data.group_by "
+                "or give a split");
         free_draw(&w);
         if (st)
             return st;

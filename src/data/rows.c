@@ -33,7 +33,8 @@ static unet_status prepare(reader *r, un_rows *out, un_mem *mem, const char *tex
     r->s = text;
     r->end = text + size;
     if (zero)
-        return un_fail_offset(r->err, UNET_E_FORMAT, r->name, zero - text, "a zero byte: this is not a text file");
+        return un_fail_offset(
+            r->err, UNET_E_FORMAT, r->name, zero - text, "a zero byte: this is not a text file");
     if (size > UN_ROWS_MAX_BYTES)
         return un_fail_file(r->err, UNET_E_LIMIT, r->name, "larger than %d bytes", UN_ROWS_MAX_BYTES);
     if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))

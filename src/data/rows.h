@@ -1,4 +1,5 @@
-/* Tables and lists of names in text files: comma, semicolon or tab separated (RFC 4180 quoting), and one name a line. */
+/* Tables and lists of names in text files: comma, semicolon or tab separated (RFC 4180 quoting), and one name
+ * a line. */
 #ifndef UN_DATA_ROWS_H
 #define UN_DATA_ROWS_H
 
@@ -8,7 +9,7 @@
 enum { UN_ROWS_MAX_BYTES = 256 << 20, UN_ROWS_MAX_COLUMNS = 1024 };
 
 typedef struct un_row {
-    int line;    /* 1-based, where it begins */
+    int line; /* 1-based, where it begins */
     int n;
     char **cell; /* n terminated texts */
 } un_row;
@@ -19,9 +20,10 @@ typedef struct un_rows {
     int n;
 } un_rows;
 
-/* The separator is the one of , ; tab that the first line has most of, outside of quotes. Empty lines are left out. A byte order
- * mark and carriage returns are dropped. Zero bytes, a quote that never ends and text behind a closing quote are refused
- * with their line. Cells outside of quotes lose blanks round them. `name` stands in messages. */
+/* The separator is the one of , ; tab that the first line has most of, outside of quotes. Empty lines are
+ * left out. A byte order mark and carriage returns are dropped. Zero bytes, a quote that never ends and text
+ * behind a closing quote are refused with their line. Cells outside of quotes lose blanks round them. `name`
+ * stands in messages. */
 UN_NODISCARD unet_status un_rows_parse_table(
     un_rows *out, un_mem *mem, const char *text, size_t size, const char *name, unet_error *err);
 /* One cell a line, blanks round it dropped. */
