@@ -24,6 +24,10 @@ static void state_to_json(un_text *t, const un_progress_state *s)
         (long long)s->stale, (long long)s->best_step);
     un_text_add(t, ",\"best_score\":");
     un_text_number(t, s->best_score);
+    un_text_add(t, ",\"best_dice\":");
+    un_text_number(t, s->best_dice);
+    un_text_add(t, ",\"best_iou\":");
+    un_text_number(t, s->best_iou);
     un_text_add(t, ",\"seconds\":");
     un_text_number(t, s->seconds);
     un_text_add(t, ",\"data\":");
@@ -118,6 +122,8 @@ static unet_status read_state(un_progress_state *s, const char *text, const char
              !count_of(j, "selections", &s->selections) || !count_of(j, "stale", &s->stale) ||
              !count_of(j, "best_step", &s->best_step) ||
              !un_json_number(un_json_get(j, "best_score"), &s->best_score) ||
+             !un_json_number(un_json_get(j, "best_dice"), &s->best_dice) ||
+             !un_json_number(un_json_get(j, "best_iou"), &s->best_iou) ||
              !un_json_number(un_json_get(j, "seconds"), &s->seconds) || !(s->seconds >= 0) || !data ||
              strlen(data) >= sizeof s->data || s->step > s->steps || s->best_step > s->step)
         st = un_fail_file(err, UNET_E_FORMAT, path,

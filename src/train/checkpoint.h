@@ -22,12 +22,12 @@ typedef enum un_block {
 } un_block;
 
 typedef struct un_progress_state {
-    int64_t step, steps;       /* done; of the whole run as planned now        */
-    int64_t selections, stale; /* made; since the best one                      */
-    int64_t best_step;         /* 0: none yet                                   */
-    double best_score;
-    double seconds;             /* spent on the run so far, for reports          */
-    char data[UN_CHECKSUM_MAX]; /* checksum of the training data; empty: none   */
+    int64_t step, steps;                    /* done; of the whole run as planned now        */
+    int64_t selections, stale;              /* made; since the best one                      */
+    int64_t best_step;                      /* 0: none yet                                   */
+    double best_score, best_dice, best_iou; /* un_score of that selection */
+    double seconds;                         /* spent on the run so far, for reports          */
+    char data[UN_CHECKSUM_MAX];             /* checksum of the training data; empty: none   */
 } un_progress_state;
 
 /* Writes atomically and synced. blocks: NULL entries are left out. config: YAML text. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/size.h"
 
 enum { RECORD_MAX = 1 << 16, FILE_MAX = 1 << 24 };
 
@@ -213,21 +214,37 @@ static unet_status add_headings(un_runlog *l, unet_error *err)
     return add_heading(l, l->scores, err);
 }
 
+unet_status un_runlog_claim(un_mem *mem, const char *folder, int replace, unet_error *err)
+{
+    static const char *const file[] = {
+        UN_CHECKPOINT_FILE, "log.csv", "log.jsonl", "scores.csv", "events.jsonl"};
+    unet_status st = un_make_dirs(folder, err);
+
+    for (size_t i = 0; i < UN_COUNT(file) && !st; i++) {
+        char *path = un_asprintf(mem, "%s/%s", folder, file[i]);
+
+        if (!path)
+            st = un_fail_nomem(err, strlen(folder));
+        else if (un_path_exists(path) && !replace)
+            st = un_fail_file(err, UNET_E_ARG, folder,
+                "the folder holds a training run already (%s); go on with it (--resume) or name another "
+                "folder",
+                file[i]);
+        else if (unlink(path) && errno != ENOENT)
+            st = un_fail_file(
+                err, UNET_E_IO, path, "cannot remove the file of an earlier run: %s", strerror(errno));
+        un_free(path);
+    }
+    return st;
+}
+
 static unet_status start(un_runlog *l, int64_t keep, unet_error *err)
 {
+    const char *const cut[] = {l->steps_csv, l->steps_jsonl, l->scores};
     unet_status st = un_make_dirs(l->folder, err);
 
-    if (st)
-        return st;
-    if (keep < 0 && un_path_exists(l->steps_csv))
-        return un_fail_file(err, UNET_E_ARG, l->folder,
-            "the folder holds a training run already; go on with it (--resume) or name another folder");
-    if (keep >= 0)
-        st = cut_file(l->steps_csv, keep, err);
-    if (!st && keep >= 0)
-        st = cut_file(l->steps_jsonl, keep, err);
-    if (!st && keep >= 0)
-        st = cut_file(l->scores, keep, err);
+    for (size_t i = 0; i < UN_COUNT(cut) && !st; i++)
+        st = cut_file(cut[i], keep, err);
     return st ? st : add_headings(l, err);
 }
 

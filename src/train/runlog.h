@@ -11,6 +11,8 @@
 
 enum { UN_RUNLOG_TERMS_MAX = 8 };
 
+#define UN_CHECKPOINT_FILE "checkpoint.safetensors"
+
 typedef struct un_step_record {
     int64_t step;
     double epoch, lr, loss, grad_norm;
@@ -20,8 +22,9 @@ typedef struct un_step_record {
 
 /* The outcome of a selection. Classes without a score (absent everywhere) hold NaN. */
 typedef struct un_score {
-    double score;  /* what chooses the checkpoint: larger is better */
-    int n_classes; /* entries of dice and iou */
+    double score;               /* what chooses the checkpoint: larger is better */
+    double dice_mean, iou_mean; /* over the foreground classes */
+    int n_classes;              /* entries of dice and iou */
     double dice[256], iou[256];
 } un_score;
 
@@ -34,7 +37,10 @@ typedef struct un_runlog_spec {
     int64_t keep; /* resumed run: records up to this step stay. -1: a new run */
 } un_runlog_spec;
 
-/* A new run in a folder that holds one already is refused: nothing is overwritten. */
+/* For a new run: makes the folder. One that holds a run already is refused, or with replace loses that run's
+ * files. */
+UN_NODISCARD unet_status un_runlog_claim(un_mem *mem, const char *folder, int replace, unet_error *err);
+
 UN_NODISCARD unet_status un_runlog_open(
     un_runlog **out, un_mem *mem, const un_runlog_spec *spec, unet_error *err);
 void un_runlog_close(un_runlog *l); /* NULL is fine */

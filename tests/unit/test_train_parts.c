@@ -470,14 +470,14 @@ TEST(log_resumed)
     static const char *const files[] = {"log.csv", "log.jsonl", "scores.csv"};
     char a[256], b[256], path[600];
     un_runlog *l;
-    un_runlog_spec again;
 
     snprintf(a, sizeof a, "%s/deep/run", un_test_tmp());
     snprintf(b, sizeof b, "%s/run", un_test_tmp());
-    l = open_log(a, -1);
+    CHECK_OK(un_runlog_claim(NULL, a, 0, &err), &err);
+    l = open_log(a, 0);
     log_steps(l, 1, 9);
     un_runlog_close(l);
-    l = open_log(b, -1);
+    l = open_log(b, 0);
     log_steps(l, 1, 8);
     un_runlog_close(l);
     snprintf(path, sizeof path, "%s/log.csv", b);
@@ -493,8 +493,7 @@ TEST(log_resumed)
         un_free(x);
         un_free(y);
     }
-    again = (un_runlog_spec){.folder = b, .term = terms, .n_terms = 2, .n_classes = 2, .keep = -1};
-    CHECK_STATUS(un_runlog_open(&l, NULL, &again, &err), UNET_E_ARG);
+    CHECK_STATUS(un_runlog_claim(NULL, b, 0, &err), UNET_E_ARG);
     l = open_log(b, 0); /* killed before the first checkpoint: headings alone stay */
     un_runlog_close(l);
     {

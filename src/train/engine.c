@@ -1,0 +1,378 @@
+#include "train/engine.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "graph/planner.h"
+
+/* Partial sums of the tree: one for each bit of the largest ghost number. train.batch is at most 4096. */
+enum { LEVELS_MAX = 13 };
+
+struct un_engine {
+    un_mem *mem;
+    un_engine_spec spec;
+    un_model shown; /* a view: weights point to the moving average or the model's own */
+    un_objective *objective;
+    un_plan *plan[2]; /* accumulate, apply */
+    un_program *program[2];
+    size_t bytes, block_bytes;
+    int64_t count; /* elements of a block */
+    float *block[UN_BLOCK_COUNT], *grad;
+    float *partial[LEVELS_MAX]; /* sums of 2^i ghost batches */
+    int levels;
+    void *cut;   /* a target plane of the extents of the logits, when they differ from the image's */
+    float *ones; /* pixel weights for batches without; NULL: not needed */
+    un_shape image, logits;
+    double sum[UN_CFG_MAX_term]; /* losses of the ghost batches so far */
+    int groups;                  /* of the step that is under way */
+};
+
+/* ---- planning ---- */
+
+static int levels_for(int groups)
+{
+    int n = 0;
+
+    while ((1 << n) < groups)
+        n++;
+    return n;
+}
+
+static unet_status add_bytes(un_engine *e, size_t n, unet_error *err)
+{
+    return un_size_add(e->bytes, n, &e->bytes)
+               ? UNET_OK
+               : un_fail(err, UNET_E_LIMIT, "the network is too large to train");
+}
+
+static un_program_spec program_spec(const un_engine *e, int i)
+{
+    return (un_program_spec){.plan = e->plan[i],
+        .pool = e->spec.pool,
+        .level = e->spec.level,
+        .seed = (uint64_t)e->spec.model->config.train.seed,
+        .blocks = {e->block[UN_BLOCK_PARAM], e->grad, e->block[UN_BLOCK_M], e->block[UN_BLOCK_V],
+            e->block[UN_BLOCK_EMA]}};
+}
+
+static unet_status make_plans(un_engine *e, unet_error *err)
+{
+    const un_plan_options options[2] = {{.training = 1}, {0}};
+    un_shape inputs[4] = {{0}};
+    unet_status st = un_objective_inputs(e->objective, e->image, inputs, err);
+
+    if (!st)
+        st = un_plan_create(&e->plan[0], e->mem, e->objective->accumulate, inputs, &options[0], err);
+    if (!st)
+        st = un_plan_create(&e->plan[1], e->mem, e->objective->apply, inputs, &options[1], err);
+    for (int i = 0; i < 2 && !st; i++) {
+        const un_program_spec s = program_spec(e, i);
+        un_needs n;
+
+        st = e->spec.backend->needs(&n, &s, err);
+        if (!st)
+            st = add_bytes(e, n.activation_bytes + n.packed_bytes + n.scratch_bytes, err);
+    }
+    return st;
+}
+
+static size_t plane_bytes(const un_engine *e)
+{
+    const int channels = e->objective->accumulate->value[e->objective->target].channels;
+
+    return (size_t)un_shape_pixels(e->logits) * (size_t)channels * sizeof(float);
+}
+
+/* Gradient, moments, average, best, partial sums, planes. */
+static unet_status count_blocks(un_engine *e, unet_error *err)
+{
+    const un_objective *o = e->objective;
+    size_t blocks = 1 + (size_t)o->moments + (size_t)o->average + (size_t)(e->spec.keep_best != 0) +
+                    (size_t)e->levels,
+           all;
+
+    if (!un_size_mul((size_t)e->count, sizeof(float), &e->block_bytes) ||
+        !un_size_mul(e->block_bytes, blocks, &all))
+        return un_fail(err, UNET_E_LIMIT, "the network is too large to train");
+    if (!un_shape_same_grid(e->image, e->logits))
+        all += plane_bytes(e);
+    if (e->spec.pixel_weight)
+        all += (size_t)un_shape_pixels(e->logits) * sizeof(float);
+    return add_bytes(e, all, err);
+}
+
+unet_status un_engine_create(un_engine **out, un_mem *mem, const un_engine_spec *spec, unet_error *err)
+{
+    const un_config *c = &spec->model->config;
+    const un_cfg_train *t = &c->train;
+    un_engine *e = un_alloc_zero(mem, sizeof *e);
+    unet_status st;
+
+    *out = NULL;
+    if (!e)
+        return un_fail_nomem(err, sizeof *e);
+    e->mem = mem;
+    e->spec = *spec;
+    e->image = (un_shape){t->ghost_batch, t->patch[0], t->patch[1], t->patch[2], c->model.in_channels};
+    e->levels = levels_for(t->batch / t->ghost_batch);
+    e->count = UN_MAX(spec->model->graph->block_count, 1);
+    st = un_objective_create(&e->objective, mem, spec->model->graph, c, spec->pixel_weight, err);
+    if (!st)
+        st = make_plans(e, err);
+    if (!st) {
+        e->logits = e->plan[0]->shape[e->objective->logits];
+        st = count_blocks(e, err);
+    }
+    if (st) {
+        un_engine_destroy(e);
+        return st;
+    }
+    *out = e;
+    return UNET_OK;
+}
+
+void un_engine_destroy(un_engine *e)
+{
+    if (!e)
+        return;
+    for (int i = 0; i < 2; i++) {
+        if (e->program[i])
+            e->spec.backend->destroy(e->program[i]);
+        un_plan_destroy(e->plan[i]);
+    }
+    for (int b = UN_BLOCK_PARAM + 1; b < UN_BLOCK_COUNT; b++)
+        un_free(e->block[b]);
+    for (int i = 0; i < e->levels; i++)
+        un_free(e->partial[i]);
+    un_free(e->grad);
+    un_free(e->cut);
+    un_free(e->ones);
+    un_objective_destroy(e->objective);
+    un_free(e);
+}
+
+size_t un_engine_bytes(const un_engine *e)
+{
+    return e->bytes;
+}
+
+const un_plan *un_engine_plan(const un_engine *e)
+{
+    return e->plan[0];
+}
+
+const un_objective *un_engine_objective(const un_engine *e)
+{
+    return e->objective;
+}
+
+/* ---- starting ---- */
+
+static unet_status make_block(un_engine *e, float **out, int wanted, unet_error *err)
+{
+    if (!wanted)
+        return UNET_OK;
+    *out = un_alloc_zero(e->mem, e->block_bytes);
+    return *out ? UNET_OK : un_fail_nomem(err, e->block_bytes);
+}
+
+static unet_status make_blocks(un_engine *e, unet_error *err)
+{
+    const un_objective *o = e->objective;
+    unet_status st = make_block(e, &e->grad, 1, err);
+
+    e->block[UN_BLOCK_PARAM] = e->spec.model->weights;
+    if (!st)
+        st = make_block(e, &e->block[UN_BLOCK_M], 1, err);
+    if (!st)
+        st = make_block(e, &e->block[UN_BLOCK_V], o->moments > 1, err);
+    if (!st)
+        st = make_block(e, &e->block[UN_BLOCK_EMA], o->average, err);
+    if (!st)
+        st = make_block(e, &e->block[UN_BLOCK_BEST], e->spec.keep_best, err);
+    for (int i = 0; i < e->levels && !st; i++)
+        st = make_block(e, &e->partial[i], 1, err);
+    return st;
+}
+
+static unet_status make_planes(un_engine *e, unet_error *err)
+{
+    const int64_t pixels = un_shape_pixels(e->logits);
+
+    if (!un_shape_same_grid(e->image, e->logits)) {
+        e->cut = un_alloc(e->mem, plane_bytes(e));
+        if (!e->cut)
+            return un_fail_nomem(err, plane_bytes(e));
+    }
+    if (e->spec.pixel_weight) {
+        e->ones = un_alloc(e->mem, (size_t)pixels * sizeof *e->ones);
+        if (!e->ones)
+            return un_fail_nomem(err, (size_t)pixels * sizeof *e->ones);
+        for (int64_t i = 0; i < pixels; i++)
+            e->ones[i] = 1;
+    }
+    return UNET_OK;
+}
+
+unet_status un_engine_start(un_engine *e, unet_error *err)
+{
+    const un_cfg_nums *weights = &e->spec.model->config.loss.class_weights;
+    unet_status st = make_blocks(e, err);
+
+    if (!st)
+        st = make_planes(e, err);
+    for (int i = 0; i < 2 && !st; i++) {
+        const un_program_spec s = program_spec(e, i);
+
+        st = e->spec.backend->compile(&e->program[i], e->mem, &s, err);
+    }
+    if (st)
+        return st;
+    if (e->objective->average)
+        memcpy(e->block[UN_BLOCK_EMA], e->block[UN_BLOCK_PARAM], e->block_bytes);
+    e->shown = *e->spec.model;
+    if (e->objective->average)
+        e->shown.weights = e->block[UN_BLOCK_EMA];
+    if (weights->n > 0) {
+        float w[UN_CFG_LIST_MAX];
+
+        for (int i = 0; i < weights->n; i++)
+            w[i] = (float)weights->v[i];
+        e->spec.backend->upload(e->program[0], e->objective->class_weight, w);
+    }
+    return UNET_OK;
+}
+
+/* ---- a step ---- */
+
+/* The centre of [n][d][h][w] pixels of `each` bytes, with the offsets of the operator crop. */
+static void cut_centre(char *dst, const char *src, un_shape from, un_shape to, size_t each)
+{
+    const int oz = (from.d - to.d) / 2, oy = (from.h - to.h) / 2, ox = (from.w - to.w) / 2;
+    const size_t row = (size_t)to.w * each;
+
+    for (int n = 0; n < to.n; n++)
+        for (int z = 0; z < to.d; z++)
+            for (int y = 0; y < to.h; y++) {
+                const int64_t at = (((int64_t)n * from.d + z + oz) * from.h + y + oy) * from.w + ox;
+
+                memcpy(dst, src + (size_t)at * each, row);
+                dst += row;
+            }
+}
+
+static void upload_plane(un_engine *e, int value, const void *plane, int channels)
+{
+    if (e->cut) {
+        cut_centre(e->cut, plane, e->image, e->logits, (size_t)channels * sizeof(float));
+        plane = e->cut;
+    }
+    e->spec.backend->upload(e->program[0], value, plane);
+}
+
+static unet_status check_batch(const un_engine *e, const un_batch *b, unet_error *err)
+{
+    const int planes = e->objective->accumulate->value[e->objective->target].type == UN_TYPE_F32;
+    const un_shape s = {b->n, b->d, b->h, b->w, b->c};
+
+    if (!un_shape_equal(s, e->image))
+        return un_fail(err, UNET_E_ARG,
+            "a batch is %dx%dx%dx%dx%d; the network was planned for %dx%dx%dx%dx%d", s.n, s.d, s.h, s.w, s.c,
+            e->image.n, e->image.d, e->image.h, e->image.w, e->image.c);
+    if (planes ? !b->soft || b->classes != e->logits.c : !b->target)
+        return un_fail(err, UNET_E_ARG, "a batch has no targets of the kind that the head needs");
+    if (b->weight && !e->spec.pixel_weight)
+        return un_fail(err, UNET_E_ARG, "a batch has pixel weights, but training was planned without");
+    return UNET_OK;
+}
+
+/* Adds the gradient of ghost batch `group` to the tree. Partial sum i holds 2^i ghost batches; the last ghost
+ * batch of a step gathers what is left, lowest first. The sum ends in e->grad. Equal to the recursive halving
+ * of the ghost numbers at the largest power of two below their count. */
+static void reduce(un_engine *e, int group, int groups)
+{
+    const int last = group == groups - 1;
+    int i = 0;
+
+    for (; i < e->levels && (last ? 1 : group >> i & 1); i++)
+        if (group >> i & 1)
+            e->spec.backend->add(
+                e->spec.pool, e->spec.level, (int)sizeof(float), e->grad, e->partial[i], e->count);
+    if (!last)
+        memcpy(e->partial[i], e->grad, e->block_bytes);
+}
+
+unet_status un_engine_accumulate(
+    un_engine *e, const un_batch *b, int64_t step, int group, int groups, unet_error *err)
+{
+    const un_objective *o = e->objective;
+    const int planes = o->accumulate->value[o->target].type == UN_TYPE_F32;
+    un_step s = {.step = step, .grad_scale = 1, .first_sample = (uint32_t)b->first};
+    unet_status st = check_batch(e, b, err);
+
+    if (st)
+        return st;
+    UN_ASSERT(levels_for(groups) <= e->levels);
+    if (group == 0)
+        memset(e->sum, 0, sizeof e->sum);
+    e->groups = groups;
+    e->spec.backend->upload(e->program[0], o->image, b->image);
+    upload_plane(e, o->target, planes ? (const void *)b->soft : b->target, planes ? b->classes : 1);
+    if (b->weight)
+        upload_plane(e, o->pixel_weight, b->weight, 1);
+    else if (o->pixel_weight != UN_NONE)
+        e->spec.backend->upload(e->program[0], o->pixel_weight, e->ones);
+    st = e->spec.backend->run(e->program[0], &s, err);
+    if (st)
+        return st;
+    for (int i = 0; i < o->n_terms; i++) {
+        float value;
+
+        e->spec.backend->download(e->program[0], o->term[i].value, &value);
+        e->sum[i] += (double)value;
+    }
+    reduce(e, group, groups);
+    return UNET_OK;
+}
+
+unet_status un_engine_apply(un_engine *e, int64_t step, double lr, un_step_result *out, unet_error *err)
+{
+    const un_objective *o = e->objective;
+    un_step s = {.step = step,
+        .lr = lr,
+        .grad_scale = 1.0 / e->groups,
+        .ema_decay = o->average ? e->spec.model->config.optimiser.ema_decay : 0};
+    unet_status st;
+
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < o->n_terms; i++) {
+        out->term[i] = e->sum[i] / e->groups;
+        out->loss += o->term[i].weight * out->term[i];
+    }
+    if (!isfinite(out->loss))
+        return un_fail(err, UNET_E_NUMERIC, "the loss is not a finite number");
+    st = e->spec.backend->run(e->program[1], &s, err);
+    out->grad_norm = s.grad_norm;
+    return st;
+}
+
+float *un_engine_block(un_engine *e, un_block block)
+{
+    return e->block[block];
+}
+
+const float *un_engine_gradient(const un_engine *e)
+{
+    return e->grad;
+}
+
+const un_model *un_engine_model(const un_engine *e)
+{
+    return &e->shown;
+}
+
+void un_engine_keep_best(un_engine *e)
+{
+    memcpy(e->block[UN_BLOCK_BEST], e->shown.weights, e->block_bytes);
+}

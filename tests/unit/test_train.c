@@ -1,0 +1,623 @@
+/* Training as a whole on two generated pictures: it learns, gives the same bits whatever the threads, the
+ * interruptions and the memory, and fails cleanly. */
+#include "test.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "base/size.h"
+#include "run/session.h"
+#include "train/restore.h"
+#include "train/schedule.h"
+#include "train/trainer.h"
+
+static unet_error err;
+
+/* ---- two pictures: a bright disc each on a noisy ground ---- */
+
+enum { SIDE = 32 };
+
+static float picture[2][SIDE * SIDE];
+static int32_t mask[2][SIDE * SIDE];
+
+static void make_pictures(void)
+{
+    static const double centre[2][3] = {{12, 14, 8}, {20, 17, 6}};
+
+    for (int k = 0; k < 2; k++) {
+        un_rng r;
+
+        un_rng_init(&r, 5, UN_RNG_TEST, (uint32_t)k, 0, 0);
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            const double y = i / SIDE - centre[k][0], x = i % SIDE - centre[k][1];
+
+            mask[k][i] = y * y + x * x < centre[k][2] * centre[k][2];
+            picture[k][i] = (float)(mask[k][i] - 0.5 + 0.4 * un_rng_normal(&r));
+        }
+    }
+}
+
+/* A feed of whole pictures in turn, flipped by the random number of the sample. */
+typedef struct feed {
+    un_batch b;
+    int64_t step;
+    int group, groups, batch;
+    uint64_t seed;
+    int poison; /* at this step a pixel is not a number */
+    int64_t stop_at, cancelled;
+    un_session *session;
+    un_mem *mem;
+} feed;
+
+static unet_status feed_start(void *ctx, int64_t step, unet_error *e)
+{
+    feed *f = ctx;
+
+    (void)e;
+    f->step = step;
+    f->group = 0;
+    return UNET_OK;
+}
+
+static unet_status feed_next(void *ctx, const un_batch **out, unet_error *e)
+{
+    feed *f = ctx;
+
+    (void)e;
+    f->b.step = f->step;
+    f->b.first = f->group * f->b.n;
+    for (int n = 0; n < f->b.n; n++) {
+        un_rng r;
+        int k, flip;
+
+        un_rng_init(&r, f->seed, UN_RNG_SAMPLE, (uint32_t)f->step, (uint32_t)(f->b.first + n), 0);
+        k = (int)un_rng_below(&r, 2);
+        flip = (int)un_rng_below(&r, 2);
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            const int from = flip ? i / SIDE * SIDE + SIDE - 1 - i % SIDE : i, to = n * SIDE * SIDE + i;
+
+            f->b.image[to] = picture[k][from];
+            f->b.target[to] = mask[k][from];
+        }
+    }
+    if (f->poison == f->step)
+        f->b.image[7] = NAN;
+    if (++f->group == f->groups) {
+        f->group = 0;
+        f->step++;
+    }
+    *out = &f->b;
+    return UNET_OK;
+}
+
+static void feed_release(void *ctx, const un_batch *b)
+{
+    (void)ctx;
+    (void)b;
+}
+
+static int cancel(void *ctx)
+{
+    feed *f = ctx;
+
+    return f->stop_at && f->step > f->stop_at;
+}
+
+/* Dice of the foreground over both pictures. */
+static unet_status score_dice(void *ctx, const un_model *model, int64_t step, un_score *out, unet_error *e)
+{
+    feed *f = ctx;
+    const un_session_options o = {.level = un_cpu_best()};
+    static float p[SIDE * SIDE * 2];
+    double both = 0, sum = 0;
+    unet_status st = UNET_OK;
+
+    (void)step;
+    if (!f->session)
+        st = un_session_create(&f->session, f->mem, model, (un_shape){1, 1, SIDE, SIDE, 1}, &o, e);
+    else
+        un_session_refresh(f->session);
+    for (int k = 0; k < 2 && !st; k++) {
+        st = un_session_run(f->session, picture[k], NULL, p, e);
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            const int hit = p[2 * i + 1] > p[2 * i];
+
+            both += hit && mask[k][i];
+            sum += hit + mask[k][i];
+        }
+    }
+    out->n_classes = 2;
+    out->dice[1] = out->score = sum > 0 ? 2 * both / sum : 0;
+    out->iou[1] = out->score / (2 - out->score);
+    return st;
+}
+
+/* ---- a run ---- */
+
+typedef struct run {
+    feed f;
+    un_model *model;
+    un_pool *pool;
+    un_train_options opt;
+    un_train_result result;
+    char folder[300];
+} run;
+
+static void open_feed(run *r, un_mem *mem)
+{
+    const un_cfg_train *t = &r->model->config.train;
+    feed *f = &r->f;
+
+    make_pictures();
+    f->mem = mem;
+    f->seed = (uint64_t)t->seed;
+    f->groups = t->batch / t->ghost_batch;
+    f->b = (un_batch){.n = t->ghost_batch, .d = 1, .h = SIDE, .w = SIDE, .c = 1, .classes = 2};
+    f->b.image = un_alloc(NULL, (size_t)f->b.n * SIDE * SIDE * sizeof *f->b.image);
+    f->b.target = un_alloc(NULL, (size_t)f->b.n * SIDE * SIDE * sizeof *f->b.target);
+    r->opt = (un_train_options){.model = r->model,
+        .backend = un_backend_cpu(),
+        .level = un_cpu_best(),
+        .folder = r->folder,
+        .pictures = 2,
+        .data = "sum:1",
+        .version = "test",
+        .feed = {f, feed_start, feed_next, feed_release},
+        .ctx = f,
+        .select = score_dice,
+        .cancel = cancel};
+}
+
+#define TINY                                                                                                 \
+    "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: batch, "   \
+    "dropout: 0.2}\n"                                                                                        \
+    "train: {steps: 24, batch: 4, ghost_batch: 2, patch: [32, 32], val_interval: 5}\n"
+
+static void open_run(run *r, un_mem *mem, const char *folder, const char *text)
+{
+    un_config *c = un_alloc(NULL, sizeof *c);
+
+    memset(r, 0, sizeof *r);
+    snprintf(r->folder, sizeof r->folder, "%s", folder);
+    CHECK_OK(un_config_init(c, NULL, &err), &err);
+    CHECK_OK(un_config_parse(c, NULL, text, strlen(text), "test", &err), &err);
+    if (un_is_auto(c->train.ghost_batch))
+        c->train.ghost_batch = c->train.batch;
+    CHECK_OK(un_model_create(&r->model, mem, c, &err), &err);
+    un_free(c);
+    open_feed(r, mem);
+}
+
+static void reopen_run(run *r, const char *folder)
+{
+    memset(r, 0, sizeof *r);
+    snprintf(r->folder, sizeof r->folder, "%s", folder);
+    CHECK_OK(un_train_restore(&r->model, NULL, folder, &err), &err);
+    open_feed(r, NULL);
+    r->opt.resume = 1;
+}
+
+static void set(run *r, const char *assignment)
+{
+    CHECK_OK(un_config_set(&r->model->config, NULL, assignment, &err), &err);
+}
+
+static void close_run(run *r)
+{
+    un_session_destroy(r->f.session);
+    un_free(r->f.b.image);
+    un_free(r->f.b.target);
+    un_model_destroy(r->model);
+    un_pool_destroy(r->pool);
+}
+
+static unet_status go(run *r, un_mem *mem)
+{
+    return un_train(&r->opt, mem, &r->result, &err);
+}
+
+/* The bytes of a finished run that must not depend on anything: its model as a file. */
+static char *model_bytes(run *r, size_t *size)
+{
+    char path[400];
+    unsigned char *data;
+
+    snprintf(path, sizeof path, "%s/model.safetensors", r->folder);
+    CHECK_OK(un_model_save(r->model, path, &err), &err);
+    CHECK_OK(un_file_read(&data, size, NULL, path, 1 << 24, &err), &err);
+    return (char *)data;
+}
+
+/* A log without its last two columns, the times. */
+static char *log_text(const char *folder, const char *name, int drop)
+{
+    char path[400];
+    unsigned char *data;
+    size_t size, to = 0, comma[64], line = 0;
+    int n = 0;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    CHECK_OK(un_file_read(&data, &size, NULL, path, 1 << 24, &err), &err);
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] == '\n') {
+            to = drop && n >= drop ? comma[n - drop] : to;
+            n = 0;
+            line++;
+        }
+        if (data[i] == ',' && n < 64)
+            comma[n++] = to;
+        data[to++] = data[i];
+    }
+    data[to] = 0;
+    CHECK(line > 0);
+    return (char *)data;
+}
+
+static void compare_files(run *a, run *b)
+{
+    size_t na, nb;
+    char *x = model_bytes(a, &na), *y = model_bytes(b, &nb);
+
+    CHECK_INT(na, nb);
+    CHECK(!memcmp(x, y, na));
+    un_free(x);
+    un_free(y);
+    x = log_text(a->folder, "log.csv", 2);
+    y = log_text(b->folder, "log.csv", 2);
+    CHECK_STR(x, y);
+    un_free(x);
+    un_free(y);
+    x = log_text(a->folder, "scores.csv", 0);
+    y = log_text(b->folder, "scores.csv", 0);
+    CHECK_STR(x, y);
+    un_free(x);
+    un_free(y);
+}
+
+/* ---- tests ---- */
+
+TEST(overfit)
+{
+    run r;
+    char *log;
+
+    open_run(&r, NULL, un_test_tmp(),
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 2, base_filters: 4, head: softmax, norm: "
+        "batch}\n"
+        "train: {steps: 150, batch: 4, patch: [32, 32], val_interval: 25}\noptimiser: {lr: 0.01}\n");
+    CHECK_OK(go(&r, NULL), &err);
+    un_test_note(
+        "Dice %g at step %d, %.2f s", r.result.best_score, (int)r.result.best_step, r.result.seconds);
+    CHECK(r.result.best_score >= 0.98);
+    CHECK(r.model->n_pairs >= UN_MODEL_PAIRS_LEAST && r.model->record);
+    CHECK(strstr(r.model->record, "\"data_checksum\":\"sum:1\"") && strstr(r.model->record, "\"best_step\""));
+    log = log_text(r.folder, "scores.csv", 0);
+    un_free(log);
+    close_run(&r);
+}
+
+/* The result is the network of the best selection: scored again it gives the best score. */
+TEST(result_is_best)
+{
+    run r;
+    un_score s = {0};
+
+    open_run(&r, NULL, un_test_tmp(), TINY);
+    CHECK_OK(go(&r, NULL), &err);
+    un_session_destroy(r.f.session);
+    r.f.session = NULL;
+    CHECK_OK(score_dice(&r.f, r.model, 0, &s, &err), &err);
+    CHECK_NEAR(s.score, r.result.best_score, 0);
+    close_run(&r);
+}
+
+TEST(threads)
+{
+    static const int count[] = {1, 2, 3, 8};
+    run first, r;
+
+    open_run(&first, NULL, un_test_tmp(), TINY);
+    CHECK_OK(go(&first, NULL), &err);
+    for (size_t i = 0; i < UN_COUNT(count); i++) {
+        open_run(&r, NULL, un_test_tmp(), TINY);
+        CHECK_OK(un_pool_create(&r.pool, NULL, count[i], &err), &err);
+        r.opt.pool = r.pool;
+        CHECK_OK(go(&r, NULL), &err);
+        compare_files(&first, &r);
+        close_run(&r);
+    }
+    close_run(&first);
+}
+
+TEST(cancelled_and_resumed)
+{
+    run whole, r;
+    const char *folder = un_test_tmp();
+
+    open_run(&whole, NULL, un_test_tmp(), TINY);
+    CHECK_OK(go(&whole, NULL), &err);
+    open_run(&r, NULL, folder, TINY);
+    r.f.stop_at = 13;
+    CHECK_STATUS(go(&r, NULL), UNET_E_CANCELLED);
+    CHECK(strstr(err.message, "--resume") && strstr(err.message, "step 13 of 24"));
+    close_run(&r);
+    reopen_run(&r, folder);
+    r.opt.data = "sum:2"; /* other pictures */
+    CHECK_STATUS(go(&r, NULL), UNET_E_DATA);
+    r.opt.data = "sum:1";
+    r.model->config.optimiser.lr *= 2; /* other settings */
+    CHECK_STATUS(go(&r, NULL), UNET_E_CONFIG);
+    r.model->config.optimiser.lr /= 2;
+    r.model->config.train.threads = 3; /* which may differ */
+    CHECK_OK(go(&r, NULL), &err);
+    r.model->config.train.threads = whole.model->config.train.threads;
+    compare_files(&whole, &r);
+    close_run(&r);
+    open_run(&r, NULL, folder, TINY); /* a new run over an old one */
+    CHECK_STATUS(go(&r, NULL), UNET_E_ARG);
+    close_run(&r);
+    close_run(&whole);
+}
+
+/* Killed at random moments, each time resumed, until it is done. */
+TEST(killed_and_resumed)
+{
+    run whole, r;
+    int kills = 0;
+    un_rng random;
+
+    open_run(&whole, NULL, un_test_tmp(), TINY);
+    set(&whole, "train.checkpoint=0");
+    CHECK_OK(go(&whole, NULL), &err);
+    un_rng_init(&random, (uint64_t)getpid(), UN_RNG_TEST, 0, 0, 0);
+    for (int round = 0; round < 3; round++) {
+        const char *folder = un_test_tmp();
+        char path[400];
+        int done = 0;
+
+        snprintf(path, sizeof path, "%s/%s", folder, UN_CHECKPOINT_FILE);
+        while (!done) {
+            const pid_t child = fork();
+            int status;
+
+            if (child == 0) {
+                if (un_path_exists(path))
+                    reopen_run(&r, folder);
+                else
+                    open_run(&r, NULL, folder, TINY);
+                set(&r, "train.checkpoint=0");
+                _exit(go(&r, NULL) ? 1 : 0);
+            }
+            CHECK(child > 0);
+            usleep((useconds_t)un_rng_below(&random, 1 + (int64_t)(whole.result.seconds * 5e5)));
+            kill(child, SIGKILL);
+            CHECK_INT(waitpid(child, &status, 0), child);
+            done = WIFEXITED(status);
+            CHECK(!done || WEXITSTATUS(status) == 0);
+            kills += !done;
+            CHECK(kills < 2000);
+        }
+        reopen_run(&r, folder); /* finished: only the result is made again */
+        CHECK_OK(go(&r, NULL), &err);
+        compare_files(&whole, &r);
+        close_run(&r);
+    }
+    un_test_note("killed %d times", kills);
+    close_run(&whole);
+}
+
+/* From 24 to 36 steps; killed or not in between makes no difference, and the log goes on. */
+TEST(extended)
+{
+    run r;
+    const char *folder = un_test_tmp();
+    char *log;
+
+    open_run(&r, NULL, folder, TINY);
+    CHECK_OK(go(&r, NULL), &err);
+    close_run(&r);
+    reopen_run(&r, folder);
+    r.opt.extend = 12;
+    r.f.stop_at = 30;
+    CHECK_STATUS(go(&r, NULL), UNET_E_CANCELLED);
+    close_run(&r);
+    reopen_run(&r, folder);
+    CHECK_OK(go(&r, NULL), &err);
+    CHECK_INT(r.result.steps, 36);
+    CHECK_INT(r.model->config.train.steps, 36);
+    log = log_text(folder, "log.csv", 2);
+    CHECK(strstr(log, "\n24,") && strstr(log, "\n36,") && strstr(log, "\n31,"));
+    un_free(log);
+    log = log_text(folder, "events.jsonl", 0);
+    CHECK(strstr(log, "\"extend\",\"detail\":\"12 steps more, 36 in all\""));
+    un_free(log);
+    close_run(&r);
+}
+
+TEST(early_stop)
+{
+    run r;
+
+    open_run(&r, NULL, un_test_tmp(), TINY);
+    set(&r, "train.patience=2");
+    set(&r, "train.min_delta=1");
+    CHECK_OK(go(&r, NULL), &err);
+    CHECK(r.result.stopped_early);
+    CHECK_INT(r.result.steps, 15); /* selections at 5 (the first is always the best), 10, 15 */
+    CHECK_INT(r.result.best_step, 5);
+    close_run(&r);
+}
+
+TEST(not_finite)
+{
+    run r;
+    const char *folder = un_test_tmp();
+
+    open_run(&r, NULL, folder, TINY);
+    set(&r, "train.checkpoint=0");
+    r.f.poison = 9;
+    CHECK_STATUS(go(&r, NULL), UNET_E_NUMERIC);
+    CHECK(strstr(err.message, "step 9") && strstr(err.message, "optimiser.lr"));
+    close_run(&r);
+    reopen_run(&r, folder);
+    CHECK_OK(go(&r, NULL), &err);
+    close_run(&r);
+}
+
+/* Memory is stated before the start and held to; no allocation between the first step and the last. */
+TEST(memory)
+{
+    un_mem *mem = un_mem_create(NULL);
+    run r;
+    size_t bytes;
+
+    open_run(&r, mem, un_test_tmp(), TINY);
+    CHECK_OK(un_train_bytes(&bytes, mem, &r.opt, &err), &err);
+    r.opt.max_bytes = bytes - 1;
+    CHECK_STATUS(go(&r, mem), UNET_E_LIMIT);
+    r.opt.max_bytes = bytes;
+    CHECK_OK(go(&r, mem), &err);
+    CHECK_INT(r.result.bytes, bytes);
+    close_run(&r);
+    CHECK_INT(un_mem_live(mem), 0);
+    un_mem_destroy(mem);
+}
+
+/* Fails the nth allocation: a clean error, nothing leaks. */
+TEST(without_memory)
+{
+    un_mem *mem = un_mem_create(NULL);
+    un_train_result result;
+    run r;
+    int64_t n, most = 1;
+
+    open_run(&r, NULL, un_test_tmp(), TINY);
+    set(&r, "train.steps=2");
+    r.f.mem = mem;
+    for (n = 1; n < 5000; n += 1 + n / 16) {
+        char folder[400];
+        unet_status st;
+
+        snprintf(folder, sizeof folder, "%s/%d", r.folder, (int)n);
+        r.opt.folder = folder;
+        un_mem_fail_at(mem, n);
+        st = un_train(&r.opt, mem, &result, &err);
+        un_mem_fail_at(mem, 0);
+        un_session_destroy(r.f.session);
+        r.f.session = NULL;
+        CHECK_INT(un_mem_live(mem), 0);
+        if (!st)
+            break;
+        CHECK_INT(st, UNET_E_NOMEM);
+        most = n;
+    }
+    CHECK(n < 5000);
+    un_test_note("%d allocations", (int)most);
+    close_run(&r);
+    un_mem_destroy(mem);
+}
+
+/* A full disk at a checkpoint: an error, the one before stays, the run goes on from it to the same end. */
+TEST(disk_full)
+{
+    run whole, r;
+    const char *folder = un_test_tmp();
+
+    open_run(&whole, NULL, un_test_tmp(), TINY);
+    CHECK_OK(go(&whole, NULL), &err);
+    open_run(&r, NULL, folder, TINY);
+    r.f.stop_at = 7;
+    CHECK_STATUS(go(&r, NULL), UNET_E_CANCELLED);
+    close_run(&r);
+    reopen_run(&r, folder);
+    r.f.stop_at = 11;
+    setenv("UNET_TEST_DISK_BYTES", "2000", 1);
+    CHECK_STATUS(go(&r, NULL), UNET_E_IO);
+    unsetenv("UNET_TEST_DISK_BYTES");
+    close_run(&r);
+    reopen_run(&r, folder);
+    CHECK_OK(go(&r, NULL), &err);
+    compare_files(&whole, &r);
+    close_run(&r);
+    close_run(&whole);
+}
+
+/* ---- ghost batches ---- */
+
+static void fill_samples(un_batch *b, int first)
+{
+    for (int n = 0; n < b->n; n++)
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            const int k = (first + n) & 1, shift = (first + n) * 3;
+            const int from = i / SIDE * SIDE + (i + shift) % SIDE;
+
+            b->image[n * SIDE * SIDE + i] = picture[k][from];
+            b->target[n * SIDE * SIDE + i] = mask[k][from];
+        }
+    b->first = first;
+}
+
+static un_engine *engine_for(run *r)
+{
+    const un_engine_spec spec = {.model = r->model, .backend = un_backend_cpu(), .level = un_cpu_best()};
+    un_engine *e;
+
+    CHECK_OK(un_train_settle(&r->model->config, 2, &err), &err);
+    CHECK_OK(un_engine_create(&e, NULL, &spec, &err), &err);
+    CHECK_OK(un_engine_start(e, &err), &err);
+    return e;
+}
+
+/* Seven ghost batches of one: the tree is ((0+1)+(2+3)) + ((4+5)+6), to the bit; and the mean is the gradient
+ * of the batch of seven (no norm looks across samples, plain cross-entropy). */
+TEST(ghost_tree)
+{
+    static const char text[] =
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: "
+        "instance}\n"
+        "train: {steps: 2, batch: 7, ghost_batch: %d, patch: [32, 32]}\nloss: {terms: [ce]}\n";
+    char buf[400];
+    float *g[7];
+    run one, all;
+    un_engine *e, *whole;
+    int64_t count;
+    double worst = 0, most = 0;
+
+    snprintf(buf, sizeof buf, text, 1);
+    open_run(&one, NULL, un_test_tmp(), buf);
+    snprintf(buf, sizeof buf, text, 7);
+    open_run(&all, NULL, un_test_tmp(), buf);
+    e = engine_for(&one);
+    count = one.model->graph->block_count;
+    for (int i = 0; i < 7; i++) {
+        fill_samples(&one.f.b, i);
+        CHECK_OK(un_engine_accumulate(e, &one.f.b, 1, 0, 1, &err), &err);
+        g[i] = un_alloc(NULL, (size_t)count * sizeof *g[i]);
+        memcpy(g[i], un_engine_gradient(e), (size_t)count * sizeof *g[i]);
+    }
+    for (int i = 0; i < 7; i++) {
+        fill_samples(&one.f.b, i);
+        CHECK_OK(un_engine_accumulate(e, &one.f.b, 1, i, 7, &err), &err);
+    }
+    whole = engine_for(&all);
+    fill_samples(&all.f.b, 0);
+    CHECK_OK(un_engine_accumulate(whole, &all.f.b, 1, 0, 1, &err), &err);
+    for (int64_t i = 0; i < count; i++) {
+        const float sum = ((g[0][i] + g[1][i]) + (g[2][i] + g[3][i])) + ((g[4][i] + g[5][i]) + g[6][i]);
+
+        CHECK(sum == un_engine_gradient(e)[i]);
+        worst = fmax(worst, fabs((double)sum / 7 - (double)un_engine_gradient(whole)[i]));
+        most = fmax(most, fabs((double)un_engine_gradient(whole)[i]));
+    }
+    CHECK(most > 0 && worst < 1e-5 * most);
+    for (int i = 0; i < 7; i++)
+        un_free(g[i]);
+    un_engine_destroy(e);
+    un_engine_destroy(whole);
+    close_run(&one);
+    close_run(&all);
+}
