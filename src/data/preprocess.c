@@ -1,0 +1,500 @@
+/* Channels, number range, orientation, spacing: from a decoded file to the input of the network. */
+#include "data/preprocess.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/math.h"
+#include "base/size.h"
+#include "data/values.h"
+
+struct un_preprocess {
+    un_cfg_data data;
+    int dims, channels; /* of the network; dims 0: not decided */
+    un_label_map *labels;
+};
+
+unet_status un_preprocess_create(
+    un_preprocess **out, un_mem *mem, const un_config *cfg, int masks, unet_error *err)
+{
+    un_preprocess *p;
+    const un_cfg_data *d = &cfg->data;
+
+    *out = NULL;
+    if (d->colour == UN_CFG_COLOUR_AUTO || d->normalise == UN_CFG_NORMALISE_AUTO)
+        return un_fail_file(err, UNET_E_CONFIG,
+            d->colour == UN_CFG_COLOUR_AUTO ? "data.colour" : "data.normalise",
+            "is not decided yet; inspect the data first, or set it");
+    if (d->normalise == UN_CFG_NORMALISE_WINDOW &&
+        (un_is_auto(d->window_centre) || un_is_auto(d->window_width)))
+        return un_fail_file(err, UNET_E_CONFIG, "data.window_centre",
+            "data.normalise window needs window_centre and window_width");
+    if (d->normalise == UN_CFG_NORMALISE_DATASET && (d->mean.n < 1 || d->std.n != d->mean.n))
+        return un_fail_file(err, UNET_E_CONFIG, "data.mean", "data.normalise dataset needs mean and std");
+    p = un_alloc_zero(mem, sizeof *p);
+    if (!p)
+        return un_fail_nomem(err, sizeof *p);
+    p->data = *d;
+    p->dims = un_is_auto(cfg->model.dims) ? 0 : cfg->model.dims;
+    p->channels = un_is_auto(cfg->model.in_channels) ? 0 : cfg->model.in_channels;
+    if (masks) {
+        unet_status st = un_label_map_create(&p->labels, mem, cfg, err);
+
+        if (st) {
+            un_free(p);
+            return st;
+        }
+    }
+    *out = p;
+    return UNET_OK;
+}
+
+void un_preprocess_destroy(un_preprocess *p)
+{
+    if (!p)
+        return;
+    un_label_map_destroy(p->labels);
+    un_free(p);
+}
+
+const un_label_map *un_preprocess_labels(const un_preprocess *p)
+{
+    return p->labels;
+}
+
+un_image_read_options un_preprocess_read_options(const un_preprocess *p, int page, int mask)
+{
+    static const un_pages kinds[] = {[UN_CFG_PAGES_AUTO] = UN_PAGES_AUTO,
+        [UN_CFG_PAGES_CHANNELS] = UN_PAGES_CHANNELS,
+        [UN_CFG_PAGES_SLICES] = UN_PAGES_SLICES,
+        [UN_CFG_PAGES_SERIES] = UN_PAGES_SERIES};
+
+    return (un_image_read_options){
+        .no_orientation = !p->data.exif, .keep_palette = mask, .pages = kinds[p->data.pages], .page = page};
+}
+
+/* ---- channels
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* The whole picture as floats on the file's grid, channels as the files have them. */
+typedef struct raw {
+    const un_image *images;
+    int count, c; /* files; channels without opacity */
+    size_t pixels;
+    un_mem *mem;
+    unet_error *err;
+} raw;
+
+static int file_channels(const un_image *im)
+{
+    return im->c - (im->alpha && im->c > 1);
+}
+
+static unet_status check_files(raw *r)
+{
+    const un_image *a = &r->images[0];
+
+    r->pixels = un_image_count(a) / (size_t)a->c;
+    for (int i = 0; i < r->count; i++) {
+        const un_image *b = &r->images[i];
+
+        if (b->d != a->d || b->h != a->h || b->w != a->w)
+            return un_fail(r->err, UNET_E_DATA, "channel file %d has %dx%dx%d pixels, the first %dx%dx%d",
+                i + 1, b->d, b->h, b->w, a->d, a->h, a->w);
+        r->c += file_channels(b);
+    }
+    return UNET_OK;
+}
+
+static void channel(const raw *r, int k, float *dst)
+{
+    const un_image *im = r->images;
+    size_t c;
+
+    while (k >= file_channels(im))
+        k -= file_channels(im++);
+    c = (size_t)im->c;
+    if (im->type == UN_DTYPE_U8)
+        for (size_t i = 0; i < r->pixels; i++)
+            dst[i] = (float)((const uint8_t *)im->data)[i * c + (size_t)k];
+    else
+        for (size_t i = 0; i < r->pixels; i++)
+            dst[i] = (float)un_image_at(im, i * c + (size_t)k);
+}
+
+/* Luma of ITU-R BT.601, as common picture tools use it. Grey with opacity, or any count but 3: the first
+ * channel. */
+static unet_status grey(const raw *r, float *dst)
+{
+    float *t;
+
+    channel(r, 0, dst);
+    if (r->c != 3)
+        return UNET_OK;
+    t = un_alloc_array(r->mem, r->pixels, sizeof *t);
+    if (!t)
+        return un_fail_nomem(r->err, r->pixels * sizeof *t);
+    for (size_t i = 0; i < r->pixels; i++)
+        dst[i] *= 0.299f;
+    channel(r, 1, t);
+    for (size_t i = 0; i < r->pixels; i++)
+        dst[i] += 0.587f * t[i];
+    channel(r, 2, t);
+    for (size_t i = 0; i < r->pixels; i++)
+        dst[i] += 0.114f * t[i];
+    un_free(t);
+    return UNET_OK;
+}
+
+/* Channels of the network's input for this picture; 0: they cannot be had (err filled). */
+static int wanted_channels(const un_preprocess *p, const raw *r)
+{
+    const un_cfg_data *d = &p->data;
+    int c = d->colour == UN_CFG_COLOUR_GREY ? 1 : d->colour == UN_CFG_COLOUR_RGB ? 3 : r->c;
+
+    if (d->colour == UN_CFG_COLOUR_RGB && r->c != 3 && r->c != 1) {
+        (void)un_fail(r->err, UNET_E_DATA, "the picture has %d channels; colour needs 1 or 3", r->c);
+        return 0;
+    }
+    if (d->channels.n > 0) {
+        for (int i = 0; i < d->channels.n; i++)
+            if (d->channels.v[i] >= c) {
+                (void)un_fail(r->err, UNET_E_DATA,
+                    "data.channels names channel %d, but the picture ends at %d", d->channels.v[i], c - 1);
+                return 0;
+            }
+        c = d->channels.n;
+    }
+    if (p->channels && c != p->channels) {
+        (void)un_fail(r->err, UNET_E_DATA, "the picture gives %d channel%s; the network takes %d", c,
+            c == 1 ? "" : "s", p->channels);
+        return 0;
+    }
+    return c;
+}
+
+static unet_status take_channel(const un_preprocess *p, const raw *r, int k, float *dst)
+{
+    if (p->data.channels.n > 0)
+        k = p->data.channels.v[k];
+    if (p->data.colour == UN_CFG_COLOUR_GREY)
+        return grey(r, dst);
+    channel(r, p->data.colour == UN_CFG_COLOUR_RGB && r->c == 1 ? 0 : k, dst);
+    return UNET_OK;
+}
+
+/* ---- number range
+ * ------------------------------------------------------------------------------------------------ */
+
+/* Largest value that the number type of the file stands for; 0: none (floats, signed). */
+static double type_range(const un_image *im)
+{
+    if (im->type == UN_DTYPE_U8)
+        return im->bits > 0 && im->bits < 8 ? (double)((1 << im->bits) - 1) : 255;
+    if (im->type == UN_DTYPE_U16)
+        return im->bits > 0 && im->bits < 16 ? (double)((1 << im->bits) - 1) : 65535;
+    return 0;
+}
+
+static int is_valid(const un_cfg_data *d, float v)
+{
+    return isfinite(v) && !(!un_is_auto(d->no_data) && (double)v == d->no_data);
+}
+
+/* (x - shift) * factor; soft: what lies outside 0..1 is bent towards -0.5 and 1.5; hard: cut. */
+typedef struct rule {
+    double shift, factor;
+    int soft, hard;
+} rule;
+
+static unet_status find_rule(rule *r, const un_preprocess *p, const raw *w, const float *x, size_t n, int k)
+{
+    const un_cfg_data *d = &p->data;
+    const double percent[2] = {d->percentile_low, d->percentile_high};
+    double q[2];
+    un_moments m;
+    unet_status st = UNET_OK;
+
+    *r = (rule){0, 1, 0, 0};
+    un_moments_of(x, n, &m);
+    switch (d->normalise) {
+    case UN_CFG_NORMALISE_ZSCORE:
+        *r = (rule){m.mean, m.std > 1e-12 ? 1 / m.std : 1, 0, 0};
+        break;
+    case UN_CFG_NORMALISE_PERCENTILE:
+        st = un_quantiles(q, w->mem, x, n, percent, 2, w->err);
+        if (!st)
+            *r = (rule){q[0], q[1] > q[0] ? 1 / (q[1] - q[0]) : 1, 1, 0};
+        break;
+    case UN_CFG_NORMALISE_MINMAX:
+        if (type_range(w->images) > 0)
+            *r = (rule){0, 1 / type_range(w->images), 0, 0};
+        else
+            *r = (rule){m.min, m.max > m.min ? 1 / (m.max - m.min) : 1, 0, 0};
+        break;
+    case UN_CFG_NORMALISE_WINDOW:
+        *r = (rule){d->window_centre - d->window_width / 2, 1 / d->window_width, 0, 1};
+        break;
+    case UN_CFG_NORMALISE_DATASET:
+        *r = (rule){d->mean.v[UN_MIN(k, d->mean.n - 1)], 1 / d->std.v[UN_MIN(k, d->std.n - 1)], 0, 0};
+        break;
+    default:
+        break;
+    }
+    return st;
+}
+
+static float bend(double v, const rule *r)
+{
+    if (r->hard)
+        v = v < 0 ? 0 : v > 1 ? 1 : v;
+    else if (r->soft && v > 1)
+        v = 1 + 0.5 * un_tanh(2 * (v - 1));
+    else if (r->soft && v < 0)
+        v = 0.5 * un_tanh(2 * v);
+    return (float)v;
+}
+
+/* x in place; scratch holds as many floats; bad (NULL: none wanted) is set to 1 where there is no data. */
+static unet_status normalise(
+    const un_preprocess *p, const raw *w, float *x, float *scratch, unsigned char *bad, int k)
+{
+    rule r;
+    size_t n = 0;
+    unet_status st;
+
+    for (size_t i = 0; i < w->pixels; i++) {
+        if (!is_valid(&p->data, x[i]))
+            bad[i] = 1;
+        else if (!p->data.nonzero || x[i] != 0)
+            scratch[n++] = x[i];
+    }
+    st = find_rule(&r, p, w, scratch, n, k);
+    if (st)
+        return st;
+    for (size_t i = 0; i < w->pixels; i++)
+        x[i] = is_valid(&p->data, x[i]) ? bend(((double)x[i] - r.shift) * r.factor, &r) : 0;
+    return UNET_OK;
+}
+
+/* ---- grid
+ * -------------------------------------------------------------------------------------------------------- */
+
+static int resized(int n, double factor)
+{
+    const double v = un_round(n * factor);
+
+    return v < 1 ? 1 : v > 1 << 24 ? 1 << 24 : (int)v;
+}
+
+static void make_grid(const un_preprocess *p, const un_image *im, un_grid *g)
+{
+    const un_cfg_data *d = &p->data;
+
+    un_grid_init(g, im->d, im->h, im->w);
+    if (im->has_affine && im->d > 1 && im->h > 1 && im->w > 1)
+        un_grid_turn(g, im->affine);
+    for (int a = 0; a < 3; a++) {
+        const double is = im->spacing[g->axis[a]];
+
+        g->spacing[a] = is;
+        if (!un_is_auto(d->spacing[0]) && d->spacing[a] > 0 && im->has_spacing && is > 0) {
+            g->size[a] = resized(g->turned[a], is / d->spacing[a]);
+            g->spacing[a] = d->spacing[a];
+        }
+        if (!un_is_auto(d->scale) && d->scale != 1 && a > 0 && im->d == 1) {
+            g->size[a] = resized(g->turned[a], d->scale);
+            g->spacing[a] = is / d->scale;
+        }
+    }
+}
+
+/* One channel from the file's grid into channel k of the picture. */
+static unet_status place(
+    const raw *w, const un_grid *g, const float *x, float *scratch, un_picture *out, int k)
+{
+    const size_t n = (size_t)out->d * (size_t)out->h * (size_t)out->w;
+    float *small;
+    unet_status st;
+
+    un_grid_copy(g, scratch, x, sizeof *x, 0);
+    if (!memcmp(g->turned, g->size, sizeof g->size)) {
+        for (size_t i = 0; i < n; i++)
+            out->image[i * (size_t)out->c + (size_t)k] = scratch[i];
+        return UNET_OK;
+    }
+    small = un_alloc_array(w->mem, n, sizeof *small);
+    if (!small)
+        return un_fail_nomem(w->err, n * sizeof *small);
+    st = un_resample_linear(small, g->size, scratch, g->turned, 1, w->mem, w->err);
+    for (size_t i = 0; i < n && !st; i++)
+        out->image[i * (size_t)out->c + (size_t)k] = small[i];
+    un_free(small);
+    return st;
+}
+
+static unet_status make_picture(
+    const un_preprocess *p, raw *w, un_picture *out, un_grid *g, unsigned char *bad, unet_error *err)
+{
+    float *x, *scratch;
+    size_t n;
+    unet_status st = check_files(w);
+
+    if (st)
+        return st;
+    out->c = wanted_channels(p, w);
+    if (!out->c)
+        return UNET_E_DATA;
+    make_grid(p, &w->images[0], g);
+    out->d = g->size[0];
+    out->h = g->size[1];
+    out->w = g->size[2];
+    memcpy(out->spacing, g->spacing, sizeof out->spacing);
+    if (!un_size_mul((size_t)out->d * (size_t)out->h, (size_t)out->w, &n) ||
+        !un_size_mul(n, (size_t)out->c, &n))
+        return un_fail(
+            err, UNET_E_LIMIT, "%dx%dx%d pixels of %d channels are too many", out->d, out->h, out->w, out->c);
+    out->image = un_alloc_array(w->mem, n, sizeof *out->image);
+    x = un_alloc_array(w->mem, w->pixels, 2 * sizeof *x);
+    scratch = x ? x + w->pixels : NULL;
+    if (!out->image || !x)
+        st = un_fail_nomem(err, n * sizeof *x);
+    for (int k = 0; k < out->c && !st; k++) {
+        st = take_channel(p, w, k, x);
+        if (!st)
+            st = normalise(p, w, x, scratch, bad, k);
+        if (!st)
+            st = place(w, g, x, scratch, out, k);
+    }
+    un_free(x);
+    return st;
+}
+
+static unet_status image_with_bad(const un_preprocess *p, const un_image *images, int count, un_mem *mem,
+    un_picture *out, un_grid *grid, unsigned char **bad, unet_error *err)
+{
+    raw w = {.images = images, .count = count, .mem = mem, .err = err};
+    un_grid g = {0};
+    unet_status st;
+
+    memset(out, 0, sizeof *out);
+    *bad = un_alloc_array(mem, un_image_count(&images[0]) / (size_t)images[0].c, 1);
+    st = *bad ? make_picture(p, &w, out, &g, *bad, err) : un_fail_nomem(err, un_image_count(&images[0]));
+    if (st) {
+        un_picture_free(out);
+        un_free(*bad);
+        *bad = NULL;
+    }
+    if (grid)
+        *grid = g;
+    return st;
+}
+
+unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, int count, un_mem *mem,
+    un_picture *out, un_grid *grid, unet_error *err)
+{
+    unsigned char *bad;
+    unet_status st = image_with_bad(p, images, count, mem, out, grid, &bad, err);
+
+    un_free(bad);
+    return st;
+}
+
+/* ---- masks
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* Classes on the file's grid, turned and brought to the picture's size. */
+static unet_status place_target(
+    const un_grid *g, int32_t *flat, un_mem *mem, un_picture *out, unet_error *err)
+{
+    const size_t n = (size_t)out->d * (size_t)out->h * (size_t)out->w;
+    const size_t pixels = (size_t)g->file[0] * (size_t)g->file[1] * (size_t)g->file[2];
+    int32_t *turned = un_alloc_array(mem, pixels, sizeof *turned);
+
+    out->target = un_alloc_array(mem, n, sizeof *out->target);
+    if (!turned || !out->target) {
+        un_free(turned);
+        return un_fail_nomem(err, n * sizeof *turned);
+    }
+    un_grid_copy(g, turned, flat, sizeof *flat, 0);
+    un_resample_nearest(out->target, g->size, turned, g->turned, sizeof *turned);
+    un_free(turned);
+    return UNET_OK;
+}
+
+static unet_status add_target(const un_preprocess *p, const un_image *mask, const un_grid *g,
+    const unsigned char *bad, un_mem *mem, un_picture *out, int64_t *strays, unet_error *err)
+{
+    const size_t pixels = (size_t)g->file[0] * (size_t)g->file[1] * (size_t)g->file[2];
+    int32_t *flat = un_alloc_array(mem, pixels, sizeof *flat);
+    unet_status st = flat ? un_label_map_apply(p->labels, mask, flat, strays, err)
+                          : un_fail_nomem(err, pixels * sizeof *flat);
+
+    for (size_t i = 0; i < pixels && !st; i++)
+        if (bad[i])
+            flat[i] = UN_IGNORE;
+    if (!st)
+        st = place_target(g, flat, mem, out, err);
+    un_free(flat);
+    return st;
+}
+
+/* Multi-label planes on the picture's grid; pixels without data get weight 0. */
+static unet_status add_soft(const un_preprocess *p, const un_image *mask, const un_grid *g,
+    const unsigned char *bad, un_mem *mem, un_picture *out, unet_error *err)
+{
+    const size_t pixels = (size_t)g->file[0] * (size_t)g->file[1] * (size_t)g->file[2];
+    const size_t n = (size_t)out->d * (size_t)out->h * (size_t)out->w, k = (size_t)out->classes;
+    float *soft = un_alloc_array(mem, pixels, k * sizeof *soft);
+    float *plane = un_alloc_array(mem, pixels, 2 * sizeof *plane),
+          *small = un_alloc_array(mem, n, sizeof *small);
+    unet_status st = UNET_OK;
+
+    out->soft = un_alloc_array(mem, n, k * sizeof *out->soft);
+    out->weight = un_alloc_array(mem, n, sizeof *out->weight);
+    if (!soft || !plane || !small || !out->soft || !out->weight)
+        st = un_fail_nomem(err, n * k * sizeof *soft);
+    else
+        st = un_label_map_apply_soft(p->labels, mask, soft, err);
+    for (size_t c = 0; c <= k && !st; c++) { /* the last: validity */
+        for (size_t i = 0; i < pixels; i++)
+            plane[i] = c < k ? soft[i * k + c] : bad[i] ? 0.0f : 1.0f;
+        un_grid_copy(g, plane + pixels, plane, sizeof *plane, 0);
+        un_resample_nearest(c < k ? small : out->weight, g->size, plane + pixels, g->turned, sizeof *plane);
+        for (size_t i = 0; i < n && c < k; i++)
+            out->soft[i * k + c] = small[i];
+    }
+    un_free(soft);
+    un_free(plane);
+    un_free(small);
+    return st;
+}
+
+unet_status un_preprocess_pair(const un_preprocess *p, const un_image *images, int count,
+    const un_image *mask, un_mem *mem, un_picture *out, un_grid *grid, int64_t *strays, unet_error *err)
+{
+    const un_image *a = &images[0];
+    const int pages = un_label_map_is_multilabel(p->labels) && a->d == 1;
+    unsigned char *bad;
+    un_grid g;
+    unet_status st;
+
+    memset(out, 0, sizeof *out);
+    if (mask->h != a->h || mask->w != a->w || (mask->d != a->d && !pages))
+        return un_fail(err, UNET_E_DATA, "the mask has %dx%dx%d pixels, the picture %dx%dx%d (d, h, w)",
+            mask->d, mask->h, mask->w, a->d, a->h, a->w);
+    st = image_with_bad(p, images, count, mem, out, &g, &bad, err);
+    if (st)
+        return st;
+    out->classes = un_label_map_classes(p->labels);
+    if (un_label_map_is_multilabel(p->labels))
+        st = add_soft(p, mask, &g, bad, mem, out, err);
+    else
+        st = add_target(p, mask, &g, bad, mem, out, strays, err);
+    un_free(bad);
+    if (st)
+        un_picture_free(out);
+    if (grid)
+        *grid = g;
+    return st;
+}

@@ -1,0 +1,52 @@
+/* A decoded file to what the network sees, the same in training, evaluation and prediction: channels, number
+ * range, orientation, spacing, size. And the data set as a source of such pictures. */
+#ifndef UN_DATA_PREPROCESS_H
+#define UN_DATA_PREPROCESS_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "data/dataset.h"
+#include "data/labels.h"
+#include "data/resample.h"
+#include "data/sample.h"
+#include "io/image.h"
+#include "tensor/image.h"
+
+typedef struct un_preprocess un_preprocess;
+
+/* cfg must be resolved where pictures depend on it: data.colour, data.normalise (data.mean and data.std, the
+ * window); `auto` of spacing and scale means "as it is". With masks 0 only pictures are made, and the label
+ * keys may be open. */
+UN_NODISCARD unet_status un_preprocess_create(
+    un_preprocess **out, un_mem *mem, const un_config *cfg, int masks, unet_error *err);
+void un_preprocess_destroy(un_preprocess *p);                     /* NULL is fine */
+const un_label_map *un_preprocess_labels(const un_preprocess *p); /* NULL without masks */
+/* How files are to be read; page: of a series. */
+un_image_read_options un_preprocess_read_options(const un_preprocess *p, int page, int mask);
+
+/* images: one, or one for each channel file, all of one size. Values that are not finite, or data.no_data,
+ * become 0 after the normalisation and are left out of its statistics. *grid (NULL is fine) leads back to the
+ * file's grid. The target is not set. Thread-safe. */
+UN_NODISCARD unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, int count,
+    un_mem *mem, un_picture *out, un_grid *grid, unet_error *err);
+/* With the mask: target, or soft for multi-label masks; -1 where the picture has no data. *strays as in
+ * labels.h. */
+UN_NODISCARD unet_status un_preprocess_pair(const un_preprocess *p, const un_image *images, int count,
+    const un_image *mask, un_mem *mem, un_picture *out, un_grid *grid, int64_t *strays, unet_error *err);
+
+/* Reads and prepares one item of a data set, with its mask when the preprocess has labels and the item a
+ * mask, cut to its part. */
+UN_NODISCARD unet_status un_preprocess_item(const un_preprocess *p, const un_item *item, un_mem *mem,
+    un_picture *out, un_grid *grid, unet_error *err);
+
+/* The items of one role as a source of pictures. Pictures stay in memory, prepared, while they fit into
+ * cache_bytes: the first that came stay, so that a pass over more than fits still finds some. Data set and
+ * preprocess must outlive it. */
+typedef struct un_data_source un_data_source;
+UN_NODISCARD unet_status un_data_source_create(un_data_source **out, un_mem *mem, const un_dataset *d,
+    const un_preprocess *p, un_role role, size_t cache_bytes, unet_error *err);
+void un_data_source_destroy(un_data_source *s);                        /* NULL is fine */
+const un_picture_source *un_data_source_view(const un_data_source *s); /* valid as long as s */
+const un_item *un_data_source_item(const un_data_source *s, int index);
+
+#endif

@@ -1,0 +1,42 @@
+/* Resampling along axes, and the way from a file's grid to the network's and back. */
+#ifndef UN_DATA_RESAMPLE_H
+#define UN_DATA_RESAMPLE_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+
+/* src [size[0]][size[1]][size[2]][c] to dst [to[0]][to[1]][to[2]][c], pixel centres at (i + 0.5) * ratio.
+ * Linear; where it makes smaller, the triangle is widened to the ratio, so that nothing is skipped. Equal
+ * extents are copied exactly. */
+UN_NODISCARD unet_status un_resample_linear(
+    float *dst, const int to[3], const float *src, const int size[3], int c, un_mem *mem, unet_error *err);
+/* The nearest pixel; elements of 1 or 4 bytes. */
+void un_resample_nearest(void *dst, const int to[3], const void *src, const int size[3], int bytes);
+
+/* How the picture that the network sees lies in the grid of the file. Axes are d, h, w. */
+typedef struct un_grid {
+    int file[3];       /* extents as stored                                              */
+    int axis[3];       /* turned axis i is stored axis axis[i]                           */
+    int flip[3];       /* 1: turned axis i runs against the stored one                   */
+    int turned[3];     /* extents after turning                                          */
+    int size[3];       /* extents after resampling: what the network sees                */
+    double spacing[3]; /* of `size`                                                      */
+} un_grid;
+
+void un_grid_init(un_grid *g, int d, int h, int w);
+/* Axes nearest to the world's: w to the patient's left-to-right axis x, h to y, d to z, all ascending. affine
+ * as in un_image. */
+void un_grid_turn(un_grid *g, const double affine[3][4]);
+int un_grid_is_same(const un_grid *g); /* the network sees the file's own grid */
+
+/* Copies elements of `bytes` bytes from the file's order into the turned one, or (back) the other way. */
+void un_grid_copy(const un_grid *g, void *dst, const void *src, int bytes, int back);
+
+/* One channel of scores on the network's grid, src[i * stride], to the file's grid: dst has
+ * file[0]*file[1]*file[2] floats. */
+UN_NODISCARD unet_status un_grid_restore(
+    const un_grid *g, float *dst, const float *src, int stride, un_mem *mem, unet_error *err);
+
+#endif
