@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "kernels/args.h"
 
 typedef struct placer {
     un_plan *p;
@@ -19,9 +20,16 @@ typedef struct placer {
     int keep_all;
 } placer;
 
+/* Activations that every convolution kernel can do at the store. */
+static int is_cheap_act(int act)
+{
+    return act == UN_ACT_NONE || act == UN_ACT_RELU || act == UN_ACT_LEAKY_RELU;
+}
+
 /* The only reader of a convolution's output, when it is a norm in inference form or an activation. */
 static int fusable(const un_graph *g, int i)
 {
+    const un_node *n;
     int y = g->node[i].out[0], reader = UN_NONE;
 
     if (g->node[i].op != UN_OP_CONV || g->node[i].attr.conv.act)
@@ -36,9 +44,12 @@ static int fusable(const un_graph *g, int i)
                     return UN_NONE;
                 reader = k;
             }
-    if (reader == UN_NONE || g->node[reader].op == UN_OP_ACT)
+    if (reader == UN_NONE)
+        return UN_NONE;
+    n = &g->node[reader];
+    if (n->op == UN_OP_ACT && is_cheap_act(n->attr.act.act))
         return reader;
-    return g->node[reader].op == UN_OP_NORM && g->node[reader].attr.norm.use_running ? reader : UN_NONE;
+    return n->op == UN_OP_NORM && n->attr.norm.use_running && is_cheap_act(n->attr.norm.act) ? reader : UN_NONE;
 }
 
 /* The fused node's output comes to life when the convolution starts. */

@@ -2,13 +2,21 @@
 #include "kernels/kernel.h"
 
 #define UN_KERNEL_REF(name) extern const un_kernel un_##name##_f32_ref, un_##name##_f64_ref;
+#define UN_KERNEL_SIMD(name) extern const un_kernel un_##name##_f32_avx2, un_##name##_f32_avx512;
 #include "kernels/kernels.def"
 #undef UN_KERNEL_REF
+#undef UN_KERNEL_SIMD
 
 const un_kernel *const un_kernels[] = {
 #define UN_KERNEL_REF(name) &un_##name##_f32_ref, &un_##name##_f64_ref,
+#ifdef UN_HAVE_X86
+#define UN_KERNEL_SIMD(name) &un_##name##_f32_avx2, &un_##name##_f32_avx512,
+#else
+#define UN_KERNEL_SIMD(name)
+#endif
 #include "kernels/kernels.def"
 #undef UN_KERNEL_REF
+#undef UN_KERNEL_SIMD
 };
 const int un_kernel_count = (int)(sizeof un_kernels / sizeof *un_kernels);
 

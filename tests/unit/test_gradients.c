@@ -4,12 +4,14 @@
 #include "base/rng.h"
 #include "graph/autodiff.h"
 #include "graph/planner.h"
+#include "graph/recompute.h"
 #include "kernels/args.h"
 #include "model/build.h"
 #include "test.h"
 
 static unet_error err;
 static un_config cfg;
+static int recompute; /* 1: make() recomputes encoder and decoder blocks */
 
 typedef struct net {
     un_graph *g;
@@ -58,15 +60,15 @@ static void add_losses(net *t, int form)
     t->loss[1] = un_graph_op(t->g, UN_OP_LOSS_DICE, "dice", in, 2, &dice);
 }
 
-static void make(net *t, const char *text, un_shape in, int form)
+static void make(net *t, un_shape in, int form)
 {
     un_plan_options o = {.doubles = 1, .training = 1};
     un_program_spec spec = {.keep_packed = 0, .seed = 5};
     un_shape shapes[2] = {in, output_of(t->g, in)};
     float *w = un_alloc_array(NULL, (size_t)t->g->block_count, sizeof *w);
     size_t n = (size_t)t->g->block_count;
+    int n_forward;
 
-    (void)text;
     CHECK_OK(un_model_init(t->g, &cfg.model, 3, w, NULL, &err), &err);
     t->param = un_alloc_array(NULL, n, sizeof *t->param);
     t->grad = un_alloc_array(NULL, n, sizeof *t->grad);
@@ -78,7 +80,17 @@ static void make(net *t, const char *text, un_shape in, int form)
     t->target_value = un_graph_input(t->g, "target", UN_TYPE_I32, 1);
     shapes[1].c = 1;
     add_losses(t, form);
+    n_forward = t->g->n_nodes;
     CHECK_OK(un_autodiff(t->g, &err), &err);
+    if (recompute) {
+        un_block_range block[16];
+        int blocks = un_find_blocks(t->g, n_forward, "enc", block, 16);
+
+        CHECK_INT(blocks, 3);
+        blocks += un_find_blocks(t->g, n_forward, "dec", block + blocks, 16 - blocks);
+        CHECK_INT(blocks, 5);
+        CHECK_OK(un_recompute(t->g, n_forward, block, blocks, &err), &err);
+    }
     CHECK_OK(un_plan_create(&t->plan, NULL, t->g, shapes, &o, &err), &err);
     spec.plan = t->plan;
     spec.blocks.param = t->param;
@@ -127,7 +139,7 @@ static void check_gradients(const char *options, int dims, int head)
     CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
     CHECK_OK(un_config_parse(&cfg, NULL, text, strlen(text), "test", &err), &err);
     CHECK_OK(un_model_build(&t.g, NULL, &cfg.model, &err), &err);
-    make(&t, text, in, head ? UN_LOSS_BINARY : UN_LOSS_SOFTMAX);
+    make(&t, in, head ? UN_LOSS_BINARY : UN_LOSS_SOFTMAX);
     loss_of(&t);
     grad = un_alloc_array(NULL, (size_t)t.g->block_count, sizeof *grad);
     memcpy(grad, t.grad, (size_t)t.g->block_count * sizeof *grad);
@@ -175,4 +187,41 @@ TEST(three_dimensions)
     check_gradients("norm: instance, activation: silu", 3, 0);
     check_gradients("norm: batch, activation: gelu, upsample: bilinear, strides: [[1, 2, 2], [2, 2, 2]], kernel: [[1, 3, 3], [3, 3, 3], [3, 3, 3]]", 3, 0);
     check_gradients("norm: group, activation: elu, upsample: nearest, downsample: conv", 3, 1);
+}
+
+/* Recomputing blocks changes no bit of loss or gradient, and needs less memory. */
+TEST(recomputing_changes_no_bit)
+{
+    static const char *const kinds[] = {
+        "norm: batch, activation: relu, dropout: 0.2, dropout_at: all",
+        "norm: instance, activation: leaky_relu, upsample: bilinear",
+        "norm: none, activation: gelu, downsample: conv",
+    };
+
+    for (int i = 0; i < 3; i++) {
+        char text[256];
+        un_shape in = {2, 1, 16, 24, 2};
+        net a = {0}, b = {0};
+        double la, lb;
+
+        snprintf(text, sizeof text, "model: {dims: 2, in_channels: 2, classes: 3, depth: 2, base_filters: 3, head: softmax, %s}",
+            kinds[i]);
+        CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
+        CHECK_OK(un_config_parse(&cfg, NULL, text, strlen(text), "test", &err), &err);
+        CHECK_OK(un_model_build(&a.g, NULL, &cfg.model, &err), &err);
+        CHECK_OK(un_model_build(&b.g, NULL, &cfg.model, &err), &err);
+        make(&a, in, UN_LOSS_SOFTMAX);
+        recompute = 1;
+        make(&b, in, UN_LOSS_SOFTMAX);
+        recompute = 0;
+        la = loss_of(&a);
+        lb = loss_of(&b);
+        CHECK(la == lb);
+        CHECK(!memcmp(a.grad, b.grad, (size_t)a.g->block_count * sizeof *a.grad));
+        CHECK(!memcmp(a.param, b.param, (size_t)a.g->block_count * sizeof *a.param));
+        CHECK(b.plan->act_bytes < a.plan->act_bytes);
+        CHECK(b.g->n_nodes > a.g->n_nodes);
+        release(&a);
+        release(&b);
+    }
 }

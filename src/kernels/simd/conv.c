@@ -1,0 +1,193 @@
+/* Convolution and its data gradient for vector CPUs, as direct products (direct.h). Strides other than 1 and those of a
+ * plain transposed convolution, and groups, are left to the reference in the data gradient. */
+#include "kernels/simd/direct.h"
+
+#include "kernels/simd/direct.inc"
+
+static int cheap_act(const un_conv_args *a)
+{
+    return a->act == UN_ACT_NONE || a->act == UN_ACT_RELU || a->act == UN_ACT_LEAKY_RELU;
+}
+
+static void set_bias(un_direct *d, const un_conv_args *a)
+{
+    d->packed = a->packed;
+    d->bias = a->bias;
+    d->act = a->act;
+    d->slope = a->slope;
+    d->subs = d->spread[0] = d->spread[1] = d->spread[2] = 1;
+}
+
+static void forward(un_direct *d, const un_conv_args *a)
+{
+    *d = (un_direct){.in = a->x, .out = a->y};
+    memcpy(d->k, a->k, sizeof d->k);
+    memcpy(d->stride, a->stride, sizeof d->stride);
+    memcpy(d->pad, a->pad, sizeof d->pad);
+    memcpy(d->dilation, a->dilation, sizeof d->dilation);
+    set_bias(d, a);
+    direct_plan(d);
+}
+
+/* A transposed convolution whose taps do not overlap: each is a 1x1 product of its own. */
+static int is_spread(const un_conv_args *a)
+{
+    const int x[3] = {a->x.d, a->x.h, a->x.w}, y[3] = {a->y.d, a->y.h, a->y.w};
+
+    for (int i = 0; i < 3; i++)
+        if (a->k[i] != a->stride[i] || a->pad[i] || x[i] != y[i] * a->k[i])
+            return 0;
+    return a->k[0] * a->k[1] * a->k[2] > 1;
+}
+
+static int has_stride(const un_conv_args *a)
+{
+    return a->stride[0] != 1 || a->stride[1] != 1 || a->stride[2] != 1;
+}
+
+/* The data gradient of a convolution of stride 1 is one with the taps turned round and the other padding. */
+static void backward(un_direct *d, const un_conv_args *a)
+{
+    *d = (un_direct){.in = a->y, .out = a->x};
+    for (int i = 0; i < 3; i++) {
+        int spread = is_spread(a);
+
+        d->k[i] = spread ? 1 : a->k[i];
+        d->stride[i] = 1;
+        d->dilation[i] = a->dilation[i];
+        d->pad[i] = spread ? 0 : a->dilation[i] * (a->k[i] - 1) - a->pad[i];
+    }
+    set_bias(d, a);
+    if (is_spread(a)) {
+        d->subs = a->k[0] * a->k[1] * a->k[2];
+        memcpy(d->spread, a->k, sizeof d->spread);
+        d->out.d = a->y.d;
+        d->out.h = a->y.h;
+        d->out.w = a->y.w;
+    }
+    direct_plan(d);
+}
+
+static int fits(const un_conv_args *a)
+{
+    return a->groups == 1 && cheap_act(a) && a->k[0] * a->k[1] * a->k[2] <= 27 * 5;
+}
+
+static int conv_supports(const void *args)
+{
+    return fits(args);
+}
+
+static int dgrad_supports(const void *args)
+{
+    return fits(args) && (!has_stride(args) || is_spread(args));
+}
+
+/* Floats of the weights [sub][block][tap][in][outputs of the block]; weight j, i, t of the master: out, in, tap. */
+static void pack_block(const un_direct *d, int task, float *packed, const float *w, ptrdiff_t wj, ptrdiff_t wi, int flip)
+{
+    int blocks = un_blocks(d->out.c, UN_CB), sub = task / blocks, first = task % blocks * UN_CB;
+    int width = d->out.c - first > UN_W ? UN_CB : UN_W;
+    float *to = packed + (size_t)sub * direct_packed_floats(d) + (size_t)first * (size_t)d->taps * (size_t)d->in.c;
+
+    for (int t = 0; t < d->taps; t++) {
+        const float *tap = w + (d->subs > 1 ? sub : flip ? d->taps - 1 - t : t);
+
+        for (int i = 0; i < d->in.c; i++, to += width)
+            for (int j = 0; j < width; j++)
+                to[j] = first + j < d->out.c ? tap[(first + j) * wj + i * wi] : 0.0f;
+    }
+}
+
+static int64_t pack_count(const un_direct *d)
+{
+    return (int64_t)un_blocks(d->out.c, UN_CB) * d->subs;
+}
+
+static int64_t conv_pack_tasks(const void *args)
+{
+    un_direct d;
+
+    forward(&d, args);
+    return pack_count(&d);
+}
+
+static void conv_pack(const void *args, void *packed, int64_t task)
+{
+    const un_conv_args *a = args;
+    un_direct d;
+
+    forward(&d, a);
+    pack_block(&d, (int)task, packed, a->w, (ptrdiff_t)a->x.c * d.taps, d.taps, 0);
+}
+
+static int64_t dgrad_pack_tasks(const void *args)
+{
+    un_direct d;
+
+    backward(&d, args);
+    return pack_count(&d);
+}
+
+static void dgrad_pack(const void *args, void *packed, int64_t task)
+{
+    const un_conv_args *a = args;
+    int taps = a->k[0] * a->k[1] * a->k[2];
+    un_direct d;
+
+    backward(&d, a);
+    pack_block(&d, (int)task, packed, a->w, taps, (ptrdiff_t)a->x.c * taps, 1);
+}
+
+#define UN_ENTRIES(name, setup)                                                                                        \
+    static size_t name##_packed_bytes(const void *args)                                                                \
+    {                                                                                                                  \
+        un_direct d;                                                                                                   \
+                                                                                                                       \
+        setup(&d, args);                                                                                               \
+        return direct_packed_bytes(&d);                                                                                \
+    }                                                                                                                  \
+    static size_t name##_worker_bytes(const void *args)                                                                \
+    {                                                                                                                  \
+        un_direct d;                                                                                                   \
+                                                                                                                       \
+        setup(&d, args);                                                                                               \
+        return direct_stage_bytes(&d) + UN_PX * sizeof(float);                                                         \
+    }                                                                                                                  \
+    static int64_t name##_tasks(const void *args, int phase)                                                           \
+    {                                                                                                                  \
+        un_direct d;                                                                                                   \
+                                                                                                                       \
+        (void)phase;                                                                                                   \
+        setup(&d, args);                                                                                               \
+        return direct_tasks(&d);                                                                                       \
+    }                                                                                                                  \
+    static void name##_run(const void *args, int phase, int64_t task, void *worker, void *shared)                      \
+    {                                                                                                                  \
+        un_direct d;                                                                                                   \
+                                                                                                                       \
+        (void)phase;                                                                                                   \
+        (void)shared;                                                                                                  \
+        setup(&d, args);                                                                                               \
+        direct_run(&d, task, worker);                                                                                  \
+    }                                                                                                                  \
+    static double name##_cost(const void *args)                                                                        \
+    {                                                                                                                  \
+        un_direct d;                                                                                                   \
+                                                                                                                       \
+        setup(&d, args);                                                                                               \
+        return (double)un_view_pixels(&d.out) * d.taps * d.subs * d.in.c * un_blocks(d.out.c, UN_W) / 4.0;             \
+    }
+
+UN_ENTRIES(conv, forward)
+UN_ENTRIES(dgrad, backward)
+
+extern const un_kernel UN_SIMD_SYMBOL(conv), UN_SIMD_SYMBOL(conv_dgrad);
+const un_kernel UN_SIMD_SYMBOL(conv) = {.name = UN_SIMD_NAME(conv_direct), .family = UN_K_CONV, .type = UN_KERNEL_F32,
+    .level = UN_SIMD_LEVEL, .supports = conv_supports, .cost = conv_cost, .packed_bytes = conv_packed_bytes,
+    .pack_tasks = conv_pack_tasks, .pack = conv_pack, .worker_bytes = conv_worker_bytes, .phases = 1,
+    .tasks = conv_tasks, .run = conv_run};
+const un_kernel UN_SIMD_SYMBOL(conv_dgrad) = {.name = UN_SIMD_NAME(conv_dgrad_direct), .family = UN_K_CONV_DGRAD,
+    .type = UN_KERNEL_F32, .level = UN_SIMD_LEVEL, .supports = dgrad_supports, .cost = dgrad_cost,
+    .packed_bytes = dgrad_packed_bytes, .pack_tasks = dgrad_pack_tasks, .pack = dgrad_pack,
+    .worker_bytes = dgrad_worker_bytes, .phases = 1, .tasks = dgrad_tasks, .run = dgrad_run};

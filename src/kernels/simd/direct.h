@@ -1,0 +1,35 @@
+/* Direct convolution as a product: shared by the forward pass, the data gradient and the transposed convolution. */
+#ifndef UN_KERNELS_SIMD_DIRECT_H
+#define UN_KERNELS_SIMD_DIRECT_H
+
+#include "kernels/args.h"
+#include "kernels/simd/vec.h"
+
+#ifdef __AVX512F__
+enum { UN_PX = 12 };
+#else
+enum { UN_PX = 6 };
+#endif
+enum { UN_CB = 2 * UN_W, UN_STAGE_BYTES = 384 << 10 };
+
+/* What is computed: out[o] = sum over taps and channels of in[o*stride - pad + t*dilation] * w, written to every
+ * `spread`-th pixel of `out` (transposed convolution), the taps of which are `subs` separate 1x1 products. */
+typedef struct un_direct {
+    un_view in, out; /* out: extents of the product, strides and first pixel as stored */
+    int k[3], stride[3], pad[3], dilation[3];
+    int taps;        /* k[0] k[1] k[2] of one product */
+    int subs;        /* products from one input: 1, or the taps of a transposed convolution */
+    int spread[3];
+    const float *packed, *bias;
+    int act;
+    float slope;
+    /* derived */
+    int rows;        /* output rows of a task               */
+    int stage_rows;  /* staged input rows along h           */
+    int wp;          /* staged floats of one channel of a row: every tap's pixels follow each other */
+    int kw_copies;   /* strided: each tap along w has its own staged row */
+    int groups_h;    /* tasks along h */
+    int splits;      /* tasks along output channels */
+} un_direct;
+
+#endif

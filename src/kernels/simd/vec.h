@@ -1,0 +1,52 @@
+/* The thin vector layer: un_v holds UN_W floats, one register of the level this file is compiled for (16 with AVX-512,
+ * else 8). Loads and stores need no alignment. a*b + c may become one instruction: this folder is compiled with
+ * contraction. */
+#ifndef UN_KERNELS_SIMD_VEC_H
+#define UN_KERNELS_SIMD_VEC_H
+
+#include <string.h>
+
+#ifdef __AVX512F__
+enum { UN_W = 16 };
+typedef float un_v __attribute__((vector_size(64)));
+typedef float un_v_any __attribute__((vector_size(64), aligned(4), may_alias));
+#define UN_SIMD_SYMBOL(name) un_##name##_f32_avx512
+#define UN_SIMD_NAME(name) #name "_f32_avx512"
+#define UN_SIMD_LEVEL 2
+#else
+enum { UN_W = 8 };
+typedef float un_v __attribute__((vector_size(32)));
+typedef float un_v_any __attribute__((vector_size(32), aligned(4), may_alias));
+#define UN_SIMD_SYMBOL(name) un_##name##_f32_avx2
+#define UN_SIMD_NAME(name) #name "_f32_avx2"
+#define UN_SIMD_LEVEL 1
+#endif
+
+static inline un_v un_v_load(const float *p)
+{
+    return *(const un_v_any *)p;
+}
+
+static inline void un_v_store(float *p, un_v v)
+{
+    *(un_v_any *)p = v;
+}
+
+/* The first n floats (0..UN_W), the rest zero; touches nothing behind them. */
+static inline un_v un_v_load_part(const float *p, int n)
+{
+    float t[UN_W] = {0};
+
+    memcpy(t, p, (size_t)n * sizeof *t);
+    return un_v_load(t);
+}
+
+static inline void un_v_store_part(float *p, un_v v, int n)
+{
+    float t[UN_W];
+
+    un_v_store(t, v);
+    memcpy(p, t, (size_t)n * sizeof *t);
+}
+
+#endif
