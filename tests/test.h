@@ -22,7 +22,8 @@ void un_test_fail(const char *file, int line, const char *fmt, ...) __attribute_
 void un_test_skip(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void un_test_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* a line of talk under -v */
 
-/* Path of a file of the source tree (tests run from anywhere), or of ../shared; the latter skips the test when absent. */
+/* Path of a file of the source tree (tests run from anywhere), or of ../shared; the latter skips the test when absent.
+ */
 const char *un_test_source(const char *relative);
 const char *un_test_shared(const char *relative);
 /* A fresh empty folder, removed at exit. */

@@ -18,7 +18,7 @@ KINDS = {"fluorescence": 3, "stain-violet-ground": 1, "stain-white-ground": 1, "
 
 
 def kind(path):
-    """By brightness and mean saturation (largest minus smallest channel); violet ground: the median pixel is coloured."""
+    """By brightness and mean saturation (largest minus smallest channel), which a violet ground has everywhere."""
     rgb = np.asarray(Image.open(path).convert("RGB")).astype(float)
     saturation = rgb.max(2) - rgb.min(2)
     if saturation.mean() < 3:

@@ -12,7 +12,8 @@ from safetensors.numpy import save_file
 
 def make(path):
     rng = np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 8 - 1
-    save_file({"enc0.conv0.weight": rng, "half": (rng[0, 0] * 3).astype(np.float16), "bytes": np.arange(5, dtype=np.uint8),
+    save_file({"enc0.conv0.weight": rng, "half": (rng[0, 0] * 3).astype(np.float16),
+               "bytes": np.arange(5, dtype=np.uint8),
                "wide": np.array([1.5, -2.25]), "empty": np.zeros((0, 3), np.float32), "one": np.array(7, np.int64)},
               path, metadata={"maker": "python", "note": "caf\u00e9 \"x\""})
 

@@ -30,9 +30,12 @@ typedef struct unet_model_info {
 UNET_API void unet_model_get_info(const unet_model *m, unet_model_info *out);
 UNET_API const char *unet_model_class_name(const unet_model *m, int index); /* "" when it has none */
 
-/* Layers, shapes, parameters, multiply-adds, receptive field, memory, and the U as text. size: d, h, w of the picture. */
-UNET_API UNET_NODISCARD unet_status unet_model_describe(char **out, const unet_model *m, const int size[3], unet_error *err);
-UNET_API UNET_NODISCARD unet_status unet_model_drawing(char **svg, const unet_model *m, const int size[3], unet_error *err);
+/* Layers, shapes, parameters, multiply-adds, receptive field, memory, and the U as text. size: d, h, w of the picture.
+ */
+UNET_API UNET_NODISCARD unet_status unet_model_describe(
+    char **out, const unet_model *m, const int size[3], unet_error *err);
+UNET_API UNET_NODISCARD unet_status unet_model_drawing(
+    char **svg, const unet_model *m, const int size[3], unet_error *err);
 /* Configuration (YAML) and training record (JSON) in the model file. */
 UNET_API UNET_NODISCARD unet_status unet_model_config(char **yaml, const unet_model *m, unet_error *err);
 UNET_API UNET_NODISCARD unet_status unet_model_record(char **json, const unet_model *m, unet_error *err);
@@ -45,7 +48,8 @@ UNET_API UNET_NODISCARD unet_status unet_model_selftest(
 
 typedef enum unet_pixel_type { UNET_U8, UNET_U16, UNET_F32 } unet_pixel_type;
 
-/* A picture in the caller's memory. Pixel (x, y) channel k is at data + y*row_bytes + x*pixel_bytes + k*size of the type. */
+/* A picture in the caller's memory. Pixel (x, y) channel k is at data + y*row_bytes + x*pixel_bytes + k*size of the
+ * type. */
 typedef struct unet_pixels {
     void *data;
     unet_pixel_type type;
@@ -55,8 +59,9 @@ typedef struct unet_pixels {
     int bgr;               /* 1: three channels in the order blue, green, red */
 } unet_pixels;
 
-/* A session holds all memory for pictures of one size; a run allocates nothing. Sessions of one model may run at the same
- * time in as many threads as there are sessions; a session is used by one thread at a time. The model must outlive it. */
+/* A session holds all memory for pictures of one size; a run allocates nothing. Sessions of one model may run at the
+ * same time in as many threads as there are sessions; a session is used by one thread at a time. The model must outlive
+ * it. */
 typedef struct unet_session unet_session;
 typedef struct unet_session_options {
     size_t struct_size; /* UNET_SESSION_OPTIONS_INIT */

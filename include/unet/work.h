@@ -1,7 +1,7 @@
 /* The main jobs on files: inspect, plan, train, evaluate, predict. C99 and C++11 clean.
  *
- * Each takes a struct of options that starts with its size (UNET_..._OPTIONS_INIT), in which zero means default, and hands
- * texts to the caller (unet_string_free). Paths are bytes as the system has them. */
+ * Each takes a struct of options that starts with its size (UNET_..._OPTIONS_INIT), in which zero means default, and
+ * hands texts to the caller (unet_string_free). Paths are bytes as the system has them. */
 #ifndef UNET_WORK_H
 #define UNET_WORK_H
 
@@ -47,7 +47,8 @@ typedef struct unet_plan_options {
 } unet_plan_options;
 #define UNET_PLAN_OPTIONS_INIT {sizeof(unet_plan_options), NULL, NULL, NULL, NULL}
 /* text: the settled configuration as YAML with a sentence of why above each decision. */
-UNET_API UNET_NODISCARD unet_status unet_plan(unet_context *c, const unet_plan_options *o, char **text, unet_error *err);
+UNET_API UNET_NODISCARD unet_status unet_plan(
+    unet_context *c, const unet_plan_options *o, char **text, unet_error *err);
 
 /* ---- train ---- */
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/size.h"
+#include "base/text.h"
 
 static unet_status open_status(int e)
 {
@@ -31,7 +32,8 @@ static unet_status open_regular(int *fd, size_t *size, const char *path, unet_er
         *size = (size_t)sb.st_size;
         return UNET_OK;
     }
-    st = un_fail_file(err, UNET_E_IO, path, S_ISDIR(sb.st_mode) ? "is a folder, a file is needed" : "is not a regular file");
+    st = un_fail_file(
+        err, UNET_E_IO, path, S_ISDIR(sb.st_mode) ? "is a folder, a file is needed" : "is not a regular file");
     close(*fd);
     return st;
 }
@@ -115,7 +117,7 @@ struct un_writer {
     un_mem *mem;
     char *path, *temp;
     int fd;
-    long long budget; /* injected: bytes until the disk is "full"; negative: no limit */
+    int64_t budget; /* injected: bytes until the disk is "full"; negative: no limit */
     size_t used;
     char buf[1 << 16];
 };
@@ -131,7 +133,8 @@ unet_status un_writer_open(un_writer **out, un_mem *mem, const char *path, unet_
     memset(w, 0, offsetof(un_writer, buf));
     w->mem = mem;
     w->fd = -1;
-    w->budget = env && *env ? atoll(env) : -1;
+    if (!env || !un_parse_int64(env, &w->budget))
+        w->budget = -1;
     w->path = un_strdup(mem, path);
     w->temp = un_asprintf(mem, "%.*s.%s.%ld.tmp", (int)(name - path), path, name, (long)getpid());
     if (!w->path || !w->temp) {
@@ -170,13 +173,13 @@ static unet_status flush(un_writer *w, unet_error *err)
 {
     int ok;
 
-    if (w->budget >= 0 && (long long)w->used > w->budget) {
+    if (w->budget >= 0 && (int64_t)w->used > w->budget) {
         errno = ENOSPC;
         ok = 0;
     } else {
         ok = write_all(w->fd, w->buf, w->used);
         if (w->budget >= 0)
-            w->budget -= (long long)w->used;
+            w->budget -= (int64_t)w->used;
     }
     w->used = 0;
     return ok ? UNET_OK : un_fail_file(err, UNET_E_IO, w->path, "cannot write: %s", strerror(errno));

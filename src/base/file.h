@@ -18,7 +18,8 @@ typedef struct un_map {
 UN_NODISCARD unet_status un_map_open(un_map *m, const char *path, unet_error *err);
 void un_map_close(un_map *m);
 
-/* Atomic writer: bytes go to a hidden file beside `path`; commit syncs and renames it, destroy without commit removes it. */
+/* Atomic writer: bytes go to a hidden file beside `path`; commit syncs and renames it, destroy without commit removes
+ * it. */
 typedef struct un_writer un_writer;
 UN_NODISCARD unet_status un_writer_open(un_writer **out, un_mem *mem, const char *path, unet_error *err);
 UN_NODISCARD unet_status un_writer_write(un_writer *w, const void *data, size_t size, unet_error *err);

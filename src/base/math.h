@@ -1,5 +1,6 @@
 /* Our own elementary functions in double, so that no math library changes the bits of a result.
- * Relative error below 5e-16 for exp and log, 3e-15 for tanh; absolute 2e-15 for erf, sin, cos; checked in tests/unit against the C library. */
+ * Relative error below 5e-16 for exp and log, 3e-15 for tanh; absolute 2e-15 for erf, sin, cos; checked in tests/unit
+ * against the C library. */
 #ifndef UN_BASE_MATH_H
 #define UN_BASE_MATH_H
 

@@ -41,7 +41,8 @@ static unet_status check_model(const un_cfg_model *m, unet_error *err)
     if (un_is_auto(m->classes))
         return UNET_OK;
     if (m->head == UN_CFG_HEAD_SIGMOID && m->classes != 2)
-        return wrong(err, "model.classes", "%d classes; a sigmoid head tells 2 (background and foreground)", m->classes, 0);
+        return wrong(
+            err, "model.classes", "%d classes; a sigmoid head tells 2 (background and foreground)", m->classes, 0);
     if (m->head == UN_CFG_HEAD_SOFTMAX && m->classes < 2)
         return wrong(err, "model.classes", "%d class; a softmax head needs 2 or more", m->classes, 0);
     return UNET_OK;
@@ -66,7 +67,8 @@ static unet_status check_data(const un_config *c, unet_error *err)
     }
     for (int i = 0; i < d->foreground.n; i++)
         if (classes > 0 && d->foreground.v[i] >= classes)
-            return wrong(err, "data.foreground", "class %d, but the classes end at %d", d->foreground.v[i], classes - 1);
+            return wrong(
+                err, "data.foreground", "class %d, but the classes end at %d", d->foreground.v[i], classes - 1);
     if (d->val_share + d->test_share > 0.95)
         return wrong(err, "data.test_share", "val_share and test_share leave nothing to train on", 0, 0);
     if (d->mean.n != d->std.n)

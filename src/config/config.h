@@ -1,7 +1,8 @@
 /* The configuration of a run: one plain struct, made from schema.def, that may be copied by assignment.
  *
  * Values come from a YAML file, then from `key=value` words; both pass the same checks. Members that are "auto" hold a
- * marker (un_is_auto) until the planner or the caller has put a number there. Axis triples are d, h, w; 2-D has d = 1. */
+ * marker (un_is_auto) until the planner or the caller has put a number there. Axis triples are d, h, w; 2-D has d = 1.
+ */
 #ifndef UN_CONFIG_CONFIG_H
 #define UN_CONFIG_CONFIG_H
 
@@ -57,8 +58,8 @@ static inline int un_auto_num(double v)
 #define UN_VALUES_END(list) } un_cfg_##list;
 #include "config/schema.def"
 
-/* struct un_cfg_class { char name[64]; int value; int color; }, un_cfg_class_list { int n; un_cfg_class v[256]; }, struct
- * un_cfg_model { int dims; ... } and so on. BYTES are bytes, SECONDS seconds, COLOUR 0xrrggbb. */
+/* struct un_cfg_class { char name[64]; int value; int color; }, un_cfg_class_list { int n; un_cfg_class v[256]; },
+ * struct un_cfg_model { int dims; ... } and so on. BYTES are bytes, SECONDS seconds, COLOUR 0xrrggbb. */
 #define UN_MEMBER_BOOL(key, extra) int key
 #define UN_MEMBER_INT(key, extra) int key
 #define UN_MEMBER_I64(key, extra) int64_t key
@@ -107,7 +108,8 @@ UN_NODISCARD unet_status un_config_parse(
     un_config *c, un_mem *mem, const char *text, size_t size, const char *name, unet_error *err);
 UN_NODISCARD unet_status un_config_load(un_config *c, un_mem *mem, const char *path, unet_error *err);
 
-/* One "section.key=value" (the section may be left out where the key alone is unique); value as in YAML, in one line. */
+/* One "section.key=value" (the section may be left out where the key alone is unique); value as in YAML, in one line.
+ */
 UN_NODISCARD unet_status un_config_set(un_config *c, un_mem *mem, const char *assignment, unet_error *err);
 
 /* Checks what one key cannot: lists against the depth, batch against ghost batch, classes against mapping. Members that
@@ -143,6 +145,7 @@ void un_config_key(size_t i, un_config_key_info *out);
 const char *un_config_word(const char *section, const char *key, int value); /* "batch"; NULL: none */
 
 void un_config_docs(un_text *t);                                                   /* docs/config.md */
-UN_NODISCARD unet_status un_config_help(un_text *t, const char *topic, unet_error *err); /* NULL, section, or section.key */
+UN_NODISCARD unet_status un_config_help(
+    un_text *t, const char *topic, unet_error *err); /* NULL, section, or section.key */
 
 #endif

@@ -35,8 +35,10 @@ void un_config_docs(un_text *t)
 {
     un_text_add(t,
         "# Configuration\n\n"
-        "Made from `src/config/schema.def`; do not edit. A configuration is a YAML file of the sections below; every key may\n"
-        "be left out. `section.key=value` on the command line sets one key after the file was read. `auto` leaves the choice\n"
+        "Made from `src/config/schema.def`; do not edit. A configuration is a YAML file of the sections below; every "
+        "key may\n"
+        "be left out. `section.key=value` on the command line sets one key after the file was read. `auto` leaves the "
+        "choice\n"
         "to the planner. Anchors, aliases and tags are refused, and so are unknown keys. Axis order is d, h, w.\n\n");
     for (size_t i = 0; i < un_cfg_section_count; i++) {
         const un_cfg_struct *s = &un_cfg_sections[i];

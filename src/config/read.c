@@ -195,7 +195,8 @@ static unet_status read_list(const un_cfg_reader *r, const un_cfg_field *f, cons
 }
 
 /* A number for all three axes, [h, w] with d = `fill`, or [d, h, w]. */
-static unet_status read_triple(const un_cfg_reader *r, const un_cfg_field *f, const un_yaml *n, double fill, double out[3])
+static unet_status read_triple(
+    const un_cfg_reader *r, const un_cfg_field *f, const un_yaml *n, double fill, double out[3])
 {
     const un_yaml *e = n->first;
     int i = n->count == 2;

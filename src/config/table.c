@@ -59,7 +59,8 @@ enum { AUTO = UN_CFG_AUTO, NONE = UN_CFG_NONE, LOCAL = UN_CFG_LOCAL };
 
 static const un_cfg_struct sections[] = {
 #define UN_SECTION(name, title, help)                                                                                  \
-    {#name, title, help, fields_##name, UN_COUNT(fields_##name), offsetof(un_config, name), sizeof(un_cfg_##name), 0, 0},
+    {#name, title, help, fields_##name, UN_COUNT(fields_##name), offsetof(un_config, name), sizeof(un_cfg_##name), 0,  \
+        0},
 #include "config/schema.def"
 };
 

@@ -209,7 +209,8 @@ static int same_value(un_mem *mem, const un_cfg_field *f, const void *a, const v
     return same;
 }
 
-static void write_key(un_text *t, const un_cfg_struct *s, const un_cfg_field *f, const void *at, const un_config_style *style)
+static void write_key(
+    un_text *t, const un_cfg_struct *s, const un_cfg_field *f, const void *at, const un_config_style *style)
 {
     const char *why = style->why ? style->why(style->ctx, s->name, f->key) : NULL;
     size_t start;

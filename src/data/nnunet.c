@@ -105,7 +105,7 @@ unet_status un_nnunet_parse(un_nnunet *out, const char *text, size_t size, const
         st = read_labels(&l, un_json_get(j, "labels"));
     out->channels = channels ? (int)un_json_count(channels) : 1;
     if (ending && !st)
-        strcpy(out->ending, ending);
+        memcpy(out->ending, ending, strlen(ending) + 1);
     un_json_free(j);
     qsort(out->classes.v, (size_t)out->classes.n, sizeof *out->classes.v, by_value);
     return st;
@@ -146,7 +146,7 @@ static unet_status add_case(un_dataset *d, const un_files *images, int from, int
     if (!it->name)
         return un_fail_nomem(err, n);
     for (int i = 0; i < nn->channels && n; i++)
-        if (i >= to - from || atoi(v[from + i].stem + n + 1) != i)
+        if (i >= to - from || strtol(v[from + i].stem + n + 1, NULL, 10) != i)
             return un_dataset_issue(d, UN_ISSUE_CHANNEL_MISSING, d->count - 1, v[from].path, err,
                 "channel _%04d of %d is missing", i, nn->channels);
     if (to - from > nn->channels)

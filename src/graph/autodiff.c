@@ -91,7 +91,8 @@ unet_status un_autodiff(un_graph *g, unet_error *err)
         if (!gs.needed[n->out[0]] || (!is_loss(n->op) && gs.grad[n->out[0]] == UN_NONE))
             continue;
         if (!rules->grad)
-            st = un_fail(err, UNET_E_UNSUPPORTED, "node '%s' (%s) has no gradient", n->name, un_op_describe(n->op)->name);
+            st = un_fail(
+                err, UNET_E_UNSUPPORTED, "node '%s' (%s) has no gradient", n->name, un_op_describe(n->op)->name);
         else
             st = rules->grad(&gs, i, err);
     }

@@ -385,7 +385,8 @@ void un_plan_explain(un_text *t, const un_plan *p)
 
         if (g->value[v].store == UN_STORE_PARAM || g->value[v].store == UN_STORE_GRAD)
             continue;
-        un_text_printf(t, "%12lld  %dx%dx%dx%dx%d  %s", (long long)pl->offset, s.n, s.d, s.h, s.w, s.c, g->value[v].name);
+        un_text_printf(
+            t, "%12lld  %dx%dx%dx%dx%d  %s", (long long)pl->offset, s.n, s.d, s.h, s.w, s.c, g->value[v].name);
         if (pl->root != v)
             un_text_printf(t, "  (in %s)", g->value[pl->root].name);
         un_text_add(t, "\n");

@@ -1,5 +1,5 @@
-/* Copies of forward nodes inside the backward pass. Invariant: forward nodes keep their numbers, since gradient nodes name
- * them as their origin. */
+/* Copies of forward nodes inside the backward pass. Invariant: forward nodes keep their numbers, since gradient nodes
+ * name them as their origin. */
 #include "graph/recompute.h"
 
 #include <string.h>

@@ -10,9 +10,9 @@ typedef struct un_block_range {
     int first, end;
 } un_block_range;
 
-/* g: after un_autodiff; its first n_forward nodes are the forward part, losses included. For each block, what only its own
- * forward nodes and the backward pass read is computed again by copies of the block's nodes, put before the first backward
- * node that needs one of them. Copies never update running statistics. Blocks do not overlap. */
+/* g: after un_autodiff; its first n_forward nodes are the forward part, losses included. For each block, what only its
+ * own forward nodes and the backward pass read is computed again by copies of the block's nodes, put before the first
+ * backward node that needs one of them. Copies never update running statistics. Blocks do not overlap. */
 UN_NODISCARD unet_status un_recompute(
     un_graph *g, int n_forward, const un_block_range *block, int n_blocks, unet_error *err);
 

@@ -31,8 +31,9 @@ UN_NODISCARD unet_status un_image_read_memory(un_image *out, un_mem *mem, const 
 /* The header only; cheap. Decoding can still fail. */
 UN_NODISCARD unet_status un_image_probe(un_image_info *out, un_mem *mem, const char *path, unet_error *err);
 
-/* Atomic (base/file.h writer). PNG: U8/U16 with c 1..4, or c = 1 with palette. JPEG: U8, c 1 or 3, quality 92. TIFF: any
- * type and c, Deflate, several pages when d > 1. NIfTI-1 .nii or .nii.gz by name: keeps affine and spacing of im. */
+/* Atomic (base/file.h writer). PNG: U8/U16 with c 1..4, or c = 1 with palette. JPEG: U8, c 1 or 3, quality 92. TIFF:
+ * any type and c, Deflate, several pages when d > 1. NIfTI-1 .nii or .nii.gz by name: keeps affine and spacing of im.
+ */
 UN_NODISCARD unet_status un_image_write_png(un_mem *mem, const char *path, const un_image *im, unet_error *err);
 UN_NODISCARD unet_status un_image_write_jpeg(un_mem *mem, const char *path, const un_image *im, unet_error *err);
 UN_NODISCARD unet_status un_image_write_tiff(un_mem *mem, const char *path, const un_image *im, unet_error *err);

@@ -33,7 +33,8 @@ unet_status un_json_parse(un_json **out, const char *text, size_t size, const ch
 
     *out = NULL;
     if (too_deep(text, size, &at))
-        return un_fail_offset(err, UNET_E_FORMAT, name, (int64_t)at, "JSON is nested deeper than %d levels", UN_JSON_DEPTH);
+        return un_fail_offset(
+            err, UNET_E_FORMAT, name, (int64_t)at, "JSON is nested deeper than %d levels", UN_JSON_DEPTH);
     *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (*out)
         return UNET_OK;

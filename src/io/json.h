@@ -11,8 +11,8 @@ enum { UN_JSON_DEPTH = 32 };
 
 typedef struct json_t un_json;
 
-/* One JSON value in size bytes. Refused: more than UN_JSON_DEPTH levels, a key that stands twice in an object, bytes that
- * are not UTF-8, zero characters in texts. `name` stands in messages; err->offset is the byte. */
+/* One JSON value in size bytes. Refused: more than UN_JSON_DEPTH levels, a key that stands twice in an object, bytes
+ * that are not UTF-8, zero characters in texts. `name` stands in messages; err->offset is the byte. */
 UN_NODISCARD unet_status un_json_parse(un_json **out, const char *text, size_t size, const char *name, unet_error *err);
 void un_json_free(un_json *j); /* NULL is fine */
 

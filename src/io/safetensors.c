@@ -96,7 +96,8 @@ static unet_status read_range(const place *p, un_st_tensor *t, const un_json *j,
         return bad(p, t->name, "data_offsets end before they begin");
     if ((uint64_t)end > p->data_size)
         return un_fail_offset(p->err, UNET_E_FORMAT, p->name, (int64_t)p->data_at + (int64_t)p->data_size,
-            "tensor '%.100s' ends at byte %lld of the data, which have only %zu: the file is truncated or its header lies",
+            "tensor '%.100s' ends at byte %lld of the data, which have only %zu: the file is truncated or its header "
+            "lies",
             t->name, (long long)end, p->data_size);
     if (__builtin_mul_overflow(t->count, (int64_t)dtypes[t->dtype].size, &bytes) || bytes != end - begin)
         return un_fail_offset(p->err, UNET_E_FORMAT, p->name, (int64_t)p->data_at + begin,
@@ -107,7 +108,8 @@ static unet_status read_range(const place *p, un_st_tensor *t, const un_json *j,
     return UNET_OK;
 }
 
-static unet_status read_tensor(const place *p, un_st_tensor *t, const char *name, const un_json *j, const unsigned char *file)
+static unet_status read_tensor(
+    const place *p, un_st_tensor *t, const char *name, const un_json *j, const unsigned char *file)
 {
     unet_status st;
 
@@ -151,8 +153,8 @@ static unet_status check_cover(const place *p, const un_safetensors *s, const un
         const unsigned char *begin = t->data;
 
         if (begin != at)
-            return un_fail_offset(p->err, UNET_E_FORMAT, p->name, (int64_t)p->data_at + (begin - data), "tensor '%.100s' %s",
-                t->name, begin < at ? "overlaps the one before it" : "leaves a gap before it");
+            return un_fail_offset(p->err, UNET_E_FORMAT, p->name, (int64_t)p->data_at + (begin - data),
+                "tensor '%.100s' %s", t->name, begin < at ? "overlaps the one before it" : "leaves a gap before it");
         at = begin + t->size;
     }
     if ((size_t)(at - data) != p->data_size)
@@ -184,7 +186,8 @@ static unet_status read_entries(un_safetensors *s, const place *p, const unsigne
     unet_status st = UNET_OK;
 
     if (n > UN_ST_TENSORS_MAX)
-        return un_fail_offset(p->err, UNET_E_LIMIT, p->name, 8, "%zu tensors; at most %d are read", n, UN_ST_TENSORS_MAX);
+        return un_fail_offset(
+            p->err, UNET_E_LIMIT, p->name, 8, "%zu tensors; at most %d are read", n, UN_ST_TENSORS_MAX);
     s->tensor = un_alloc_array(s->mem, n + 1, sizeof *s->tensor);
     s->by_name = un_alloc_array(s->mem, n + 1, sizeof *s->by_name);
     if (!s->tensor || !s->by_name)

@@ -7,7 +7,8 @@
 
 static unet_status bad(const un_node *n, unet_error *err, const char *what, long long got)
 {
-    return un_fail(err, UNET_E_FORMAT, "graph: node '%s' (%s): %s (%lld)", n->name, un_op_describe(n->op)->name, what, got);
+    return un_fail(
+        err, UNET_E_FORMAT, "graph: node '%s' (%s): %s (%lld)", n->name, un_op_describe(n->op)->name, what, got);
 }
 
 static unet_status check_field(const un_node *n, const un_field *f, unet_error *err)
@@ -37,8 +38,8 @@ static unet_status check_field(const un_node *n, const un_field *f, unet_error *
     }
     for (int j = 0; j < count; j++)
         if (!(v[j] >= f->low && v[j] <= f->high))
-            return un_fail(err, UNET_E_FORMAT, "graph: node '%s': %s = %g is outside %g..%g", n->name, f->name, v[j], f->low,
-                f->high);
+            return un_fail(err, UNET_E_FORMAT, "graph: node '%s': %s = %g is outside %g..%g", n->name, f->name, v[j],
+                f->low, f->high);
     return UNET_OK;
 }
 
@@ -126,7 +127,8 @@ unet_status un_graph_check(const un_graph *g, unet_error *err)
     unet_status st;
 
     if (g->failed)
-        return un_fail(err, UNET_E_NOMEM, "out of memory while the graph was built, or a node was given wrong operands");
+        return un_fail(
+            err, UNET_E_NOMEM, "out of memory while the graph was built, or a node was given wrong operands");
     for (int i = 0; i < g->n_values; i++) {
         const un_value *v = &g->value[i];
 
@@ -156,8 +158,8 @@ unet_status un_graph_infer(const un_graph *g, un_shape *shapes, unet_error *err)
         if (s.n < 1 || s.d < 1 || s.h < 1 || s.w < 1 || s.c < 1)
             return un_fail(err, UNET_E_ARG, "input '%s' has no extents", g->value[g->input[i]].name);
         if (want && s.c != want)
-            return un_fail(err, UNET_E_DATA, "input '%s' has %d channels; the network takes %d", g->value[g->input[i]].name,
-                s.c, want);
+            return un_fail(err, UNET_E_DATA, "input '%s' has %d channels; the network takes %d",
+                g->value[g->input[i]].name, s.c, want);
     }
     for (int i = 0; i < g->n_nodes && !st; i++) {
         const un_node *n = &g->node[i];

@@ -61,8 +61,8 @@ static int add_value(un_graph *g, const char *name, un_store store, un_type type
         g->failed = 1;
         return 0;
     }
-    g->value[g->n_values] =
-        (un_value){.name = copy, .store = store, .type = type, .producer = UN_NONE, .param = UN_NONE, .channels = channels};
+    g->value[g->n_values] = (un_value){
+        .name = copy, .store = store, .type = type, .producer = UN_NONE, .param = UN_NONE, .channels = channels};
     return g->n_values++;
 }
 
@@ -93,15 +93,18 @@ int un_graph_param(un_graph *g, const char *name, un_param_role role, int traina
     int v = add_value(g, name, UN_STORE_PARAM, UN_TYPE_REAL, 0);
     un_param *p;
 
-    if (g->failed || rank < 1 || rank > UN_MAX_RANK || !room(g, (void **)&g->param, &g->cap_params, g->n_params, sizeof *p)) {
+    if (g->failed || rank < 1 || rank > UN_MAX_RANK ||
+        !room(g, (void **)&g->param, &g->cap_params, g->n_params, sizeof *p)) {
         g->failed = 1;
         return 0;
     }
     p = &g->param[g->n_params];
-    *p = (un_param){.name = g->value[v].name, .role = role, .trainable = trainable, .rank = rank, .count = 1, .value = v};
+    *p = (un_param){
+        .name = g->value[v].name, .role = role, .trainable = trainable, .rank = rank, .count = 1, .value = v};
     for (int i = 0; i < rank; i++) {
         p->dims[i] = dims[i];
-        if (dims[i] < 1 || __builtin_mul_overflow(p->count, (int64_t)dims[i], &p->count) || p->count > INT64_C(1) << 40) {
+        if (dims[i] < 1 || __builtin_mul_overflow(p->count, (int64_t)dims[i], &p->count) ||
+            p->count > INT64_C(1) << 40) {
             g->failed = 1;
             return 0;
         }

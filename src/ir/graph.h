@@ -1,8 +1,8 @@
 /* The graph: arrays of values and nodes with 32-bit ids, single assignment, nodes in an order in which they can run.
  *
- * A graph holds no sizes of pictures: extents are inferred for an input size into an array beside it (un_shapes), so that
- * one graph serves many planned shapes. The same type holds forward graphs (what a model file stores), training graphs
- * (autodiff appends gradient nodes) and apply graphs (optimiser). Immutable once it is handed out. */
+ * A graph holds no sizes of pictures: extents are inferred for an input size into an array beside it (un_shapes), so
+ * that one graph serves many planned shapes. The same type holds forward graphs (what a model file stores), training
+ * graphs (autodiff appends gradient nodes) and apply graphs (optimiser). Immutable once it is handed out. */
 #ifndef UN_IR_GRAPH_H
 #define UN_IR_GRAPH_H
 
@@ -24,7 +24,8 @@ enum { UN_MAX_INPUTS = 8, UN_MAX_OUTPUTS = 3, UN_MAX_RANK = 5, UN_NONE = -1, UN_
 typedef struct un_no_attr {
     int unused;
 } un_no_attr;
-/* Axis triples are d, h, w. pad is the low side, pad_end the high side. act: un_act of kernels/args.h, fused after bias. */
+/* Axis triples are d, h, w. pad is the low side, pad_end the high side. act: un_act of kernels/args.h, fused after
+ * bias. */
 typedef struct un_conv_attr {
     int k[3], stride[3], pad[3], pad_end[3], dilation[3], output_pad[3], groups;
     int act;
@@ -158,11 +159,13 @@ UN_NODISCARD unet_status un_graph_clone(un_graph **out, un_mem *mem, const un_gr
  * builders stay readable; un_graph_check then reports it. Names are copied. */
 int un_graph_input(un_graph *g, const char *name, un_type type, int channels);
 int un_graph_const(un_graph *g, const char *name, un_type type, int channels); /* kept, uploaded once */
-int un_graph_param(un_graph *g, const char *name, un_param_role role, int trainable, int rank, const int *dims); /* value id */
+int un_graph_param(
+    un_graph *g, const char *name, un_param_role role, int trainable, int rank, const int *dims); /* value id */
 int un_graph_grad(un_graph *g, int param); /* the value of a parameter's gradient */
 /* Adds a node with its outputs; returns the node id. The first output is node[id].out[0]. */
 int un_graph_node(un_graph *g, un_op op, const char *name, const int *in, int n_in, const un_attr *attr);
-/* The same with existing values as outputs (gradients of parameters); UN_NONE: this output is not wanted, UN_NEW: make one. */
+/* The same with existing values as outputs (gradients of parameters); UN_NONE: this output is not wanted, UN_NEW: make
+ * one. */
 int un_graph_node_to(
     un_graph *g, un_op op, const char *name, const int *in, int n_in, const int *out, const un_attr *attr);
 void un_graph_output(un_graph *g, int value);

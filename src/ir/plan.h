@@ -5,8 +5,8 @@
 
 #include "ir/graph.h"
 
-/* Where the elements of a value are. Element (n, d, h, w, c) lies at byte offset + real_bytes * (n*sn + ... + w*sw + c) of
- * the block that the value's store names; parameters and gradients are dense at their param's offset. */
+/* Where the elements of a value are. Element (n, d, h, w, c) lies at byte offset + real_bytes * (n*sn + ... + w*sw + c)
+ * of the block that the value's store names; parameters and gradients are dense at their param's offset. */
 typedef struct un_place {
     int root;       /* the value that owns the memory; itself when it is no alias */
     int64_t offset; /* bytes from the start of the activation block              */
@@ -18,7 +18,7 @@ typedef struct un_plan {
     const un_graph *graph; /* borrowed: must outlive the plan */
     un_shape *shape;       /* [n_values] */
     un_place *place;       /* [n_values] */
-    char *moved;           /* [n_nodes] 1: nothing to run: done by where its values lie, or by the node it is fused into */
+    char *moved; /* [n_nodes] 1: nothing to run: done by where its values lie, or by the node it is fused into */
     int *fused;            /* [n_nodes] for a convolution: the norm or activation that it does too, straight into that
                               node's output (its own output has no memory then); else UN_NONE */
     int real_bytes;        /* 4 or 8 */

@@ -5,7 +5,8 @@
 
 #include "kernels/kernel.h"
 
-/* Activations, with the names and formulas of the field. slope: LeakyReLU's, ELU's alpha. GELU is the exact form (erf). */
+/* Activations, with the names and formulas of the field. slope: LeakyReLU's, ELU's alpha. GELU is the exact form (erf).
+ */
 typedef enum un_act { UN_ACT_NONE, UN_ACT_RELU, UN_ACT_LEAKY_RELU, UN_ACT_ELU, UN_ACT_GELU, UN_ACT_SILU, UN_ACT_SIGMOID,
     UN_ACT_TANH, UN_ACT_COUNT } un_act;
 
@@ -35,20 +36,22 @@ typedef struct un_wgrad_args {
 typedef enum un_norm_mode { UN_NORM_BATCH, UN_NORM_INSTANCE, UN_NORM_GROUP } un_norm_mode;
 
 /* y = act(gamma (x - mean) rstd + beta), rstd = 1/sqrt(var + eps), biased variance over the set of the mode: batch over
- * n,d,h,w; instance over d,h,w; group over d,h,w and c/groups channels. mean and rstd are written: [c] for batch, [n][c]
- * for instance, [n][groups] for group. Statistics are exact to rounding (two passes or shifted sums; never the
+ * n,d,h,w; instance over d,h,w; group over d,h,w and c/groups channels. mean and rstd are written: [c] for batch,
+ * [n][c] for instance, [n][groups] for group. Statistics are exact to rounding (two passes or shifted sums; never the
  * difference of large sums of squares). y may be x only if the caller needs x no more. */
 typedef struct un_norm_args {
     un_view x, y;
     const void *gamma, *beta; /* [c]; NULL: 1 and 0 */
     void *mean, *rstd;
-    void *running_mean, *running_var; /* [c]; NULL: none. running = (1-m) running + m new, variance unbiased (PyTorch) */
+    void *running_mean,
+        *running_var; /* [c]; NULL: none. running = (1-m) running + m new, variance unbiased (PyTorch) */
     double momentum, eps;
     int mode, groups, act;
     float slope;
 } un_norm_args;
 
-/* Gradients of the same: g = dy * act'(pre-activation recomputed from x). dgamma, dbeta overwritten (NULL: not wanted). */
+/* Gradients of the same: g = dy * act'(pre-activation recomputed from x). dgamma, dbeta overwritten (NULL: not wanted).
+ */
 typedef struct un_norm_grad_args {
     un_view x, dy, dx; /* dx may be dy */
     const void *gamma, *beta, *mean, *rstd;
@@ -65,17 +68,18 @@ typedef struct un_affine_args {
     float slope;
 } un_affine_args;
 
-/* act: y = f(x). act_grad: y = dx = dy * f'(x), x being the input of the forward pass. In place allowed (y.p == dy.p). */
+/* act: y = f(x). act_grad: y = dx = dy * f'(x), x being the input of the forward pass. In place allowed (y.p == dy.p).
+ */
 typedef struct un_act_args {
     un_view x, y, dy;
     int act;
     float slope;
 } un_act_args;
 
-/* Pooling without padding: output extent floor((in - k)/stride) + 1, or ceil form when y says so (windows are cut at the
- * edge). maxpool_grad finds the maximum again in x (first in d,h,w order, as PyTorch; NaN wins) and writes all of dx:
- * dx = scattered dy, plus `add` where add.p is set (the gradient that came along the skip connection). avgpool divides
- * by the number of pixels inside the input. */
+/* Pooling without padding: output extent floor((in - k)/stride) + 1, or ceil form when y says so (windows are cut at
+ * the edge). maxpool_grad finds the maximum again in x (first in d,h,w order, as PyTorch; NaN wins) and writes all of
+ * dx: dx = scattered dy, plus `add` where add.p is set (the gradient that came along the skip connection). avgpool
+ * divides by the number of pixels inside the input. */
 typedef struct un_pool_args {
     un_view x, y, dy, dx, add;
     int k[3], stride[3];
@@ -96,8 +100,8 @@ typedef struct un_copy_args {
     un_view x, y;
 } un_copy_args;
 
-/* y = x * keep / (1-p), keep from Philox: key = seed, counter = (element index inside the sample, sample number `first` +
- * n, node, step). spatial: one decision for a channel of a sample. */
+/* y = x * keep / (1-p), keep from Philox: key = seed, counter = (element index inside the sample, sample number `first`
+ * + n, node, step). spatial: one decision for a channel of a sample. */
 typedef struct un_dropout_args {
     un_view x, y;
     double p;
@@ -114,13 +118,14 @@ typedef struct un_softmax_args {
 
 /* Losses read logits and write value (1 element) and dlogits, the gradient of weight * value. Pixels with target -1 and
  * pixels of weight 0 are left out everywhere, their gradient is 0. `form`: softmax over c channels with index targets;
- * binary: c = 1, sigmoid, index targets 0/1; multilabel: c sigmoids, multi-hot targets in `soft` (target -1 still ignores).
+ * binary: c = 1, sigmoid, index targets 0/1; multilabel: c sigmoids, multi-hot targets in `soft` (target -1 still
+ * ignores).
  *
  * ce   = sum_p w_p cw[t_p] (-log prob of target) / sum_p w_p cw[t_p]   (BCE for the sigmoid forms: mean over pixels and
  *        channels; cw: [c] (binary: [2]) or NULL; smoothing: label smoothing as PyTorch's)
  * dice = 1 - mean over classes of (2 sum_p w p t + smooth) / (sum_p w p + sum_p w t + smooth), sums over the whole view
- *        (batch 1) or for each n and then the mean (batch 0); classes without background (class 0) unless background = 1;
- *        squared = 1: squares in the denominator (V-Net). cw weighs the mean over classes. */
+ *        (batch 1) or for each n and then the mean (batch 0); classes without background (class 0) unless background =
+ * 1; squared = 1: squares in the denominator (V-Net). cw weighs the mean over classes. */
 typedef enum un_loss_form { UN_LOSS_SOFTMAX, UN_LOSS_BINARY, UN_LOSS_MULTILABEL } un_loss_form;
 typedef struct un_loss_args {
     un_view logits, dlogits;

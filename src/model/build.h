@@ -21,8 +21,8 @@ int un_model_filters(const un_cfg_model *m, int level);
 /* Extents that "same" padding needs are multiples of this (d, h, w): the product of the strides. */
 void un_model_grid(const un_cfg_model *m, int grid[3]);
 
-/* Initial weights of all parameters into a block of g->block_count floats (gaps are zeroed). A parameter's values depend
- * on seed and its index only. Orthogonal needs scratch memory. */
+/* Initial weights of all parameters into a block of g->block_count floats (gaps are zeroed). A parameter's values
+ * depend on seed and its index only. Orthogonal needs scratch memory. */
 UN_NODISCARD unet_status un_model_init(
     const un_graph *g, const un_cfg_model *m, uint64_t seed, float *block, un_mem *mem, unet_error *err);
 
@@ -41,7 +41,8 @@ typedef struct un_cost {
 } un_cost;
 UN_NODISCARD unet_status un_model_cost(const un_graph *g, un_shape input, un_cost *out, unet_error *err);
 
-/* The answer of `unet describe`: a table of layers with shapes, parameters and multiply-adds, totals, and the U as text. */
+/* The answer of `unet describe`: a table of layers with shapes, parameters and multiply-adds, totals, and the U as
+ * text. */
 UN_NODISCARD unet_status un_model_describe(
     un_text *t, const un_graph *g, const un_cfg_model *m, un_shape input, unet_error *err);
 /* The U as one SVG picture. */

@@ -253,9 +253,10 @@ unet_status un_model_describe(
 
 static void box(un_text *t, double x, double y, double w, double h, const char *fill, const char *label)
 {
-    un_text_printf(t, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\" stroke=\"#333\"/>\n", (int)x, (int)y,
-        (int)w, (int)h, fill);
-    un_text_printf(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", (int)(x + w / 2), (int)(y + h + 13), label);
+    un_text_printf(t, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\" stroke=\"#333\"/>\n", (int)x,
+        (int)y, (int)w, (int)h, fill);
+    un_text_printf(
+        t, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", (int)(x + w / 2), (int)(y + h + 13), label);
 }
 
 void un_model_drawing(un_text *t, const un_cfg_model *m, un_shape input)

@@ -322,7 +322,8 @@ static unet_status load(un_model *m, const un_safetensors *s, const char *name, 
     return st;
 }
 
-static unet_status load_container(un_model **out, un_mem *mem, const un_safetensors *s, const char *name, unet_error *err)
+static unet_status load_container(
+    un_model **out, un_mem *mem, const un_safetensors *s, const char *name, unet_error *err)
 {
     un_model *m = un_alloc_zero(mem, sizeof *m);
     unet_status st;

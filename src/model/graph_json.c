@@ -204,15 +204,15 @@ static unet_status read_attr(const source *s, const un_op_info *info, const un_j
         for (int i = 0; i < info->rules->n_fields; i++)
             known |= !strcmp(key, info->rules->fields[i].name);
         if (!known)
-            return un_fail_file(s->err, UNET_E_FORMAT, s->name, "graph: node %zu (%s) has the unknown attribute '%.60s'",
-                index, info->name, key);
+            return un_fail_file(s->err, UNET_E_FORMAT, s->name,
+                "graph: node %zu (%s) has the unknown attribute '%.60s'", index, info->name, key);
     }
     for (int i = 0; i < info->rules->n_fields; i++) {
         const un_field *f = &info->rules->fields[i];
 
         if (!read_field(f, un_json_get(j, f->name), (char *)a + f->offset))
-            return un_fail_file(s->err, UNET_E_FORMAT, s->name, "graph: node %zu (%s): the attribute '%s' has a wrong type",
-                index, info->name, f->name);
+            return un_fail_file(s->err, UNET_E_FORMAT, s->name,
+                "graph: node %zu (%s): the attribute '%s' has a wrong type", index, info->name, f->name);
     }
     return UNET_OK;
 }
@@ -285,8 +285,8 @@ static unet_status read_param(const source *s, un_graph *g, const un_json *j, si
 
 static unet_status read_graph(const source *s, un_graph *g, const un_json *j)
 {
-    const un_json *inputs = un_json_get(j, "inputs"), *params = un_json_get(j, "params"), *nodes = un_json_get(j, "nodes"),
-                  *outputs = un_json_get(j, "outputs");
+    const un_json *inputs = un_json_get(j, "inputs"), *params = un_json_get(j, "params"),
+                  *nodes = un_json_get(j, "nodes"), *outputs = un_json_get(j, "outputs");
     unet_status st = UNET_OK;
     int v;
 

@@ -202,7 +202,8 @@ static unet_status grad_conv(un_gradients *gs, int node, unet_error *err)
 #define FIELDS .fields = conv_fields, .n_fields = UN_COUNT(conv_fields)
 
 const un_op_rules un_rules_conv = {FIELDS, .infer = infer_conv, .macs = macs_conv, .grad = grad_conv};
-const un_op_rules un_rules_conv_transpose = {FIELDS, .infer = infer_transpose, .macs = macs_transpose, .grad = grad_conv};
+const un_op_rules un_rules_conv_transpose = {
+    FIELDS, .infer = infer_transpose, .macs = macs_transpose, .grad = grad_conv};
 const un_op_rules un_rules_conv_dgrad = {FIELDS, .like_mask = 4, .infer = infer_dgrad, .macs = macs_dgrad};
 const un_op_rules un_rules_conv_transpose_dgrad = {FIELDS, .like_mask = 4, .infer = infer_dgrad, .macs = macs_dgrad};
 const un_op_rules un_rules_conv_wgrad = {FIELDS, .infer = infer_nothing, .macs = macs_wgrad};

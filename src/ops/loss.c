@@ -1,4 +1,5 @@
-/* Losses. Their kernels give the value and the gradient by the logits in one go, so the gradient rule only hands it on. */
+/* Losses. Their kernels give the value and the gradient by the logits in one go, so the gradient rule only hands it on.
+ */
 #include "ops/ops.h"
 
 #include <stddef.h>
@@ -19,14 +20,16 @@ static const un_field loss_fields[] = {
     F(squared, UN_FIELD_BOOL, 0, 1, 0, NULL),
 };
 
-/* inputs: logits, target (index plane, or multi-hot planes), pixel weight, class weight; the last two may be UN_NONE. */
+/* inputs: logits, target (index plane, or multi-hot planes), pixel weight, class weight; the last two may be UN_NONE.
+ */
 static unet_status infer(const un_graph *g, const un_node *n, un_shape *s, unet_error *err)
 {
     un_shape x = s[n->in[0]], t = s[n->in[1]];
 
     (void)g;
     if (!un_shape_same_grid(x, t))
-        return un_op_fail(n, err, "logits are %dx%dx%dx%d, the target is %dx%dx%dx%d", x.n, x.d, x.h, x.w, t.n, t.d, t.h, t.w);
+        return un_op_fail(
+            n, err, "logits are %dx%dx%dx%d, the target is %dx%dx%dx%d", x.n, x.d, x.h, x.w, t.n, t.d, t.h, t.w);
     if (n->attr.loss.form == 1 && x.c != 1)
         return un_op_fail(n, err, "the binary form needs one logit, there are %d", x.c);
     s[n->out[0]] = (un_shape){1, 1, 1, 1, 1};

@@ -34,7 +34,8 @@ void un_evaluation_destroy(un_evaluation *e)
     un_free(e);
 }
 
-static unet_status create(un_evaluation **out, un_mem *mem, const un_cfg_model *m, int count, int background, unet_error *err)
+static unet_status create(
+    un_evaluation **out, un_mem *mem, const un_cfg_model *m, int count, int background, unet_error *err)
 {
     un_evaluation *e = un_alloc_zero(mem, sizeof *e);
     unet_status st;

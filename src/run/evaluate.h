@@ -26,7 +26,8 @@ typedef struct un_evaluation {
 
 typedef struct un_eval_options {
     int background; /* class left out of the foreground means; -1: none */
-    /* Called after each picture with its classes (bit masks for multilabel heads), before they are freed. NULL: never. */
+    /* Called after each picture with its classes (bit masks for multilabel heads), before they are freed. NULL: never.
+     */
     unet_status (*seen)(void *ctx, int index, const un_picture *p, const int32_t *classes, const un_scores *s,
         unet_error *err);
     void *ctx;

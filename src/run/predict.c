@@ -1,4 +1,5 @@
-/* Prediction window by window. The accumulator holds one slab: the rows (2-D) or planes (3-D) that a row of windows covers. */
+/* Prediction window by window. The accumulator holds one slab: the rows (2-D) or planes (3-D) that a row of windows
+ * covers. */
 #include "run/predict.h"
 
 #include <string.h>
@@ -82,7 +83,8 @@ static void cut(const job *j, const int s[3])
         int64_t pz = un_reflect((int64_t)s[0] + z - j->t.lead[0], j->extent[0]);
 
         for (int y = 0; y < in.h; y++) {
-            int64_t row = (pz * j->extent[1] + un_reflect((int64_t)s[1] + y - j->t.lead[1], j->extent[1])) * j->extent[2];
+            int64_t row =
+                (pz * j->extent[1] + un_reflect((int64_t)s[1] + y - j->t.lead[1], j->extent[1])) * j->extent[2];
 
             for (int x = 0; x < in.w; x++, to += in.c)
                 memcpy(to, j->image + (row + un_reflect((int64_t)s[2] + x - j->t.lead[2], j->extent[2])) * in.c, pixel);
@@ -180,7 +182,8 @@ static unet_status run_all(job *j, unet_error *err)
                 st = run_window(j, k, err);
             }
         if (!st)
-            st = emit(j, slab->start[i], i + 1 < slab->count ? slab->start[i + 1] + slab->low[i + 1] : slab->extent, err);
+            st = emit(
+                j, slab->start[i], i + 1 < slab->count ? slab->start[i + 1] + slab->low[i + 1] : slab->extent, err);
         if (!st && i + 1 < slab->count)
             advance(j, i);
     }
@@ -223,7 +226,8 @@ unet_status un_predictor_run(un_predictor *p, const float *image, int d, int h, 
     unet_status st;
 
     if (d < 1 || h < 1 || w < 1 || (p->model->config.model.dims == 2 && d != 1))
-        return un_fail(err, UNET_E_DATA, "a %d-D network does not take %dx%dx%d pixels", p->model->config.model.dims, d, h, w);
+        return un_fail(
+            err, UNET_E_DATA, "a %d-D network does not take %dx%dx%d pixels", p->model->config.model.dims, d, h, w);
     st = prepare(&j, err);
     if (!st)
         st = run_all(&j, err);

@@ -1,11 +1,12 @@
 /* From a preprocessed picture of any size to probabilities, tile by tile, in memory bounded by the tiles.
  *
- * The picture is extended by reflection to a multiple of the grid (2^depth) and cut into windows of one size. Two ways to
- * join them:
- *  - halo: networks with a finite reach (batch norm in inference form, or none): each window has a halo of the reach, so
- *    the result is that of the whole picture in one piece, within rounding;
- *  - blend: norms that look at the whole patch, or a halo that would cost more than twice the work: windows of the trained
- *    size overlap and are averaged with Gaussian weights (Isensee et al., nnU-Net, 2021: sigma an eighth of the patch). */
+ * The picture is extended by reflection to a multiple of the grid (2^depth) and cut into windows of one size. Two ways
+ * to join them:
+ *  - halo: networks with a finite reach (batch norm in inference form, or none): each window has a halo of the reach,
+ * so the result is that of the whole picture in one piece, within rounding;
+ *  - blend: norms that look at the whole patch, or a halo that would cost more than twice the work: windows of the
+ * trained size overlap and are averaged with Gaussian weights (Isensee et al., nnU-Net, 2021: sigma an eighth of the
+ * patch). */
 #ifndef UN_RUN_PREDICT_H
 #define UN_RUN_PREDICT_H
 
@@ -51,8 +52,8 @@ UN_NODISCARD unet_status un_predictor_tiling(un_predictor *p, int d, int h, int 
 UN_NODISCARD unet_status un_predictor_run(un_predictor *p, const float *image, int d, int h, int w,
     un_predict_sink sink, void *ctx, unet_error *err);
 
-/* The same with classes as result, [d][h][w]: argmax (softmax), 0/1 by the threshold (sigmoid), or a bit for each of up to
- * 31 channels above its threshold (multilabel). */
+/* The same with classes as result, [d][h][w]: argmax (softmax), 0/1 by the threshold (sigmoid), or a bit for each of up
+ * to 31 channels above its threshold (multilabel). */
 UN_NODISCARD unet_status un_predictor_classes(
     un_predictor *p, const float *image, int d, int h, int w, int32_t *classes, unet_error *err);
 

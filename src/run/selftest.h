@@ -4,7 +4,8 @@
 
 #include "run/session.h"
 
-/* Makes the pairs of a model anew: synthetic inputs and what the network gives for them (reference arithmetic: exact). */
+/* Makes the pairs of a model anew: synthetic inputs and what the network gives for them (reference arithmetic: exact).
+ */
 UN_NODISCARD unet_status un_selftest_fill(un_model *m, un_mem *mem, const un_session_options *opt, unet_error *err);
 
 /* Runs all pairs; *largest is the largest difference of a probability. A model without pairs, or a result that is not

@@ -1,4 +1,5 @@
-/* A network ready to run at one input size: plan, program, memory. One thread at a time; many sessions may share a model. */
+/* A network ready to run at one input size: plan, program, memory. One thread at a time; many sessions may share a
+ * model. */
 #ifndef UN_RUN_SESSION_H
 #define UN_RUN_SESSION_H
 
@@ -28,7 +29,8 @@ un_shape un_session_input(const un_session *s);
 un_shape un_session_output(const un_session *s);
 const un_plan *un_session_plan(const un_session *s);
 
-/* image: dense, of the input's shape. Either result may be NULL; each is dense, of the output's shape. No allocation. */
+/* image: dense, of the input's shape. Either result may be NULL; each is dense, of the output's shape. No allocation.
+ */
 UN_NODISCARD unet_status un_session_run(
     un_session *s, const float *image, float *logits, float *probabilities, unet_error *err);
 

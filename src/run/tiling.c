@@ -56,7 +56,8 @@ static void place_windows(un_axis *a, int halo, int blend, int step)
     }
 }
 
-unet_status un_axis_create(un_axis *a, un_mem *mem, int extent, int size, int halo, int step, int blend, unet_error *err)
+unet_status un_axis_create(
+    un_axis *a, un_mem *mem, int extent, int size, int halo, int step, int blend, unet_error *err)
 {
     int n = (int)UN_MAX(un_ceil_div(UN_MAX(extent - size, 0), step) + 1, 1);
 
@@ -278,8 +279,8 @@ static unet_status set_up(chooser *c, unet_error *err)
     return c->shapes ? UNET_OK : un_fail_nomem(err, (size_t)c->model->graph->n_values * sizeof *c->shapes);
 }
 
-unet_status un_tiling_choose(un_tiling *t, un_mem *mem, const un_model *model, const un_predict_options *opt, int d, int h,
-    int w, unet_error *err)
+unet_status un_tiling_choose(un_tiling *t, un_mem *mem, const un_model *model, const un_predict_options *opt, int d,
+    int h, int w, unet_error *err)
 {
     chooser c = {.mem = mem, .model = model, .opt = opt};
     const int extent[3] = {d, h, w};

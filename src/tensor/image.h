@@ -34,7 +34,7 @@ typedef struct un_image {
     int bits;              /* significant bits of integer samples as stored: 1..16; 0: all of the type */
     double spacing[3];     /* distance of neighbours along d, h, w in mm (or 1 when unknown)             */
     int has_spacing;
-    int has_affine;        /* NIfTI: voxel (x, y, z) index to world mm (RAS+), rows of the 3x4 matrix, for the stored axes */
+    int has_affine; /* NIfTI: voxel (x, y, z) index to world mm (RAS+), rows of the 3x4 matrix, for the stored axes */
     double affine[3][4];
 } un_image;
 

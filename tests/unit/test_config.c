@@ -142,7 +142,8 @@ TEST(round_trip)
 {
     static const char text[] =
         "model: {depth: 3, strides: [[1, 2, 2], 2, 2], skips: [true, false, true], convs_per_level: [1, 2, 3, 2]}\n"
-        "data: {classes: [a, {name: 'b \"x\" # y', value: 7}], mapping: [{value: 0.5, class: 1}], ignore: [255, -9999],\n"
+        "data: {classes: [a, {name: 'b \"x\" # y', value: 7}], mapping: [{value: 0.5, class: 1}], ignore: [255, "
+        "-9999],\n"
         "  mean: [1e-7, 3], std: [1, 2], foreground: [0, 1], spacing: [3, 0.5, 0.5]}\n"
         "loss: {terms: [{name: dice, weight: 0.25}], class_weights: none}\n"
         "train: {mem: 3G, steps: 900, patch: 48}\n";

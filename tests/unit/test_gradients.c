@@ -1,5 +1,5 @@
-/* Gradients of whole small networks against central differences, in double, through planner and backend. The losses weigh
- * the outputs unevenly by their nature (targets are random), so errors that a plain sum hides show. */
+/* Gradients of whole small networks against central differences, in double, through planner and backend. The losses
+ * weigh the outputs unevenly by their nature (targets are random), so errors that a plain sum hides show. */
 #include "backend/backend.h"
 #include "base/rng.h"
 #include "graph/autodiff.h"
@@ -132,8 +132,9 @@ static void check_gradients(const char *options, int dims, int head)
     double *grad;
     un_rng r;
 
-    snprintf(text, sizeof text, "model: {dims: %d, in_channels: 2, classes: %d, depth: 2, base_filters: 3, growth: 1.5, head: %s, %s}",
-        dims, head ? 2 : 3, heads[head], options);
+    snprintf(text, sizeof text,
+        "model: {dims: %d, in_channels: 2, classes: %d, depth: 2, base_filters: 3, growth: 1.5, head: %s, %s}", dims,
+        head ? 2 : 3, heads[head], options);
     if (strstr(options, "valid"))
         in.h = in.w = 48;
     CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
@@ -171,10 +172,12 @@ TEST(two_dimensions)
 {
     check_gradients("norm: batch, activation: silu", 2, 0);
     check_gradients("norm: instance, activation: elu, upsample: bilinear", 2, 0);
-    check_gradients("norm: group, norm_groups: 3, activation: gelu, upsample: nearest, dropout: 0.3, dropout_at: all", 2, 0);
+    check_gradients(
+        "norm: group, norm_groups: 3, activation: gelu, upsample: nearest, dropout: 0.3, dropout_at: all", 2, 0);
     check_gradients("norm: none, activation: silu, skips: [true, false], downsample: conv", 2, 0);
     check_gradients("norm: instance, activation: none, downsample: avgpool, bias: on, kernel: [5, 3, 1]", 2, 1);
-    check_gradients("norm: batch, activation: gelu, dropout: 0.2, dropout_spatial: true, convs_per_level: [1, 2, 3]", 2, 1);
+    check_gradients(
+        "norm: batch, activation: gelu, dropout: 0.2, dropout_spatial: true, convs_per_level: [1, 2, 3]", 2, 1);
 }
 
 TEST(valid_padding)
@@ -185,7 +188,9 @@ TEST(valid_padding)
 TEST(three_dimensions)
 {
     check_gradients("norm: instance, activation: silu", 3, 0);
-    check_gradients("norm: batch, activation: gelu, upsample: bilinear, strides: [[1, 2, 2], [2, 2, 2]], kernel: [[1, 3, 3], [3, 3, 3], [3, 3, 3]]", 3, 0);
+    check_gradients("norm: batch, activation: gelu, upsample: bilinear, strides: [[1, 2, 2], [2, 2, 2]], kernel: [[1, "
+                    "3, 3], [3, 3, 3], [3, 3, 3]]",
+        3, 0);
     check_gradients("norm: group, activation: elu, upsample: nearest, downsample: conv", 3, 1);
 }
 

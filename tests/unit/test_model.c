@@ -33,7 +33,8 @@ static un_shape output_of(un_shape in)
 
 #define CLASSIC "dims: 2, in_channels: 3, classes: 2, depth: 4, base_filters: 64, head: softmax"
 
-/* 31,037,698 parameters: what the usual PyTorch U-Net (64 filters, 4 poolings, batch norm, 3 channels, 2 classes) has. */
+/* 31,037,698 parameters: what the usual PyTorch U-Net (64 filters, 4 poolings, batch norm, 3 channels, 2 classes) has.
+ */
 TEST(classic_counts)
 {
     un_cost cost;
@@ -75,8 +76,9 @@ TEST(paper_2015)
     CHECK(!r.whole_patch);
 }
 
-/* One pooling, one 3x3 convolution a block, no skip: bottom pixel j sees inputs 2(j-1)-1 .. 2(j+1)+1+1; with the decoder's
- * convolution about output o, o-1..o+1 -> j from (o-1)/2 to (o+1)/2. For o = 2j: j-1..j -> 2(j-2)-1 .. 2(j+1)+2. */
+/* One pooling, one 3x3 convolution a block, no skip: bottom pixel j sees inputs 2(j-1)-1 .. 2(j+1)+1+1; with the
+ * decoder's convolution about output o, o-1..o+1 -> j from (o-1)/2 to (o+1)/2. For o = 2j: j-1..j -> 2(j-2)-1 ..
+ * 2(j+1)+2. */
 TEST(reach_by_hand)
 {
     un_reach r;
@@ -105,8 +107,8 @@ TEST(options)
             un_shape in = {2, dims == 3 ? 8 : 1, 24, 16, 3}, out;
             int grid[3];
 
-            snprintf(buf, sizeof buf, "model: {dims: %d, in_channels: 3, classes: 2, depth: 2, base_filters: 6%s, %s}", dims,
-                strstr(text[i], "head") ? "" : ", head: softmax", text[i]);
+            snprintf(buf, sizeof buf, "model: {dims: %d, in_channels: 3, classes: 2, depth: 2, base_filters: 6%s, %s}",
+                dims, strstr(text[i], "head") ? "" : ", head: softmax", text[i]);
             build(buf);
             out = output_of(in);
             CHECK(un_shape_same_grid(in, out));
@@ -207,7 +209,8 @@ TEST(training_form)
     CHECK_INT(after, 18);
 }
 
-/* Each kind of network can be trained: every trainable parameter gets a gradient, shapes fit through the backward pass. */
+/* Each kind of network can be trained: every trainable parameter gets a gradient, shapes fit through the backward pass.
+ */
 TEST(gradients_reach_all)
 {
     static const char *const text[] = {
@@ -224,7 +227,8 @@ TEST(gradients_reach_all)
         un_shape *s, in = {2, i < 5 ? 1 : 64, 64, 64, 2}, out;
         int target;
 
-        snprintf(buf, sizeof buf, "model: {dims: %d, in_channels: 2, classes: 3, depth: 2, base_filters: 4, head: softmax, %s}",
+        snprintf(buf, sizeof buf,
+            "model: {dims: %d, in_channels: 2, classes: 3, depth: 2, base_filters: 4, head: softmax, %s}",
             i < 5 ? 2 : 3, text[i % 5]);
         build(buf);
         out = output_of(in);

@@ -16,7 +16,8 @@ static const char *const configs[] = {
     "model: {dims: 2, in_channels: 3, classes: 2, depth: 2, base_filters: 6, norm: batch, head: softmax, dropout: 0.2}",
     "model: {dims: 3, in_channels: 1, classes: 3, depth: 2, base_filters: 4, norm: group, head: multilabel,"
     " upsample: bilinear, activation: elu, strides: [[1, 2, 2], 2], kernel: [[1, 3, 3], 3, 3]}",
-    "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 4, norm: none, head: sigmoid, padding: valid}",
+    "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 4, norm: none, head: sigmoid, padding: "
+    "valid}",
     "model: {dims: 2, in_channels: 2, classes: 4, depth: 2, base_filters: 4, norm: instance, head: softmax,"
     " downsample: conv, upsample: nearest, skips: [true, false], activation: leaky_relu}",
 };
@@ -95,7 +96,8 @@ TEST(round_trip)
 }
 
 /* A copy of the file with one text replaced by another of the same length. */
-static void refused(const unsigned char *file, size_t size, const char *from, const char *to, unet_status want, const char *part)
+static void refused(
+    const unsigned char *file, size_t size, const char *from, const char *to, unet_status want, const char *part)
 {
     unsigned char *copy = un_alloc(NULL, size), *at;
     un_model *m;
@@ -109,8 +111,8 @@ static void refused(const unsigned char *file, size_t size, const char *from, co
     memcpy(at, to, strlen(to));
     st = un_model_load_memory(&m, NULL, copy, size, "m", &err);
     if (st != want || m || !strstr(err.message, part) || strcmp(err.where, "m"))
-        un_test_fail(__FILE__, __LINE__, "'%s': status %s, where '%s', message '%s'", to, unet_status_name(st), err.where,
-            err.message);
+        un_test_fail(__FILE__, __LINE__, "'%s': status %s, where '%s', message '%s'", to, unet_status_name(st),
+            err.where, err.message);
     un_free(copy);
 }
 
@@ -129,8 +131,8 @@ TEST(refusals)
     refused(a, size, "\"unet.graph\"", "\"unet.gruph\"", UNET_E_FORMAT, "lack 'unet.graph'");
     refused(a, size, "{\\\"version\\\":1,", "{\\\"version\\\":2,", UNET_E_VERSION, "version 2");
     refused(a, size, "\\\"op\\\":\\\"max_pool\\\"", "\\\"op\\\":\\\"max_pull\\\"", UNET_E_VERSION, "max_pull");
-    refused(a, size, "\\\"op\\\":\\\"conv\\\",\\\"version\\\":1", "\\\"op\\\":\\\"conv\\\",\\\"version\\\":9", UNET_E_VERSION,
-        "version 9 of 'conv'");
+    refused(a, size, "\\\"op\\\":\\\"conv\\\",\\\"version\\\":1", "\\\"op\\\":\\\"conv\\\",\\\"version\\\":9",
+        UNET_E_VERSION, "version 9 of 'conv'");
     refused(a, size, "\\\"in\\\":[0,1]", "\\\"in\\\":[9,1]", UNET_E_FORMAT, "a parameter for an activation");
     refused(a, size, "\\\"groups\\\":1", "\\\"groups\\\":0", UNET_E_FORMAT, "groups");
     refused(a, size, "\\\"dilation\\\"", "\\\"dilatiom\\\"", UNET_E_FORMAT, "unknown attribute");

@@ -93,8 +93,8 @@ static un_plan *plan_of(un_graph **g, int kind, int training, int keep_all)
     un_shape in[2] = {{2, 1, 64, 64, 2}, {2, 1, 64, 64, 1}};
     un_plan *p;
 
-    snprintf(text, sizeof text, "model: {dims: 2, in_channels: 2, classes: 3, depth: 2, base_filters: 4, head: softmax, %s}",
-        kinds[kind]);
+    snprintf(text, sizeof text,
+        "model: {dims: 2, in_channels: 2, classes: 3, depth: 2, base_filters: 4, head: softmax, %s}", kinds[kind]);
     *g = network(text, training);
     if (strstr(text, "valid"))
         in[1].h = in[1].w = 18;
@@ -138,11 +138,12 @@ TEST(concatenation_is_free)
     un_graph_destroy(g);
 }
 
-/* The classic network for one picture of 256x256: the peak is the four concatenations at the bottom (32, 16, 8 and 4 MiB)
- * with a little on top, not the sum of everything (0.4 GiB). */
+/* The classic network for one picture of 256x256: the peak is the four concatenations at the bottom (32, 16, 8 and 4
+ * MiB) with a little on top, not the sum of everything (0.4 GiB). */
 TEST(inference_peak)
 {
-    un_graph *g = network("model: {dims: 2, in_channels: 3, classes: 2, depth: 4, base_filters: 64, head: softmax, norm: batch}", 0);
+    un_graph *g = network(
+        "model: {dims: 2, in_channels: 3, classes: 2, depth: 4, base_filters: 64, head: softmax, norm: batch}", 0);
     un_shape in = {1, 1, 256, 256, 3};
     un_plan *p;
 
@@ -154,7 +155,8 @@ TEST(inference_peak)
 
 TEST(refusals)
 {
-    un_graph *g = network("model: {dims: 2, in_channels: 3, classes: 2, depth: 2, base_filters: 4, head: softmax, norm: batch}", 0);
+    un_graph *g = network(
+        "model: {dims: 2, in_channels: 3, classes: 2, depth: 2, base_filters: 4, head: softmax, norm: batch}", 0);
     un_shape in = {1, 1, 16, 16, 4};
     un_plan *p;
 

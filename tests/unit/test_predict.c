@@ -1,4 +1,5 @@
-/* Prediction: windows with halo equal the picture in one piece, odd sizes, valid padding, 3-D, memory limits, threads. */
+/* Prediction: windows with halo equal the picture in one piece, odd sizes, valid padding, 3-D, memory limits, threads.
+ */
 #include "base/rng.h"
 #include "run/predict.h"
 #include "run/selftest.h"
@@ -72,7 +73,8 @@ static float *predict(const un_model *m, un_predict_options *o, int d, int h, in
 static void check_same(const char *options, int d, int h, int w, int tile, int many)
 {
     un_model *m = model_of(options);
-    un_predict_options whole = {.mode = UN_CFG_PREDICT_EXACT}, cut = {.mode = UN_CFG_PREDICT_EXACT, .tile = {tile, tile, tile}};
+    un_predict_options whole = {.mode = UN_CFG_PREDICT_EXACT},
+                       cut = {.mode = UN_CFG_PREDICT_EXACT, .tile = {tile, tile, tile}};
     un_tiling a, b;
     float *x = predict(m, &whole, d, h, w, &a), *y = predict(m, &cut, d, h, w, &b);
 
@@ -80,7 +82,8 @@ static void check_same(const char *options, int d, int h, int w, int tile, int m
     CHECK(b.count[0] * b.count[1] * b.count[2] >= many);
     for (int64_t i = 0; i < (int64_t)d * h * w * 3; i++)
         if (!(fabsf(x[i] - y[i]) < 2e-5f))
-            un_test_fail(__FILE__, __LINE__, "%s: %g and %g at %lld", options, (double)x[i], (double)y[i], (long long)i);
+            un_test_fail(
+                __FILE__, __LINE__, "%s: %g and %g at %lld", options, (double)x[i], (double)y[i], (long long)i);
     un_free(x);
     un_free(y);
     un_model_destroy(m);
@@ -90,7 +93,8 @@ TEST(windows_equal_one_piece)
 {
     check_same("dims: 2, depth: 2, base_filters: 4, norm: batch", 1, 150, 131, 64, 6);
     check_same("dims: 2, depth: 2, base_filters: 3, norm: none, upsample: bilinear", 1, 97, 260, 96, 4);
-    check_same("dims: 2, depth: 3, base_filters: 3, norm: batch, upsample: nearest, downsample: conv", 1, 64, 300, 200, 2);
+    check_same(
+        "dims: 2, depth: 3, base_filters: 3, norm: batch, upsample: nearest, downsample: conv", 1, 64, 300, 200, 2);
     check_same("dims: 3, depth: 1, base_filters: 3, norm: batch", 40, 41, 20, 32, 4);
     check_same("dims: 3, depth: 2, base_filters: 2, norm: none, strides: [[1, 2, 2], [2, 2, 2]]", 9, 70, 33, 64, 2);
 }

@@ -13,7 +13,8 @@ static unet_error err;
 TEST(json)
 {
     static const char text[] = "{\"a\": [1, 2.5, true, null], \"b\": {\"c\": \"x\\u00e9\"}}";
-    static const char *const broken[] = {"", "{", "{\"a\":1,\"a\":2}", "[1,]", "\"\xff\"", "\"\\u0000\"", "{} {}", "nul"};
+    static const char *const broken[] = {
+        "", "{", "{\"a\":1,\"a\":2}", "[1,]", "\"\xff\"", "\"\\u0000\"", "{} {}", "nul"};
     char deep[200];
     un_json *j;
     const un_json *a;
@@ -75,9 +76,10 @@ TEST(python_file)
 TEST(half_floats)
 {
     static const uint16_t bits[] = {0x0000, 0x8000, 0x0001, 0x03ff, 0x0400, 0x3c00, 0x7bff, 0xc000, 0x7c00};
-    static const float want[] = {0, -0.0f, 5.9604644775390625e-8f, 6.0975551605224609e-5f, 6.103515625e-5f, 1, 65504, -2,
-        INFINITY};
-    const un_st_tensor t = {.name = "h", .dtype = UN_ST_F16, .rank = 1, .dims = {9}, .count = 9, .data = bits, .size = 18};
+    static const float want[] = {
+        0, -0.0f, 5.9604644775390625e-8f, 6.0975551605224609e-5f, 6.103515625e-5f, 1, 65504, -2, INFINITY};
+    const un_st_tensor t = {
+        .name = "h", .dtype = UN_ST_F16, .rank = 1, .dims = {9}, .count = 9, .data = bits, .size = 18};
     float got[9];
 
     CHECK_OK(un_st_to_f32(&t, got, &err), &err);
@@ -172,7 +174,8 @@ TEST(hostile_headers)
         unet_status st = view(bad[i].header, bad[i].data, &s);
 
         if (!st || s || !strstr(err.message, bad[i].message))
-            un_test_fail(__FILE__, __LINE__, "%s: '%s' lacks '%s'", bad[i].header, st ? err.message : "ok", bad[i].message);
+            un_test_fail(
+                __FILE__, __LINE__, "%s: '%s' lacks '%s'", bad[i].header, st ? err.message : "ok", bad[i].message);
         CHECK_STR(err.where, "h");
         CHECK(err.offset >= 0);
     }

@@ -116,7 +116,8 @@ static void lower_wgrad(un_lowering *l, int i)
     un_lower_emit(l, i, UN_K_CONV_WGRAD, &a, sizeof a);
 }
 
-/* The convolution that is transposed maps the large side to the small one: its input gradient is what arrives here as dy. */
+/* The convolution that is transposed maps the large side to the small one: its input gradient is what arrives here as
+ * dy. */
 static void lower_transpose_wgrad(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);

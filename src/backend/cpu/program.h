@@ -1,4 +1,5 @@
-/* The CPU backend's own types: a plan lowered to steps. Compiling runs twice: once to measure (no memory), once for real. */
+/* The CPU backend's own types: a plan lowered to steps. Compiling runs twice: once to measure (no memory), once for
+ * real. */
 #ifndef UN_BACKEND_CPU_PROGRAM_H
 #define UN_BACKEND_CPU_PROGRAM_H
 
@@ -39,8 +40,8 @@ typedef struct un_cpu_step {
     double max_norm; /* clip */
 } un_cpu_step;
 
-/* Inference form of a batch norm: scale and shift from the running values, made anew at each refresh. With `conv` set the
- * scale is folded into a copy of that convolution's weight. */
+/* Inference form of a batch norm: scale and shift from the running values, made anew at each refresh. With `conv` set
+ * the scale is folded into a copy of that convolution's weight. */
 typedef struct un_cpu_fold {
     const void *gamma, *beta, *mean, *var, *bias;
     void *scale, *shift; /* [c], real */
