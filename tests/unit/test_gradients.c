@@ -209,8 +209,8 @@ TEST(recomputing_changes_no_bit)
         net a = {0}, b = {0};
         double la, lb;
 
-        snprintf(text, sizeof text, "model: {dims: 2, in_channels: 2, classes: 3, depth: 2, base_filters: 3, head: softmax, %s}",
-            kinds[i]);
+        snprintf(text, sizeof text,
+            "model: {dims: 2, in_channels: 2, classes: 3, depth: 2, base_filters: 3, head: softmax, %s}", kinds[i]);
         CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
         CHECK_OK(un_config_parse(&cfg, NULL, text, strlen(text), "test", &err), &err);
         CHECK_OK(un_model_build(&a.g, NULL, &cfg.model, &err), &err);

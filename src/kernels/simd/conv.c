@@ -84,7 +84,8 @@ static int dgrad_supports(const void *args)
 }
 
 /* Floats of the weights [sub][block][tap][in][outputs of the block]; weight j, i, t of the master: out, in, tap. */
-static void pack_block(const un_direct *d, int task, float *packed, const float *w, ptrdiff_t wj, ptrdiff_t wi, int flip)
+static void pack_block(
+    const un_direct *d, int task, float *packed, const float *w, ptrdiff_t wj, ptrdiff_t wi, int flip)
 {
     int blocks = un_blocks(d->out.c, UN_CB), sub = task / blocks, first = task % blocks * UN_CB;
     int width = d->out.c - first > UN_W ? UN_CB : UN_W;

@@ -1,5 +1,6 @@
 /* Weight gradient for vector CPUs: for a block of outputs and a block of inputs, all taps are summed row by row in
- * registers. Few blocks: rows are cut into a fixed number of chunks, whose sums are added in order in a second phase. */
+ * registers. Few blocks: rows are cut into a fixed number of chunks, whose sums are added in order in a second phase.
+ */
 #include "kernels/args.h"
 #include "kernels/simd/vec.h"
 
@@ -181,7 +182,8 @@ static void add_bias(float *sum, const float *dy, ptrdiff_t ys, int count, int n
 
 static void sum_rows(const un_wgrad_args *a, const cut *c, int64_t task, float *worker, float *shared)
 {
-    int chunk = (int)(task % c->chunks), cib = (int)(task / c->chunks % c->ci_blocks), cob = (int)(task / c->chunks / c->ci_blocks);
+    int chunk = (int)(task % c->chunks), cib = (int)(task / c->chunks % c->ci_blocks),
+        cob = (int)(task / c->chunks / c->ci_blocks);
     int co = a->dy.c - cob * CO, ci = a->dw ? a->x.c - cib * CI : 0, nv = co > UN_W ? 2 : 1;
     float *sums = shared + task * c->block;
 
