@@ -1,0 +1,233 @@
+#include "report/scores.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/size.h"
+
+enum { TEXT_MAX = 1 << 30, DECIMALS = 4 };
+
+static void add_ratios(un_table *t, const un_ratios *r)
+{
+    for (int i = 0; i < UN_RATIO_COUNT; i++)
+        un_table_real(t, r->v[i], DECIMALS);
+}
+
+static void add_means(un_table *t, const un_ratio_means *m)
+{
+    for (int i = 0; i < UN_RATIO_COUNT; i++)
+        un_table_real(t, un_mean_value(m->v[i]), DECIMALS);
+}
+
+static void add_class_row(un_table *t, const char *name, const un_ratios *pooled, const un_ratio_means *means)
+{
+    un_table_text(t, name);
+    add_ratios(t, pooled);
+    un_table_real(t, un_mean_value(means->v[UN_RATIO_DICE]), DECIMALS);
+    un_table_real(t, un_mean_value(means->v[UN_RATIO_IOU]), DECIMALS);
+}
+
+unet_status un_scores_class_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err)
+{
+    static const char *const head[] = {"class", "Dice (pooled)", "IoU (pooled)", "precision (pooled)",
+        "recall (pooled)", "F1 (pooled)", "Dice (per-image mean)", "IoU (per-image mean)", "images", "support"};
+    unet_status st = un_table_create(out, mem, head, UN_COUNT(head), 1, err);
+    const un_image_means *m = s->means;
+
+    _Static_assert(UN_COUNT(head) == UN_RATIO_COUNT + 5, "a title each");
+    if (st)
+        return st;
+    for (int k = 0; k < s->classes; k++) {
+        add_class_row(*out, s->class_name[k], &s->pooled->of[k].r, &m->of[k]);
+        un_table_integer(*out, m->of[k].v[UN_RATIO_DICE].n);
+        un_table_integer(*out, s->pooled->of[k].support);
+    }
+    add_class_row(*out, "mean of all classes", &s->pooled->macro, &m->macro);
+    un_table_integer(*out, m->macro.v[UN_RATIO_DICE].n);
+    un_table_integer(*out, s->pooled->pixels);
+    if (s->pooled->background >= 0) {
+        add_class_row(*out, "mean without background", &s->pooled->foreground, &m->foreground);
+        un_table_integer(*out, m->foreground.v[UN_RATIO_DICE].n);
+        un_table_integer(*out, s->pooled->pixels - s->pooled->of[s->pooled->background].support);
+    }
+    return UNET_OK;
+}
+
+/* Titles of the image table: row, image, pixels, ignored, accuracy, macro_*, foreground_*, then <class>_* and
+ * support. */
+static const char **image_head(un_arena *a, const un_score_set *s, int *columns)
+{
+    int n = 5 + 2 * UN_RATIO_COUNT + s->classes * (UN_RATIO_COUNT + 1), at = 5;
+    const char **head = un_arena_alloc(a, (size_t)n * sizeof *head);
+    static const char *const fixed[] = {"row", "image", "pixels", "ignored", "accuracy"};
+
+    *columns = n;
+    if (!head)
+        return NULL;
+    memcpy(head, fixed, sizeof fixed);
+    for (int g = -2; g < s->classes; g++) {
+        const char *group = g == -2 ? "macro" : g == -1 ? "foreground" : s->class_name[g];
+
+        for (int i = 0; i < UN_RATIO_COUNT + (g >= 0); i++) {
+            const char *what = i < UN_RATIO_COUNT ? un_ratio_name((un_ratio)i) : "support";
+            char *title = un_arena_alloc(a, strlen(group) + strlen(what) + 2);
+
+            if (!title)
+                return NULL;
+            memcpy(title, group, strlen(group));
+            title[strlen(group)] = '_';
+            memcpy(title + strlen(group) + 1, what, strlen(what));
+            head[at++] = title;
+        }
+    }
+    return head;
+}
+
+static void add_image_row(un_table *t, const char *kind, const char *name, const un_scores *s)
+{
+    un_table_text(t, kind);
+    un_table_text(t, name);
+    un_table_integer(t, s->pixels);
+    un_table_integer(t, s->ignored);
+    un_table_real(t, s->accuracy, DECIMALS);
+    add_ratios(t, &s->macro);
+    add_ratios(t, &s->foreground);
+    for (int k = 0; k < s->classes; k++) {
+        add_ratios(t, &s->of[k].r);
+        un_table_integer(t, s->of[k].support);
+    }
+}
+
+static void add_mean_row(un_table *t, const un_image_means *m, const un_scores *pooled)
+{
+    un_table_text(t, "image_mean");
+    un_table_text(t, "");
+    un_table_integer(t, pooled->pixels);
+    un_table_integer(t, pooled->ignored);
+    un_table_real(t, un_mean_value(m->accuracy), DECIMALS);
+    add_means(t, &m->macro);
+    add_means(t, &m->foreground);
+    for (int k = 0; k < m->classes; k++) {
+        add_means(t, &m->of[k]);
+        un_table_integer(t, pooled->of[k].support);
+    }
+}
+
+unet_status un_scores_image_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err)
+{
+    un_arena *a = un_arena_create(mem);
+    int columns = 0;
+    const char **head = a ? image_head(a, s, &columns) : NULL;
+    unet_status st;
+
+    *out = NULL;
+    st = head ? un_table_create(out, mem, head, columns, 2, err) : un_fail_nomem(err, (size_t)columns * sizeof *head);
+    un_arena_destroy(a);
+    if (st)
+        return st;
+    for (size_t i = 0; i < s->images; i++)
+        add_image_row(*out, "image", s->image[i].name, s->image[i].scores);
+    add_image_row(*out, "pooled", "", s->pooled);
+    add_mean_row(*out, s->means, s->pooled);
+    return UNET_OK;
+}
+
+/* Writes the text when all went well; frees it in any case. */
+static unet_status write_out(un_mem *mem, const char *path, un_text *text, unet_status st, unet_error *err)
+{
+    if (!st && text->failed)
+        st = un_fail_file(err, UNET_E_NOMEM, path, "no memory for the scores");
+    if (!st)
+        st = un_file_write(mem, path, text->s, text->n, err);
+    un_text_free(text);
+    return st;
+}
+
+unet_status un_metrics_write_csv(un_mem *mem, const char *path, const un_score_set *s, unet_error *err)
+{
+    un_table *t;
+    un_text text;
+    unet_status st = un_scores_image_table(&t, mem, s, err);
+
+    un_text_init(&text, mem, TEXT_MAX);
+    if (!st)
+        st = un_table_to_csv(t, &text, err);
+    un_table_destroy(t);
+    return write_out(mem, path, &text, st, err);
+}
+
+static void add_matrix(un_text *out, const un_confusion *c)
+{
+    un_text_add(out, "[");
+    for (int t = 0; t < c->classes; t++) {
+        un_text_add(out, t ? ",\n  [" : "\n  [");
+        for (int p = 0; p < c->classes; p++)
+            un_text_printf(out, "%s%lld", p ? ", " : "", (long long)c->count[t * c->classes + p]);
+        un_text_add(out, "]");
+    }
+    un_text_add(out, "\n]");
+}
+
+void un_scores_rules(un_text *out, const un_score_set *s)
+{
+    const un_scores *p = s->pooled;
+
+    if (p->background >= 0) {
+        un_text_printf(out, "Class %d (", p->background);
+        un_text_add(out, s->class_name[p->background]);
+        un_text_add(out, ") is the background; means without background leave it out. ");
+    } else {
+        un_text_add(out, "No class is the background. ");
+    }
+    un_text_printf(out, "%lld pixels count, %lld are ignored. ", (long long)p->pixels, (long long)p->ignored);
+    un_text_add(out, "A class that is neither in the truth nor in the prediction has no score (-) and is "
+                     "left out of means; "
+                     "one that was predicted but is not there scores 0.");
+}
+
+unet_status un_metrics_json(un_text *out, un_mem *mem, const un_score_set *s, unet_error *err)
+{
+    un_table *classes = NULL, *images = NULL;
+    un_text rules;
+    unet_status st = un_scores_class_table(&classes, mem, s, err);
+
+    if (!st)
+        st = un_scores_image_table(&images, mem, s, err);
+    un_text_init(&rules, mem, TEXT_MAX);
+    un_scores_rules(&rules, s);
+    if (!st && rules.failed)
+        st = un_fail_nomem(err, rules.n);
+    if (!st) {
+        un_text_add(out, "{\"format\": \"unet-scores\", \"version\": 1,\n\"rules\": ");
+        un_text_json_string(out, rules.s);
+        un_text_printf(out,
+            ",\n\"background\": %d,\n\"pixels\": %lld,\n\"ignored\": %lld,\n\"accuracy\": ", s->pooled->background,
+            (long long)s->pooled->pixels, (long long)s->pooled->ignored);
+        un_text_json_number(out, s->pooled->accuracy);
+        un_text_add(out, ",\n\"confusion\": ");
+        if (s->confusion)
+            add_matrix(out, s->confusion);
+        else
+            un_text_add(out, "null");
+        un_text_add(out, ",\n\"classes\": ");
+        st = un_table_to_json(classes, out, err);
+        un_text_add(out, ",\n\"images\": ");
+    }
+    if (!st)
+        st = un_table_to_json(images, out, err);
+    un_text_add(out, "}\n");
+    un_text_free(&rules);
+    un_table_destroy(classes);
+    un_table_destroy(images);
+    return st;
+}
+
+unet_status un_metrics_write_json(un_mem *mem, const char *path, const un_score_set *s, unet_error *err)
+{
+    un_text text;
+    unet_status st;
+
+    un_text_init(&text, mem, TEXT_MAX);
+    st = un_metrics_json(&text, mem, s, err);
+    return write_out(mem, path, &text, st, err);
+}

@@ -1,0 +1,40 @@
+/* Scores as tables and files: per class, per image, for people and for machines. Names and rules:
+ * docs/metrics.md. */
+#ifndef UN_REPORT_SCORES_H
+#define UN_REPORT_SCORES_H
+
+#include "metrics/overlap.h"
+#include "report/table.h"
+
+typedef struct un_named_scores {
+    const char *name;
+    const un_scores *scores;
+} un_named_scores;
+
+/* Everything is borrowed. All scores have the same number of classes. */
+typedef struct un_score_set {
+    int classes;
+    const char *const *class_name; /* [classes] */
+    const un_named_scores *image;  /* [images] */
+    size_t images;
+    const un_scores *pooled;
+    const un_image_means *means;
+    const un_confusion *confusion; /* NULL: multi-label */
+} un_score_set;
+
+/* One row a class, then "mean of all classes" and "mean without background": pooled ratios, per-image mean
+ * Dice and IoU. */
+UN_NODISCARD unet_status un_scores_class_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err);
+/* One row an image with every ratio of every class, then the rows "pooled" and "image_mean" (column `row`
+ * tells which). */
+UN_NODISCARD unet_status un_scores_image_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err);
+
+UN_NODISCARD unet_status un_metrics_write_csv(un_mem *mem, const char *path, const un_score_set *s, unet_error *err);
+/* {"format": "unet-scores", "version": 1, classes, rules, confusion, "classes": [...], "images": [...]} */
+UN_NODISCARD unet_status un_metrics_write_json(un_mem *mem, const char *path, const un_score_set *s, unet_error *err);
+UN_NODISCARD unet_status un_metrics_json(un_text *out, un_mem *mem, const un_score_set *s, unet_error *err);
+
+/* The two rules in words: which class is background, and how many pixels were ignored. */
+void un_scores_rules(un_text *out, const un_score_set *s);
+
+#endif
