@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD = build
 
-.PHONY: all build setup test test-all fuzz install uninstall format lint clean help
+.PHONY: all build setup test test-all fuzz install uninstall format lint docs clean help
 all: build
 
 ## build      the release build in build/ (default)
@@ -44,6 +44,11 @@ format:
 ## lint       cppcheck over the sources
 lint: setup
 	@tools/lint.sh
+
+## docs       pages made from tables in the sources: docs/config.md, docs/commands.md
+docs: build
+	@UNET_TEST_WRITE=1 $(BUILD)/tests/test_config docs
+	@$(BUILD)/src/cli/unet help --format markdown >docs/commands.md
 
 ## clean      remove the build folders
 clean:

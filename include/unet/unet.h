@@ -6,6 +6,7 @@
 #include "unet/context.h"
 #include "unet/model.h"
 #include "unet/status.h"
+#include "unet/text.h"
 #include "unet/work.h"
 
 #endif

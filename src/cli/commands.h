@@ -1,0 +1,16 @@
+/* The table of subcommands: one row in commands.c and one file each. */
+#ifndef UN_CLI_COMMANDS_H
+#define UN_CLI_COMMANDS_H
+
+#include "app/options.h"
+
+extern const un_command un_cmd_config;
+extern const un_command un_cmd_help;
+
+/* In the order of the overview; ends with NULL. */
+extern const un_command *const un_commands[];
+
+/* NULL: no such command; then the error names the nearest one. */
+const un_command *un_command_find(const char *name, unet_error *err);
+
+#endif

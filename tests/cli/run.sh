@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# The command from outside: each line of cases.txt is one test; then the texts it makes. run.sh SOURCE-ROOT UNET
+set -u
+root=$1 unet=$2
+results=$(mktemp) tmp=$(mktemp -d)
+trap 'rm -rf "$results" "$tmp"' EXIT
+
+result() { # result NAME REASON: passed when there is no reason
+    if [ -z "$2" ]; then echo "PASS $1"; else echo "FAIL $1: $2"; fi | tee -a "$results"
+}
+
+cd "$tmp" || exit 1
+n=0
+while IFS= read -r line; do
+    case $line in '#'* | '') continue ;; esac
+    code=${line%% | *}
+    rest=${line#* | }
+    words=${rest%% | *}
+    holds=${rest#* | }
+    case $rest in '| '*) words='' holds=${rest#| } ;; esac
+    n=$((n + 1))
+    # shellcheck disable=SC2086 # words are split on purpose
+    output=$("$unet" ${words//TMP/$tmp} 2>&1 </dev/null)
+    got=$?
+    reason=
+    [ "$got" = "$code" ] || reason="exit code $got, expected $code; output: $(head -n 1 <<<"$output")"
+    case $output in
+    *"${holds//TMP/$tmp}"*) ;;
+    *) reason="${reason:-no \"$holds\" in: $(head -n 3 <<<"$output")}" ;;
+    esac
+    result "case $n: unet $words" "$reason"
+done <"$root/tests/cli/cases.txt"
+
+# What was printed must have arrived.
+reason=
+if [ -c /dev/full ]; then
+    "$unet" help >/dev/full 2>"$tmp/log"
+    [ $? = 4 ] || reason="exit code of a full disk is not 4"
+fi
+result full_disk "$reason"
+left=$(find "$tmp" -mindepth 1 ! -name log)
+result nothing_left_behind "$left"
+
+# docs/commands.md is what the tables say; UNET_TEST_WRITE=1 writes it anew.
+[ -z "${UNET_TEST_WRITE:-}" ] || "$unet" help --format markdown >"$root/docs/commands.md"
+"$unet" help --format markdown | cmp -s - "$root/docs/commands.md"
+result commands_page "$([ $? = 0 ] || echo "docs/commands.md differs from the option tables; 'make docs' writes it")"
+
+# Every option stands in help, man page and both completions; the scripts are well formed.
+"$unet" help --format bash >bash.txt
+"$unet" help --format zsh >zsh.txt
+result bash_syntax "$(bash -n bash.txt 2>&1)"
+if command -v zsh >/dev/null; then result zsh_syntax "$(zsh -n zsh.txt 2>&1)"; fi
+reason=
+for command in $("$unet" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+    "$unet" help "$command" --format man | sed 's/\\-/-/g' >man.txt
+    for option in $("$unet" help "$command" | grep -oE '^ .{6}--[a-z-]+|^  -., --[a-z-]+' | grep -oE -- '--[a-z-]+'); do
+        for file in man.txt bash.txt zsh.txt; do
+            grep -q -- "$option" $file || reason="$option of $command is not in $file"
+        done
+    done
+done
+result options_everywhere "$reason"
+
+awk '{n[$1]++} END {printf "%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]; exit n["FAIL"] > 0}' \
+    "$results"

@@ -1,0 +1,282 @@
+/* Option tables: parsing, refusals, and the texts made from them; progress lines. */
+#define _GNU_SOURCE
+#include "test.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "app/errors.h"
+#include "app/help.h"
+#include "app/progress.h"
+#include "unet/text.h"
+
+typedef struct sample {
+    int flag;
+    int64_t steps;
+    double rate, time;
+    uint64_t mem;
+    const char *text, *out, *split;
+} sample;
+
+static const char *const splits[] = {"train", "val", "test", NULL};
+static const un_opt rows[] = {
+    {.name = "flag", .letter = 'f', .type = UN_OPT_FLAG, .offset = offsetof(sample, flag), .help = "a flag"},
+    {.name = "steps",
+        .letter = 'n',
+        .type = UN_OPT_INT,
+        .offset = offsetof(sample, steps),
+        .value = "N",
+        .fallback = "100",
+        .low = 1,
+        .high = 1e6,
+        .help = "how many"},
+    {.name = "rate", .type = UN_OPT_NUMBER, .offset = offsetof(sample, rate), .value = "X", .help = "a number"},
+    {.name = "time", .type = UN_OPT_SECONDS, .offset = offsetof(sample, time), .value = "T", .help = "how long"},
+    {.name = "mem",
+        .type = UN_OPT_BYTES,
+        .offset = offsetof(sample, mem),
+        .value = "SIZE",
+        .low = 1024,
+        .high = 1e15,
+        .help = "how much"},
+    {.name = "text", .type = UN_OPT_TEXT, .offset = offsetof(sample, text), .value = "WORDS", .help = ".it's [a] text"},
+    {.name = "output",
+        .letter = 'o',
+        .type = UN_OPT_FOLDER,
+        .offset = offsetof(sample, out),
+        .value = "DIR",
+        .help = "a folder"},
+    {.name = "split",
+        .type = UN_OPT_WORD,
+        .offset = offsetof(sample, split),
+        .value = "SPLIT",
+        .words = splits,
+        .fallback = "val",
+        .help = "which pictures"},
+};
+static const char *const examples[] = {"unet sample a -f", "does it", NULL};
+static const un_command command = {.name = "sample",
+    .usage = "A [B] [key=value ...]",
+    .summary = "try things",
+    .about = "First.\nSecond paragraph.",
+    .examples = examples,
+    .options = rows,
+    .n_options = sizeof rows / sizeof *rows,
+    .options_size = sizeof(sample),
+    .least = 1,
+    .most = 2,
+    .takes_keys = 1};
+static const un_command *const commands[] = {&command, NULL};
+
+enum { WORDS_MAX = 32 };
+
+/* Splits a line at blanks; "_" stands for an empty word. */
+static unet_status parse(un_args *a, sample *o, const char *line, unet_error *err)
+{
+    static char copy[512];
+    char *argv[WORDS_MAX], *save = NULL;
+    int n = 0;
+
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *w = strtok_r(copy, " ", &save); w && n < WORDS_MAX; w = strtok_r(NULL, " ", &save))
+        argv[n++] = strcmp(w, "_") ? w : w + 1;
+    return un_args_parse(a, &command, o, n, argv, err);
+}
+
+TEST(forms)
+{
+    un_args a;
+    sample o;
+    unet_error err;
+
+    CHECK_OK(
+        parse(&a, &o,
+            "one -f -n7 --rate=-2.5 --time 1h30m --mem 2G train.steps=5 -o out --text a=b --threads 3 -- -x=", &err),
+        &err);
+    CHECK_INT(o.flag, 1);
+    CHECK_INT(o.steps, 7);
+    CHECK_NEAR(o.rate, -2.5, 0);
+    CHECK_NEAR(o.time, 5400, 0);
+    CHECK_INT(o.mem, 2ll << 30);
+    CHECK_STR(o.out, "out");
+    CHECK_STR(o.text, "a=b");
+    CHECK_STR(o.split, "val");
+    CHECK_INT(a.common.threads, 3);
+    CHECK_INT(a.n_keys, 1);
+    CHECK_STR(a.key[0], "train.steps=5");
+    CHECK_INT(a.n_words, 2);
+    CHECK_STR(a.word[0], "one");
+    CHECK_STR(a.word[1], "-x=");
+    un_args_free(&a);
+
+    CHECK_OK(parse(&a, &o, "- ./a=b --steps 5 --steps 6", &err), &err); /* the last one counts */
+    CHECK_INT(o.steps, 6);
+    CHECK_INT(o.flag, 0);
+    CHECK_STR(a.word[1], "./a=b");
+    un_args_free(&a);
+
+    CHECK_OK(parse(&a, &o, "--help", &err), &err); /* asks nothing else */
+    CHECK_INT(a.common.help, 1);
+    CHECK_INT(o.steps, 100);
+    un_args_free(&a);
+}
+
+TEST(refusals)
+{
+    static const char *const wrong[][2] = {
+        {"a --setps 3", "no option --setps; did you mean --steps?"},
+        {"a --zzzzzzzz", "no option --zzzzzzzz"},
+        {"a -z", "no option -z"},
+        {"a --steps", "--steps needs a value (N)"},
+        {"a -o", "--output needs a value (DIR)"},
+        {"a --steps x", "--steps: 'x' is not a whole number"},
+        {"a --steps 1.5", "--steps: '1.5' is not a whole number"},
+        {"a --steps 0", "--steps: 0 is outside 1 to 1000000"},
+        {"a --steps 99999999999999999999", "--steps: '99999999999999999999' is not a whole number"},
+        {"a --rate 1,5", "--rate: '1,5' is not a number"},
+        {"a --rate nan", "--rate: 'nan' is not a number"},
+        {"a --time 5x", "--time: '5x' is not a time such as 90s, 10m or 1h30m"},
+        {"a --mem -1", "--mem: '-1' is not a size such as 512M or 4G"},
+        {"a --mem 1", "--mem: 1 is outside 1024 to 1e+15"},
+        {"a --flag=1", "--flag takes no value"},
+        {"a -fx", "--flag takes no value"},
+        {"a --split vall", "--split: no 'vall'; did you mean 'val'?; see --help for the words it takes"},
+        {"a --output=", "--output: an empty value"},
+        {"--flag", "too few words; usage: unet sample A [B] [key=value ...]"},
+        {"a b c", "'c' is one word too many; usage: unet sample A [B] [key=value ...]"},
+    };
+    un_args a;
+    sample o;
+    unet_error err;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        un_test_note("%s", wrong[i][0]);
+        CHECK_STATUS(parse(&a, &o, wrong[i][0], &err), UNET_E_ARG);
+        CHECK_STR(err.message, wrong[i][1]);
+        CHECK_STATUS(parse(&a, &o, wrong[i][0], NULL), UNET_E_ARG);
+        un_args_free(&a);
+    }
+}
+
+/* The text that a printing function makes. */
+#define PRINTED(...)                                                                                                   \
+    do {                                                                                                               \
+        FILE *to = open_memstream(&text, &size);                                                                       \
+        CHECK(to);                                                                                                     \
+        __VA_ARGS__;                                                                                                   \
+        fclose(to);                                                                                                    \
+    } while (0)
+#define HOLDS(part)                                                                                                    \
+    do {                                                                                                               \
+        if (!strstr(text, part))                                                                                       \
+            un_test_fail(__FILE__, __LINE__, "no \"%s\" in:\n%s", part, text);                                         \
+    } while (0)
+
+TEST(texts_from_tables)
+{
+    char *text;
+    size_t size;
+
+    PRINTED(un_help_command(to, &command));
+    HOLDS("Usage: unet sample A [B] [key=value ...]\n\nFirst.\nSecond paragraph.\n");
+    HOLDS("  -n, --steps N             how many (1 to 1000000; default 100)\n");
+    HOLDS("      --split SPLIT         which pictures (train, val, test; default val)\n");
+    for (const char *line = text; line; line = strchr(line + 1, '\n'))
+        CHECK(strcspn(line + 1, "\n") <= 80);
+    free(text);
+    PRINTED(un_man_command(to, &command));
+    HOLDS(".TP\n\\fB\\-\\-text\\fR \\fIWORDS\\fR\n\\&.it's [a] text.\n");
+    HOLDS("First.\n.PP\nSecond paragraph.\n");
+    free(text);
+    PRINTED(un_complete_bash(to, commands));
+    HOLDS("--output|-o) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;");
+    HOLDS("--split) COMPREPLY=($(compgen -W 'train val test' -- \"$cur\")); return ;;");
+    free(text);
+    PRINTED(un_complete_zsh(to, commands));
+    HOLDS("'--text[.it'\\''s \\[a\\] text]:WORDS:'");
+    HOLDS("'(-o --output)'{-o,--output}'[a folder]:DIR:_files -/'");
+    free(text);
+    PRINTED(un_help_markdown(to, commands));
+    HOLDS("| `-n`, `--steps N` | how many | 1 to 1000000; default 100 |\n");
+    free(text);
+}
+
+TEST(errors)
+{
+    unet_error err = {UNET_E_CONFIG, 3, 7, -1, "run \"x\".yaml", "no key 'a'\x01\xff"};
+    char *text;
+    size_t size;
+
+    PRINTED(un_error_print(to, "train", &err, 0));
+    HOLDS("unet train: run \"x\".yaml:3:7: no key 'a'");
+    free(text);
+    PRINTED(un_error_print(to, "train", &err, 1));
+    CHECK_STR(text, "{\"event\":\"error\",\"command\":\"train\",\"status\":\"config\",\"exit\":2,\"message\":\"no key "
+                    "'a'\\u0001\\ufffd\","
+                    "\"where\":\"run \\\"x\\\".yaml\",\"line\":3,\"column\":7}\n");
+    free(text);
+    CHECK_INT(un_exit_code(UNET_OK), 0);
+    CHECK_INT(un_exit_code(UNET_E_CANCELLED), 130);
+    for (int i = 0; i < UNET_STATUS_COUNT; i++) { /* each code that can occur is explained */
+        const un_exit_meaning *e = un_exit_meanings;
+
+        while (e->code >= 0 && e->code != un_exit_code((unet_status)i))
+            e++;
+        CHECK(e->code >= 0);
+    }
+    CHECK_INT(unet_json_quote(NULL, 0, "ab"), 4);
+}
+
+TEST(progress_lines)
+{
+    const un_common plain = {0}, json = {.json = 1};
+    unet_progress r = {.phase = "train",
+        .done = 120,
+        .total = 900,
+        .epoch = 3.25,
+        .loss = 0.3125,
+        .dice = NAN,
+        .iou = NAN,
+        .learning_rate = 1e-3,
+        .per_second = 41.2,
+        .seconds_left = 130,
+        .waiting = -1};
+    FILE *file = tmpfile();
+    un_progress p;
+    char *text, line[256];
+    size_t size;
+
+    CHECK(file);
+    un_progress_text(line, sizeof line, &r);
+    CHECK_STR(line, "train, epoch 3.2, step 120/900, loss 0.3125, 41.2/s, 2m10s left");
+    un_progress_begin(&p, file, &plain);
+    CHECK_INT(p.mode, UN_PROGRESS_PLAIN);
+    un_progress_show(&p, &r);
+    un_progress_show(&p, &r); /* too soon */
+    r.done = 900;
+    un_progress_show(&p, &r); /* complete: always told */
+    un_progress_end(&p);
+    CHECK_INT(ftell(file), (long)(2 * strlen(line) + 2));
+    fclose(file);
+    PRINTED({
+        p = (un_progress){.to = to, .mode = UN_PROGRESS_JSON};
+        un_progress_show(&p, &r);
+    });
+    CHECK_STR(text,
+        "{\"event\":\"progress\",\"phase\":\"train\",\"done\":900,\"total\":900,\"epoch\":3.25,\"loss\":0.3125,"
+        "\"learning_rate\":0.001,\"per_second\":41.2,\"seconds_left\":130}\n");
+    free(text);
+    PRINTED({
+        p = (un_progress){.to = to, .mode = UN_PROGRESS_LIVE, .columns = 21};
+        un_progress_show(&p, &r);
+        r.phase = "eval";
+        un_progress_show(&p, &r);
+        un_progress_end(&p);
+    });
+    CHECK_STR(text, "\rtrain, epoch 3.2, st\033[K\n\reval, epoch 3.2, 900\033[K\n");
+    free(text);
+    file = tmpfile();
+    un_progress_begin(&p, file, &json);
+    CHECK_INT(p.mode, UN_PROGRESS_JSON);
+    fclose(file);
+}
