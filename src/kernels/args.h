@@ -119,13 +119,15 @@ typedef struct un_softmax_args {
 /* Losses read logits and write value (1 element) and dlogits, the gradient of weight * value. Pixels with target -1 and
  * pixels of weight 0 are left out everywhere, their gradient is 0. `form`: softmax over c channels with index targets;
  * binary: c = 1, sigmoid, index targets 0/1; multilabel: c sigmoids, multi-hot targets in `soft` (target -1 still
- * ignores).
+ * ignores; NULL: nothing is). A target that is no class counts as -1. dlogits.p NULL: not wanted.
  *
  * ce   = sum_p w_p cw[t_p] (-log prob of target) / sum_p w_p cw[t_p]   (BCE for the sigmoid forms: mean over pixels and
  *        channels; cw: [c] (binary: [2]) or NULL; smoothing: label smoothing as PyTorch's)
  * dice = 1 - mean over classes of (2 sum_p w p t + smooth) / (sum_p w p + sum_p w t + smooth), sums over the whole view
- *        (batch 1) or for each n and then the mean (batch 0); classes without background (class 0) unless background =
- * 1; squared = 1: squares in the denominator (V-Net). cw weighs the mean over classes. */
+ *        (batch 1) or for each n and then the mean (batch 0); classes without background (class 0) unless background
+ *        (the binary form has two classes, 1-p and p; the channels of multilabel have no background, all count);
+ *        squared = 1: squares in the denominator (V-Net). cw weighs the mean over classes. A class whose denominator is
+ *        0 scores 1. */
 typedef enum un_loss_form { UN_LOSS_SOFTMAX, UN_LOSS_BINARY, UN_LOSS_MULTILABEL } un_loss_form;
 typedef struct un_loss_args {
     un_view logits, dlogits;

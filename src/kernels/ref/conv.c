@@ -1,4 +1,5 @@
 /* Convolution and its gradients by the definition: one task a row. */
+#include "kernels/ref/act.h"
 #include "kernels/ref/real.h"
 
 static const real *weight(const un_conv_args *a, int co, int ci, const int t[3])
@@ -55,7 +56,7 @@ static void conv_run(const void *args, int phase, int64_t task, void *worker, vo
         for (int c = 0; c < a->y.c; c++) {
             double v = conv_at(a, n, o, c) + (a->bias ? ((const real *)a->bias)[c] : 0);
 
-            un_at(&a->y, n, o[0], o[1], o[2])[c] = (real)un_act_of(a->act, a->slope, v);
+            un_at(&a->y, n, o[0], o[1], o[2])[c] = un_act_of((real)v, a->act, (real)a->slope);
         }
 }
 
@@ -108,7 +109,7 @@ static void dgrad_run(const void *args, int phase, int64_t task, void *worker, v
         for (int c = 0; c < a->x.c; c++) {
             double v = dgrad_at(a, n, p, c) + (a->bias ? ((const real *)a->bias)[c] : 0);
 
-            un_at(&a->x, n, p[0], p[1], p[2])[c] = (real)un_act_of(a->act, a->slope, v);
+            un_at(&a->x, n, p[0], p[1], p[2])[c] = un_act_of((real)v, a->act, (real)a->slope);
         }
 }
 

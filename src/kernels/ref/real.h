@@ -4,22 +4,26 @@
 
 #include "base/math.h"
 #include "kernels/args.h"
+#include "kernels/vmath.h"
 
 #if UN_F64
 typedef double real;
-#define UN_REAL_TYPE UN_KERNEL_F64
+#define UN_REAL_TYPE    UN_KERNEL_F64
 #define UN_SYMBOL(name) un_##name##_f64_ref
-#define UN_NAME(name) #name "_f64_ref"
+#define UN_NAME(name)   #name "_f64_ref"
 #else
 typedef float real;
-#define UN_REAL_TYPE UN_KERNEL_F32
+#define UN_REAL_TYPE    UN_KERNEL_F32
 #define UN_SYMBOL(name) un_##name##_f32_ref
-#define UN_NAME(name) #name "_f32_ref"
+#define UN_NAME(name)   #name "_f32_ref"
 #endif
 
 #define UN_DEFINE(fn, FAMILY, ...)                                                                                     \
     extern const un_kernel UN_SYMBOL(fn);                                                                              \
     const un_kernel UN_SYMBOL(fn) = {.name = UN_NAME(fn), .family = UN_K_##FAMILY, .type = UN_REAL_TYPE, __VA_ARGS__};
+
+/* For loops whose iterations touch their own index only, also when one view is input and output. */
+#define UN_IVDEP _Pragma("GCC ivdep")
 
 static inline real *un_at(const un_view *v, int n, int d, int h, int w)
 {
@@ -39,53 +43,63 @@ static inline void un_row_of(const un_view *v, int64_t t, int *n, int *d, int *h
     *n = (int)(t / v->h / v->d);
 }
 
-static inline double un_act_of(int act, double slope, double x)
+/* Elementary functions of the type. */
+#if UN_F64
+static inline real un_rexp(real x)
 {
-    switch (act) {
-    case UN_ACT_RELU:
-        return x > 0 ? x : 0;
-    case UN_ACT_LEAKY_RELU:
-        return x > 0 ? x : slope * x;
-    case UN_ACT_ELU:
-        return x > 0 ? x : slope * (un_exp(x) - 1);
-    case UN_ACT_GELU:
-        return 0.5 * x * (1 + un_erf(x * 0.70710678118654752));
-    case UN_ACT_SILU:
-        return x / (1 + un_exp(-x));
-    case UN_ACT_SIGMOID:
-        return 1 / (1 + un_exp(-x));
-    case UN_ACT_TANH:
-        return un_tanh(x);
-    default:
+    return un_exp(x);
+}
+
+static inline real un_rexpm1(real x)
+{
+    /* (u-1) x / log u with u = e^x: the rounding of u cancels (Kahan) */
+    double u = un_exp(x);
+
+    if (u == 1.0)
         return x;
-    }
+    return u - 1.0 == -1.0 ? -1.0 : (u - 1.0) * x / un_log(u);
 }
 
-static inline double un_act_slope_of(int act, double slope, double x)
+static inline real un_rlog(real x)
 {
-    double s;
-
-    switch (act) {
-    case UN_ACT_RELU:
-        return x > 0;
-    case UN_ACT_LEAKY_RELU:
-        return x > 0 ? 1 : slope;
-    case UN_ACT_ELU:
-        return x > 0 ? 1 : slope * un_exp(x);
-    case UN_ACT_GELU:
-        return 0.5 * (1 + un_erf(x * 0.70710678118654752)) + x * 0.39894228040143268 * un_exp(-0.5 * x * x);
-    case UN_ACT_SILU:
-        s = 1 / (1 + un_exp(-x));
-        return s * (1 + x * (1 - s));
-    case UN_ACT_SIGMOID:
-        s = 1 / (1 + un_exp(-x));
-        return s * (1 - s);
-    case UN_ACT_TANH:
-        s = un_tanh(x);
-        return 1 - s * s;
-    default:
-        return 1;
-    }
+    return un_log(x);
 }
+
+static inline real un_rlog1p(real x)
+{
+    double u = 1.0 + x;
+
+    return un_log(u) + (x - (u - 1.0)) / u;
+}
+
+static inline real un_rtanh(real x)
+{
+    return un_tanh(x);
+}
+
+static inline real un_rerf(real x)
+{
+    return un_erf(x);
+}
+
+static inline real un_rsigmoid(real x)
+{
+    return 1.0 / (1.0 + un_exp(-x));
+}
+
+static inline real un_rroot(real x)
+{
+    return __builtin_sqrt(x);
+}
+#else
+#define un_rexp     un_expf
+#define un_rexpm1   un_expm1f
+#define un_rlog     un_logf
+#define un_rlog1p   un_log1pf
+#define un_rtanh    un_tanhf
+#define un_rerf     un_erff
+#define un_rsigmoid un_sigmoidf
+#define un_rroot    __builtin_sqrtf
+#endif
 
 #endif

@@ -1,0 +1,249 @@
+/* Max and average pooling. Windows do not reach over the low edge; at the high edge they are cut. */
+#include "kernels/args.h"
+#include "kernels/ref/walk.h"
+
+typedef struct window {
+    int d0, d1, h0, h1, w0, w1;
+} window;
+
+static window window_at(const un_pool_args *a, const un_view *in, int d, int h, int w)
+{
+    window t = {.d0 = d * a->stride[0], .h0 = h * a->stride[1], .w0 = w * a->stride[2]};
+
+    t.d1 = UN_MIN(t.d0 + a->k[0], in->d);
+    t.h1 = UN_MIN(t.h0 + a->k[1], in->h);
+    t.w1 = UN_MIN(t.w0 + a->k[2], in->w);
+    return t;
+}
+
+/* ---- forward: a task is a block of output rows ---- */
+
+static int64_t rows_per_task(const un_view *y)
+{
+    return UN_MAX(1, UN_TASK_ELEMENTS / ((int64_t)y->w * y->c));
+}
+
+static int64_t pool_tasks(const void *args, int phase)
+{
+    const un_view *y = &((const un_pool_args *)args)->y;
+
+    (void)phase;
+    return un_ceil_div(un_rows(y), rows_per_task(y));
+}
+
+typedef void pixel_fn(const un_pool_args *a, int n, window t, real *y);
+
+static void max_pixel(const un_pool_args *a, int n, window t, real *y)
+{
+    const real *first = un_at(&a->x, n, t.d0, t.h0, t.w0);
+    int c = a->y.c;
+
+    for (int j = 0; j < c; j++)
+        y[j] = first[j];
+    for (int d = t.d0; d < t.d1; d++)
+        for (int h = t.h0; h < t.h1; h++)
+            for (int w = t.w0; w < t.w1; w++) {
+                const real *x = un_at(&a->x, n, d, h, w);
+
+                UN_IVDEP for (int j = 0; j < c; j++) y[j] = (x[j] > y[j]) | (x[j] != x[j]) ? x[j] : y[j];
+            }
+}
+
+static void avg_pixel(const un_pool_args *a, int n, window t, real *y)
+{
+    real share = 1 / (real)((t.d1 - t.d0) * (t.h1 - t.h0) * (t.w1 - t.w0));
+    int c = a->y.c;
+
+    for (int j = 0; j < c; j++)
+        y[j] = 0;
+    for (int d = t.d0; d < t.d1; d++)
+        for (int h = t.h0; h < t.h1; h++)
+            for (int w = t.w0; w < t.w1; w++) {
+                const real *x = un_at(&a->x, n, d, h, w);
+
+                UN_IVDEP for (int j = 0; j < c; j++) y[j] += x[j];
+            }
+    for (int j = 0; j < c; j++)
+        y[j] *= share;
+}
+
+static inline void pool_rows(const un_pool_args *a, int64_t task, pixel_fn *pixel)
+{
+    const un_view *y = &a->y;
+    int64_t per = rows_per_task(y), end = UN_MIN((task + 1) * per, un_rows(y));
+
+    for (int64_t row = task * per; row < end; row++) {
+        int n, d, h;
+
+        un_row_of(y, row, &n, &d, &h);
+        for (int w = 0; w < y->w; w++)
+            pixel(a, n, window_at(a, &a->x, d, h, w), un_at(y, n, d, h, w));
+    }
+}
+
+static void maxpool_run(const void *args, int phase, int64_t task, void *worker, void *shared)
+{
+    (void)phase, (void)worker, (void)shared;
+    pool_rows(args, task, max_pixel);
+}
+
+static void avgpool_run(const void *args, int phase, int64_t task, void *worker, void *shared)
+{
+    (void)phase, (void)worker, (void)shared;
+    pool_rows(args, task, avg_pixel);
+}
+
+/* ---- gradient: a task owns the input rows that begin at some output rows of one output depth, and adds to
+ * them what every window that touches them sends; so tasks never write the same pixel, and the order of sums
+ * is fixed ---- */
+
+static int brick_rows(const un_pool_args *a)
+{
+    int64_t row = (int64_t)a->dx.w * a->dx.c * a->stride[0] * a->stride[1];
+
+    return (int)UN_MIN(UN_MAX(1, UN_TASK_ELEMENTS / row), a->dy.h);
+}
+
+static int64_t pool_grad_tasks(const void *args, int phase)
+{
+    const un_pool_args *a = args;
+
+    (void)phase;
+    return a->dy.n * a->dy.d * un_ceil_div(a->dy.h, brick_rows(a));
+}
+
+typedef struct brick {
+    int n, d0, d1, h0, h1;  /* input region that the task owns          */
+    int od0, od1, oh0, oh1; /* output pixels whose windows may touch it */
+} brick;
+
+/* First output index whose window reaches the input index i or lies behind it. */
+static int first_window(int i, int k, int stride)
+{
+    return i < k ? 0 : (i - k) / stride + 1;
+}
+
+static brick brick_of(const un_pool_args *a, int64_t task)
+{
+    int rows = brick_rows(a), blocks = (int)un_ceil_div(a->dy.h, rows), oh = (int)(task % blocks) * rows;
+    int od = (int)(task / blocks % a->dy.d), last = UN_MIN(oh + rows, a->dy.h);
+    brick b = {.n = (int)(task / blocks / a->dy.d), .d0 = od * a->stride[0], .h0 = oh * a->stride[1]};
+
+    b.d1 = od + 1 == a->dy.d ? a->dx.d : b.d0 + a->stride[0];
+    b.h1 = last == a->dy.h ? a->dx.h : last * a->stride[1];
+    b.od0 = first_window(b.d0, a->k[0], a->stride[0]);
+    b.oh0 = first_window(b.h0, a->k[1], a->stride[1]);
+    b.od1 = od + 1;
+    b.oh1 = last;
+    return b;
+}
+
+static void brick_begin(const un_pool_args *a, brick b)
+{
+    int c = a->dx.c;
+
+    for (int d = b.d0; d < b.d1; d++)
+        for (int h = b.h0; h < b.h1; h++)
+            for (int w = 0; w < a->dx.w; w++) {
+                real *dx = un_at(&a->dx, b.n, d, h, w);
+                const real *add = a->add.p ? un_at(&a->add, b.n, d, h, w) : NULL;
+
+                UN_IVDEP for (int j = 0; j < c; j++) dx[j] = add ? add[j] : 0;
+            }
+}
+
+/* which[c]: number of the tap that holds the maximum of the window. */
+static void find_max(const un_pool_args *a, int n, window t, real *best, real *which)
+{
+    const real *first = un_at(&a->x, n, t.d0, t.h0, t.w0);
+    int c = a->dx.c, tap = 0;
+
+    for (int j = 0; j < c; j++) {
+        best[j] = first[j];
+        which[j] = 0;
+    }
+    for (int d = t.d0; d < t.d1; d++)
+        for (int h = t.h0; h < t.h1; h++)
+            for (int w = t.w0; w < t.w1; w++, tap++) {
+                const real *x = un_at(&a->x, n, d, h, w);
+
+                for (int j = 0; j < c; j++) {
+                    int better = (x[j] > best[j]) | (x[j] != x[j]);
+
+                    best[j] = better ? x[j] : best[j];
+                    which[j] = better ? (real)tap : which[j];
+                }
+            }
+}
+
+static void max_scatter(const un_pool_args *a, brick b, window t, const real *dy, const real *which)
+{
+    int c = a->dx.c, tap = 0;
+
+    for (int d = t.d0; d < t.d1; d++)
+        for (int h = t.h0; h < t.h1; h++)
+            for (int w = t.w0; w < t.w1; w++, tap++) {
+                real *dx = un_at(&a->dx, b.n, d, h, w);
+
+                if (d < b.d0 || d >= b.d1 || h < b.h0 || h >= b.h1)
+                    continue;
+                UN_IVDEP for (int j = 0; j < c; j++) dx[j] += which[j] == (real)tap ? dy[j] : 0;
+            }
+}
+
+static void avg_scatter(const un_pool_args *a, brick b, window t, const real *dy)
+{
+    real share = 1 / (real)((t.d1 - t.d0) * (t.h1 - t.h0) * (t.w1 - t.w0));
+    int c = a->dx.c;
+
+    for (int d = UN_MAX(t.d0, b.d0); d < UN_MIN(t.d1, b.d1); d++)
+        for (int h = UN_MAX(t.h0, b.h0); h < UN_MIN(t.h1, b.h1); h++)
+            for (int w = t.w0; w < t.w1; w++) {
+                real *dx = un_at(&a->dx, b.n, d, h, w);
+
+                UN_IVDEP for (int j = 0; j < c; j++) dx[j] += share * dy[j];
+            }
+}
+
+static void pool_grad(const un_pool_args *a, int64_t task, int is_max, real *scratch)
+{
+    brick b = brick_of(a, task);
+
+    brick_begin(a, b);
+    for (int d = b.od0; d < b.od1; d++)
+        for (int h = b.oh0; h < b.oh1; h++)
+            for (int w = 0; w < a->dy.w; w++) {
+                window t = window_at(a, &a->dx, d, h, w);
+                const real *dy = un_at(&a->dy, b.n, d, h, w);
+
+                if (is_max) {
+                    find_max(a, b.n, t, scratch, scratch + a->dx.c);
+                    max_scatter(a, b, t, dy, scratch + a->dx.c);
+                } else {
+                    avg_scatter(a, b, t, dy);
+                }
+            }
+}
+
+static void maxpool_grad_run(const void *args, int phase, int64_t task, void *worker, void *shared)
+{
+    (void)phase, (void)shared;
+    pool_grad(args, task, 1, worker);
+}
+
+static void avgpool_grad_run(const void *args, int phase, int64_t task, void *worker, void *shared)
+{
+    (void)phase, (void)worker, (void)shared;
+    pool_grad(args, task, 0, NULL);
+}
+
+static size_t maxpool_grad_worker(const void *args)
+{
+    return 2 * (size_t)((const un_pool_args *)args)->dx.c * sizeof(real);
+}
+
+UN_DEFINE(maxpool, MAXPOOL, .phases = 1, .tasks = pool_tasks, .run = maxpool_run)
+UN_DEFINE(maxpool_grad, MAXPOOL_GRAD, .phases = 1, .tasks = pool_grad_tasks, .run = maxpool_grad_run,
+    .worker_bytes = maxpool_grad_worker)
+UN_DEFINE(avgpool, AVGPOOL, .phases = 1, .tasks = pool_tasks, .run = avgpool_run)
+UN_DEFINE(avgpool_grad, AVGPOOL_GRAD, .phases = 1, .tasks = pool_grad_tasks, .run = avgpool_grad_run)
