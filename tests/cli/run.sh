@@ -19,7 +19,6 @@ while IFS= read -r line; do
     holds=${rest#* | }
     case $rest in '| '*) words='' holds=${rest#| } ;; esac
     n=$((n + 1))
-    # shellcheck disable=SC2086 # words are split on purpose
     output=$("$unet" ${words//TMP/$tmp} 2>&1 </dev/null)
     got=$?
     reason=
