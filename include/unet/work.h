@@ -83,12 +83,13 @@ typedef struct unet_eval_options {
     const char *model, *data;
     const char *split;         /* "val" (default), "test", "train", "select" or "all" */
     const char *out_dir;       /* scores.csv, scores.json, report.html; NULL: none is written */
-    const unet_config *config; /* sections data, predict and eval over those of the model; NULL: the model's */
-    int floor;                 /* 1: Otsu's threshold or the commonest class beside it */
+    const char *const *set;    /* "key=value" over the model's own configuration */
+    size_t set_count;
+    int no_floor;              /* 1: without the trivial predictor (Otsu's threshold) beside it */
     unet_progress_fn progress;
     void *progress_ctx;
 } unet_eval_options;
-#define UNET_EVAL_OPTIONS_INIT {sizeof(unet_eval_options), NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL}
+#define UNET_EVAL_OPTIONS_INIT {sizeof(unet_eval_options), NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL}
 
 typedef struct unet_eval_result {
     int pictures;
@@ -109,7 +110,8 @@ typedef struct unet_predict_options {
     const char *const *inputs; /* files and folders */
     size_t input_count;
     const char *out_dir;
-    const unet_config *config; /* section predict over that of the model; NULL: the model's */
+    const char *const *set;    /* "key=value" over the model's own configuration */
+    size_t set_count;
     int overlay;               /* 1: OUT/stem_overlay.png too */
     int probabilities;         /* 1: OUT/stem_prob.tif or .nii.gz too */
     int measure;               /* 1: OUT/measures.csv: areas or volumes, counts and sizes of objects */
@@ -117,7 +119,7 @@ typedef struct unet_predict_options {
     unet_progress_fn progress;
     void *progress_ctx;
 } unet_predict_options;
-#define UNET_PREDICT_OPTIONS_INIT {sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, NULL, NULL}
+#define UNET_PREDICT_OPTIONS_INIT {sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}
 
 /* Goes on after a bad file; then UNET_E_PARTIAL comes back and text lists them. done, failed: files. */
 UNET_API UNET_NODISCARD unet_status unet_predict(

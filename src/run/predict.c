@@ -269,6 +269,14 @@ static int32_t class_of(const class_sink *s, const float *p)
     return best;
 }
 
+void un_classes_of(const un_config *c, const float *p, int64_t n, int32_t *classes)
+{
+    const class_sink s = {classes, 1, 1, un_model_channels(&c->model), (int)c->model.head, &c->predict.threshold};
+
+    for (int64_t i = 0; i < n; i++, p += s.channels)
+        classes[i] = class_of(&s, p);
+}
+
 static unet_status take_classes(void *ctx, int z0, int z1, int y0, int y1, const float *p, unet_error *err)
 {
     const class_sink *s = ctx;

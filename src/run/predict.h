@@ -57,4 +57,7 @@ UN_NODISCARD unet_status un_predictor_run(un_predictor *p, const float *image, i
 UN_NODISCARD unet_status un_predictor_classes(
     un_predictor *p, const float *image, int d, int h, int w, int32_t *classes, unet_error *err);
 
+/* The class rule alone: probabilities [n][channels] to classes [n]. */
+void un_classes_of(const un_config *c, const float *p, int64_t n, int32_t *classes);
+
 #endif
