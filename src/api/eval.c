@@ -19,8 +19,8 @@ typedef struct eval_job {
     un_data_source *source;
     un_predictor *predictor;
     un_evaluation *e;
-    un_confusion *floor;      /* Otsu's threshold, pooled; NULL: none */
-    un_mean floor_dice;       /* per picture */
+    un_confusion *floor; /* Otsu's threshold, pooled; NULL: none */
+    un_mean floor_dice;  /* per picture */
     un_named_scores *named;
     const char *class_name[UN_METRIC_CLASSES_MAX];
     char class_room[UN_METRIC_CLASSES_MAX][32];
@@ -115,8 +115,13 @@ static unet_status open_all(eval_job *j, unet_error *err)
 
 static void score_set(eval_job *j, un_score_set *s)
 {
-    *s = (un_score_set){.classes = j->e->classes, .class_name = j->class_name, .image = j->named,
-        .images = (size_t)j->e->count, .pooled = j->e->scores, .means = j->e->means, .confusion = j->e->pooled};
+    *s = (un_score_set){.classes = j->e->classes,
+        .class_name = j->class_name,
+        .image = j->named,
+        .images = (size_t)j->e->count,
+        .pooled = j->e->scores,
+        .means = j->e->means,
+        .confusion = j->e->pooled};
     for (int k = 0; k < j->e->classes; k++)
         j->class_name[k] = un_api_class_name(&j->m->config, k, j->class_room[k]);
     for (int i = 0; i < j->e->count; i++)
@@ -129,10 +134,14 @@ static unet_status fill_result(const eval_job *j, unet_eval_result *r, unet_erro
     un_scores *floor = NULL;
     unet_status st;
 
-    *r = (unet_eval_result){.pictures = e->count, .dice_mean = un_mean_value(e->means->foreground.v[UN_RATIO_DICE]),
-        .iou_pooled = e->scores->foreground.v[UN_RATIO_IOU], .dice_pooled = e->scores->foreground.v[UN_RATIO_DICE],
-        .iou_mean = un_mean_value(e->means->foreground.v[UN_RATIO_IOU]), .accuracy = e->scores->accuracy,
-        .floor_dice_mean = NAN, .floor_iou_pooled = NAN};
+    *r = (unet_eval_result){.pictures = e->count,
+        .dice_mean = un_mean_value(e->means->foreground.v[UN_RATIO_DICE]),
+        .iou_pooled = e->scores->foreground.v[UN_RATIO_IOU],
+        .dice_pooled = e->scores->foreground.v[UN_RATIO_DICE],
+        .iou_mean = un_mean_value(e->means->foreground.v[UN_RATIO_IOU]),
+        .accuracy = e->scores->accuracy,
+        .floor_dice_mean = NAN,
+        .floor_iou_pooled = NAN};
     if (!j->floor)
         return UNET_OK;
     st = un_scores_create(&floor, e->mem, j->floor, e->background, err);
@@ -163,7 +172,8 @@ static unet_status write_files(const eval_job *j, const un_score_set *s, unet_er
     return st;
 }
 
-static unet_status say(const eval_job *j, const un_score_set *s, const unet_eval_result *r, char **text, unet_error *err)
+static unet_status say(
+    const eval_job *j, const un_score_set *s, const unet_eval_result *r, char **text, unet_error *err)
 {
     un_table *table;
     un_text t;

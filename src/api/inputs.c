@@ -38,7 +38,8 @@ static unet_status add(un_inputs *in, const char *path, const char *relative, un
 
 static unet_status walk(un_inputs *in, const char *root, const char *below, int depth, unet_error *err);
 
-static unet_status visit(un_inputs *in, const char *root, const char *below, const char *name, int depth, unet_error *err)
+static unet_status visit(
+    un_inputs *in, const char *root, const char *below, const char *name, int depth, unet_error *err)
 {
     char *relative = un_asprintf(in->mem, "%s%s%s", below, *below ? "/" : "", name);
     char *path = relative ? un_asprintf(in->mem, "%s/%s", root, relative) : NULL;
@@ -64,7 +65,8 @@ static unet_status walk(un_inputs *in, const char *root, const char *below, int 
     if (!folder)
         return un_fail_nomem(err, 1);
     if (depth > DEPTH_MAX)
-        st = un_fail_file(err, UNET_E_LIMIT, folder, "folders are nested deeper than %d; a link that leads back?", DEPTH_MAX);
+        st = un_fail_file(
+            err, UNET_E_LIMIT, folder, "folders are nested deeper than %d; a link that leads back?", DEPTH_MAX);
     else
         st = un_dir_list(&names, &count, in->mem, folder, err);
     for (size_t i = 0; i < count && !st; i++)

@@ -16,8 +16,8 @@ typedef struct un_inputs {
     size_t count, cap;
 } un_inputs;
 
-/* Folders are walked, names sorted bytewise; in them only names with a picture's suffix count. A folder without any, or a
- * path that is not there: an error. Two files that would write one output: an error that names both. */
+/* Folders are walked, names sorted bytewise; in them only names with a picture's suffix count. A folder without any, or
+ * a path that is not there: an error. Two files that would write one output: an error that names both. */
 UN_NODISCARD unet_status un_inputs_collect(
     un_inputs *out, un_mem *mem, const char *const *paths, size_t count, unet_error *err);
 void un_inputs_free(un_inputs *in);

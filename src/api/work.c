@@ -40,8 +40,12 @@ unet_status un_api_set(un_config *cfg, un_mem *mem, const char *const *set, size
 
 un_predict_options un_api_predict_options(unet_context *c, const un_config *cfg)
 {
-    un_predict_options o = {.session = un_api_session_options(c), .mode = (int)cfg->predict.mode,
-        .tta = (int)cfg->predict.tta, .overlap = cfg->predict.overlap, .cancel = un_api_cancelled, .ctx = c};
+    un_predict_options o = {.session = un_api_session_options(c),
+        .mode = (int)cfg->predict.mode,
+        .tta = (int)cfg->predict.tta,
+        .overlap = cfg->predict.overlap,
+        .cancel = un_api_cancelled,
+        .ctx = c};
 
     for (int i = 0; i < 3 && !un_is_auto(cfg->predict.tile[0]); i++)
         o.tile[i] = cfg->predict.tile[i];
@@ -90,8 +94,16 @@ void un_api_progress(unet_progress_fn fn, void *ctx, const char *phase, const ch
     un_api_clock clock)
 {
     double s = un_api_clock_seconds(clock);
-    unet_progress p = {.phase = phase, .item = item, .done = done, .total = total, .epoch = NAN, .loss = NAN, .dice = NAN,
-        .iou = NAN, .learning_rate = NAN, .waiting = NAN};
+    unet_progress p = {.phase = phase,
+        .item = item,
+        .done = done,
+        .total = total,
+        .epoch = NAN,
+        .loss = NAN,
+        .dice = NAN,
+        .iou = NAN,
+        .learning_rate = NAN,
+        .waiting = NAN};
 
     if (!fn)
         return;

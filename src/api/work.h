@@ -18,8 +18,7 @@ UN_NODISCARD unet_status un_api_data_open(
 void un_api_data_close(un_api_data *d);
 
 /* "key=value" words over a configuration. */
-UN_NODISCARD unet_status un_api_set(
-    un_config *cfg, un_mem *mem, const char *const *set, size_t count, unet_error *err);
+UN_NODISCARD unet_status un_api_set(un_config *cfg, un_mem *mem, const char *const *set, size_t count, unet_error *err);
 
 /* Options of a prediction by the configuration. */
 un_predict_options un_api_predict_options(unet_context *c, const un_config *cfg);

@@ -19,12 +19,12 @@ typedef struct un_blocks {
 typedef struct un_program_spec {
     const un_plan *plan; /* must outlive the program */
     un_blocks blocks;
-    un_pool *pool;       /* NULL: the caller's thread */
+    un_pool *pool; /* NULL: the caller's thread */
     un_cpu_level level;
-    int exact;           /* 1: no Winograd forms */
-    int keep_packed;     /* 1: packed weights are kept until refresh: inference. 0: packed at each run: training */
+    int exact;       /* 1: no Winograd forms */
+    int keep_packed; /* 1: packed weights are kept until refresh: inference. 0: packed at each run: training */
     int profile;
-    uint64_t seed;       /* dropout */
+    uint64_t seed; /* dropout */
 } un_program_spec;
 
 /* What changes from run to run. */

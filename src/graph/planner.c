@@ -281,8 +281,7 @@ static unet_status pack(placer *b, unet_error *err)
     }
     st = un_plan_pack(item, g->n_values, b->p->mem, &b->p->act_bytes, err);
     for (int v = 0; v < g->n_values && !st; v++)
-        b->p->place[v].offset =
-            item[b->p->place[v].root].offset + b->at[v] * un_type_bytes(b->p, g->value[v].type);
+        b->p->place[v].offset = item[b->p->place[v].root].offset + b->at[v] * un_type_bytes(b->p, g->value[v].type);
     un_free(item);
     return st;
 }
@@ -330,8 +329,8 @@ static unet_status place_all(un_plan *p, const un_plan_options *opt, unet_error 
     return st;
 }
 
-unet_status un_plan_create(un_plan **out, un_mem *mem, const un_graph *g, const un_shape *inputs,
-    const un_plan_options *opt, unet_error *err)
+unet_status un_plan_create(
+    un_plan **out, un_mem *mem, const un_graph *g, const un_shape *inputs, const un_plan_options *opt, unet_error *err)
 {
     static const un_plan_options defaults;
     un_plan *p = un_alloc_zero(mem, sizeof *p);

@@ -13,8 +13,8 @@ typedef struct un_plan_options {
 
 /* inputs: one shape for each graph input and constant in the order of g->input. Finds views (slices, crops, halves of a
  * concatenation), values that may be overwritten in place, and packs the rest. */
-UN_NODISCARD unet_status un_plan_create(un_plan **out, un_mem *mem, const un_graph *g, const un_shape *inputs,
-    const un_plan_options *opt, unet_error *err);
+UN_NODISCARD unet_status un_plan_create(
+    un_plan **out, un_mem *mem, const un_graph *g, const un_shape *inputs, const un_plan_options *opt, unet_error *err);
 void un_plan_destroy(un_plan *p); /* NULL is fine */
 
 /* The first node that runs when a value must exist and the last one that reads it; inputs: -1; outputs: n_nodes. */

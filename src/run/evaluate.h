@@ -8,7 +8,7 @@
 
 /* What happened with one picture. */
 typedef struct un_eval_item {
-    int index;         /* of the source */
+    int index; /* of the source */
     un_scores *scores;
     double seconds;
 } un_eval_item;
@@ -28,8 +28,8 @@ typedef struct un_eval_options {
     int background; /* class left out of the foreground means; -1: none */
     /* Called after each picture with its classes (bit masks for multilabel heads), before they are freed. NULL: never.
      */
-    unet_status (*seen)(void *ctx, int index, const un_picture *p, const int32_t *classes, const un_scores *s,
-        unet_error *err);
+    unet_status (*seen)(
+        void *ctx, int index, const un_picture *p, const int32_t *classes, const un_scores *s, unet_error *err);
     void *ctx;
 } un_eval_options;
 

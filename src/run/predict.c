@@ -22,8 +22,8 @@ typedef struct job {
     un_tiling t;
     un_axis axis[3];
     float *in, *out, *acc, *row; /* window, its probabilities, the slab [size][rest][c], one finished row of the slab */
-    int64_t rest; /* pixels of the picture behind one step on the slab axis */
-    int emitted;  /* slab positions given to the sink */
+    int64_t rest;                /* pixels of the picture behind one step on the slab axis */
+    int emitted;                 /* slab positions given to the sink */
     un_predict_sink sink;
     void *ctx;
 } job;
@@ -200,9 +200,8 @@ static unet_status prepare(job *j, unet_error *err)
         st = use_session(j->p, j->t.in, err);
     un_model_grid(&j->p->model->config.model, grid);
     for (int i = 0; i < 3 && !st; i++)
-        st = un_axis_create(&j->axis[i], j->p->mem, j->extent[i], j->t.window[i], j->t.halo[i],
-            j->t.window[i] >= j->t.padded[i] ? j->t.window[i] : un_tiling_step(&j->t, &j->p->opt, grid, i), j->t.blend,
-            err);
+        st = un_axis_create(
+            &j->axis[i], j->p->mem, &j->t, i, j->extent[i], un_tiling_step(&j->t, &j->p->opt, grid, i), err);
     if (st)
         return st;
     j->rest = (int64_t)j->extent[2] * (j->slab == 0 ? j->extent[1] : 1);
@@ -218,11 +217,16 @@ static unet_status prepare(job *j, unet_error *err)
     return j->in && j->out && j->acc && j->row ? UNET_OK : un_fail_nomem(err, (in + out + acc + row) * sizeof(float));
 }
 
-unet_status un_predictor_run(un_predictor *p, const float *image, int d, int h, int w, un_predict_sink sink, void *ctx,
-    unet_error *err)
+unet_status un_predictor_run(
+    un_predictor *p, const float *image, int d, int h, int w, un_predict_sink sink, void *ctx, unet_error *err)
 {
-    job j = {.p = p, .image = image, .extent = {d, h, w}, .slab = p->model->config.model.dims == 2 ? 1 : 0,
-        .channels = un_model_channels(&p->model->config.model), .sink = sink, .ctx = ctx};
+    job j = {.p = p,
+        .image = image,
+        .extent = {d, h, w},
+        .slab = p->model->config.model.dims == 2 ? 1 : 0,
+        .channels = un_model_channels(&p->model->config.model),
+        .sink = sink,
+        .ctx = ctx};
     unet_status st;
 
     if (d < 1 || h < 1 || w < 1 || (p->model->config.model.dims == 2 && d != 1))

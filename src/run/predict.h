@@ -14,11 +14,11 @@
 
 typedef struct un_predict_options {
     un_session_options session;
-    size_t max_bytes;  /* working memory of a prediction; 0: 1 GiB */
-    int tile[3];       /* largest window d, h, w; 0: chosen */
-    int mode;          /* un_cfg_predict_mode */
-    int tta;           /* un_cfg_tta */
-    double overlap;    /* blend; 0: one half */
+    size_t max_bytes; /* working memory of a prediction; 0: 1 GiB */
+    int tile[3];      /* largest window d, h, w; 0: chosen */
+    int mode;         /* un_cfg_predict_mode */
+    int tta;          /* un_cfg_tta */
+    double overlap;   /* blend; 0: one half */
     /* Called between windows; non-zero stops with UNET_E_CANCELLED. NULL: never. */
     int (*cancel)(void *ctx);
     void *ctx;
@@ -29,9 +29,9 @@ typedef struct un_tiling {
     int padded[3], window[3], halo[3]; /* d, h, w */
     int count[3];                      /* windows on each axis */
     int blend;
-    un_shape in, out;                  /* of the session */
-    int lead[3];                       /* pixels before the picture that valid padding eats */
-    double overhead;                   /* computed pixels / pixels of the picture */
+    un_shape in, out; /* of the session */
+    int lead[3];      /* pixels before the picture that valid padding eats */
+    double overhead;  /* computed pixels / pixels of the picture */
     size_t bytes;
 } un_tiling;
 
@@ -49,8 +49,8 @@ void un_predictor_refresh(un_predictor *p); /* the model's weights changed */
 UN_NODISCARD unet_status un_predictor_tiling(un_predictor *p, int d, int h, int w, un_tiling *out, unet_error *err);
 
 /* image: [d][h][w][c] with the network's channels. */
-UN_NODISCARD unet_status un_predictor_run(un_predictor *p, const float *image, int d, int h, int w,
-    un_predict_sink sink, void *ctx, unet_error *err);
+UN_NODISCARD unet_status un_predictor_run(
+    un_predictor *p, const float *image, int d, int h, int w, un_predict_sink sink, void *ctx, unet_error *err);
 
 /* The same with classes as result, [d][h][w]: argmax (softmax), 0/1 by the threshold (sigmoid), or a bit for each of up
  * to 31 channels above its threshold (multilabel). */

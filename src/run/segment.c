@@ -73,9 +73,9 @@ static unet_status by_probabilities(un_segmentation *s, un_mem *mem, un_predicto
     int c = un_model_channels(&m->config.model);
     int64_t seen = (int64_t)pic->d * pic->h * pic->w, stored = (int64_t)grid->file[0] * grid->file[1] * grid->file[2];
     keeper k = {un_alloc_array(mem, (size_t)seen * (size_t)c, sizeof(float)), pic->h, pic->w, c};
-    unet_status st = k.p ? un_image_create(&s->probabilities, mem, UN_DTYPE_F32, grid->file[0], grid->file[1],
-                               grid->file[2], c, err)
-                         : un_fail_nomem(err, (size_t)seen * (size_t)c * sizeof(float));
+    unet_status st =
+        k.p ? un_image_create(&s->probabilities, mem, UN_DTYPE_F32, grid->file[0], grid->file[1], grid->file[2], c, err)
+            : un_fail_nomem(err, (size_t)seen * (size_t)c * sizeof(float));
 
     if (!st)
         st = un_predictor_run(p, pic->image, pic->d, pic->h, pic->w, keep, &k, err);
@@ -110,7 +110,8 @@ static void copy_place(un_image *to, const un_image *from)
     to->has_affine = from->has_affine;
 }
 
-static unet_status make_mask(un_segmentation *s, un_mem *mem, const un_config *cfg, const un_image *like, unet_error *err)
+static unet_status make_mask(
+    un_segmentation *s, un_mem *mem, const un_config *cfg, const un_image *like, unet_error *err)
 {
     int c = cfg->model.head == UN_CFG_HEAD_MULTILABEL ? cfg->model.classes : 1, most = 0;
     int64_t n = (int64_t)like->d * like->h * like->w;
@@ -118,7 +119,8 @@ static unet_status make_mask(un_segmentation *s, un_mem *mem, const un_config *c
 
     for (int k = 0; k < cfg->model.classes; k++)
         most = UN_MAX(most, un_class_value(cfg, k));
-    st = un_image_create(&s->mask, mem, c == 1 && most > 255 ? UN_DTYPE_U16 : UN_DTYPE_U8, like->d, like->h, like->w, c, err);
+    st = un_image_create(
+        &s->mask, mem, c == 1 && most > 255 ? UN_DTYPE_U16 : UN_DTYPE_U8, like->d, like->h, like->w, c, err);
     if (st)
         return st;
     copy_place(&s->mask, like);
@@ -153,8 +155,8 @@ unet_status un_segment(un_segmentation *out, un_mem *mem, un_predictor *p, const
 
     memset(out, 0, sizeof *out);
     if (!st && pic.c != m->config.model.in_channels)
-        st = un_fail(err, UNET_E_DATA, "the picture has %d channels; the model takes %d", pic.c,
-            m->config.model.in_channels);
+        st = un_fail(
+            err, UNET_E_DATA, "the picture has %d channels; the model takes %d", pic.c, m->config.model.in_channels);
     if (!st) {
         out->classes = un_alloc_array(mem, n, sizeof *out->classes);
         if (!out->classes)

@@ -6,7 +6,7 @@
 #include "run/predict.h"
 
 typedef struct un_segmentation {
-    un_image mask;          /* U8 or U16 values of the classes, c = 1, with palette; multilabel: U8 0/255, a channel each */
+    un_image mask; /* U8 or U16 values of the classes, c = 1, with palette; multilabel: U8 0/255, a channel each */
     un_image probabilities; /* F32 [d][h][w][channels]; empty unless asked for */
     int32_t *classes;       /* [d][h][w] class indices (multilabel: bit masks) */
 } un_segmentation;

@@ -15,12 +15,17 @@ static void spec_of(un_program_spec *spec, const un_plan *plan, const un_model *
     static const un_session_options defaults;
 
     opt = opt ? opt : &defaults;
-    *spec = (un_program_spec){.plan = plan, .blocks = {.param = model->weights}, .pool = opt->pool, .level = opt->level,
-        .exact = opt->exact, .keep_packed = 1, .profile = opt->profile};
+    *spec = (un_program_spec){.plan = plan,
+        .blocks = {.param = model->weights},
+        .pool = opt->pool,
+        .level = opt->level,
+        .exact = opt->exact,
+        .keep_packed = 1,
+        .profile = opt->profile};
 }
 
-unet_status un_session_bytes(size_t *bytes, un_mem *mem, const un_model *model, un_shape input,
-    const un_session_options *opt, unet_error *err)
+unet_status un_session_bytes(
+    size_t *bytes, un_mem *mem, const un_model *model, un_shape input, const un_session_options *opt, unet_error *err)
 {
     un_program_spec spec;
     un_needs needs = {0};

@@ -7,17 +7,17 @@
 #include "model/file.h"
 
 typedef struct un_session_options {
-    un_pool *pool;      /* NULL: the caller's thread */
+    un_pool *pool; /* NULL: the caller's thread */
     un_cpu_level level;
-    int exact;          /* 1: no Winograd forms */
+    int exact; /* 1: no Winograd forms */
     int profile;
 } un_session_options;
 
 typedef struct un_session un_session;
 
 /* The bytes a session for this input will hold beside the model. */
-UN_NODISCARD unet_status un_session_bytes(size_t *bytes, un_mem *mem, const un_model *model, un_shape input,
-    const un_session_options *opt, unet_error *err);
+UN_NODISCARD unet_status un_session_bytes(
+    size_t *bytes, un_mem *mem, const un_model *model, un_shape input, const un_session_options *opt, unet_error *err);
 
 /* The model must outlive the session and keep its weights, or un_session_refresh be called after they changed. */
 UN_NODISCARD unet_status un_session_create(un_session **out, un_mem *mem, const un_model *model, un_shape input,

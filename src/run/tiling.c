@@ -40,13 +40,12 @@ static void gauss(float *w, int size)
     }
 }
 
-static void place_windows(un_axis *a, int halo, int blend, int step)
+/* last: start of the last window. With a halo all starts but a blended one's must lie on the grid: step and last do. */
+static void place_windows(un_axis *a, int halo, int blend, int step, int last)
 {
     for (int k = 0; k < a->count; k++) {
-        int last = UN_MAX(a->extent - a->size, 0);
-
-        a->start[k] = !blend || a->count == 1 ? (int)UN_MIN((int64_t)k * step, last)
-                                              : (int)((int64_t)last * k / (a->count - 1));
+        a->start[k] =
+            !blend || a->count == 1 ? (int)UN_MIN((int64_t)k * step, last) : (int)((int64_t)last * k / (a->count - 1));
         a->low[k] = 0;
         a->high[k] = a->size;
     }
@@ -56,10 +55,11 @@ static void place_windows(un_axis *a, int halo, int blend, int step)
     }
 }
 
-unet_status un_axis_create(
-    un_axis *a, un_mem *mem, int extent, int size, int halo, int step, int blend, unet_error *err)
+unet_status un_axis_create(un_axis *a, un_mem *mem, const un_tiling *t, int axis, int extent, int step, unet_error *err)
 {
-    int n = (int)UN_MAX(un_ceil_div(UN_MAX(extent - size, 0), step) + 1, 1);
+    int n = t->count[axis], size = t->window[axis], blend = t->blend;
+    /* valid padding: windows may reach beyond the picture, so that they all start on the grid */
+    int last = t->lead[axis] && !blend ? (n - 1) * step : UN_MAX(t->padded[axis] - size, 0);
 
     *a = (un_axis){.extent = extent, .size = size, .count = n};
     a->start = un_alloc_array(mem, (size_t)n, sizeof *a->start);
@@ -71,7 +71,7 @@ unet_status un_axis_create(
         un_axis_destroy(a);
         return un_fail_nomem(err, (size_t)(n * 3 + size + extent) * 4);
     }
-    place_windows(a, halo, blend, step);
+    place_windows(a, t->halo[axis], blend, step, last);
     if (blend)
         gauss(a->weight, size);
     else
@@ -113,26 +113,39 @@ static un_shape infer(const chooser *c, un_shape in)
     return c->shapes[g->output[0]];
 }
 
-/* Valid padding: the least input extents whose outputs are at least `want`; 0: none found. */
+/* Outputs along an axis of n pixels; the other axes get n too, which is as good as any for them. */
+static int output_along(const chooser *c, un_shape in, int axis, int n)
+{
+    un_shape out;
+
+    for (int k = c->model->config.model.dims == 2 ? 1 : 0; k < 3; k++)
+        *axis_of(&in, k) = n;
+    out = infer(c, in);
+    return *axis_of(&out, axis);
+}
+
+/* Valid padding: input extents whose outputs are at least `want`, of those that lose fewest pixels: others are cut at a
+ * pooling, which would shift the result. 0: none found. */
 static int grow_valid(const chooser *c, const int want[3], un_shape *in)
 {
     int most = 4096;
 
     for (int axis = c->model->config.model.dims == 2 ? 1 : 0; axis < 3; axis++) {
-        int n = want[axis];
+        int n = want[axis], best = 0, least = INT32_MAX;
 
-        for (int tries = 0;; tries++, n++) {
-            un_shape out, probe = *in;
+        for (int tries = 0; tries < most; tries++, n++) {
+            int got = output_along(c, *in, axis, n);
 
-            if (tries > most)
-                return 0;
-            for (int k = c->model->config.model.dims == 2 ? 1 : 0; k < 3; k++)
-                *axis_of(&probe, k) = n;
-            out = infer(c, probe);
-            if (*axis_of(&out, axis) >= want[axis])
+            if (got >= want[axis] && n - got < least) {
+                least = n - got;
+                best = n;
+            }
+            if (best && n >= best + c->grid[axis])
                 break;
         }
-        *axis_of(in, axis) = n;
+        if (!best)
+            return 0;
+        *axis_of(in, axis) = best;
     }
     return 1;
 }

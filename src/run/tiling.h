@@ -6,17 +6,17 @@
 
 /* The windows on one axis. Window k covers outputs start[k] .. start[k] + size of the picture's axis. */
 typedef struct un_axis {
-    int extent;    /* pixels of the picture */
-    int size;      /* outputs of a window   */
+    int extent; /* pixels of the picture */
+    int size;   /* outputs of a window   */
     int count;
-    int *start;    /* [count] */
+    int *start;      /* [count] */
     int *low, *high; /* [count] local positions that count: 0 and size, less the halo inside the picture */
-    float *weight; /* [size] along the window */
-    float *norm;   /* [extent] 1 / sum of the weights of all windows; all 1 without blending */
+    float *weight;   /* [size] along the window */
+    float *norm;     /* [extent] 1 / sum of the weights of all windows; all 1 without blending */
 } un_axis;
 
 UN_NODISCARD unet_status un_axis_create(
-    un_axis *a, un_mem *mem, int extent, int size, int halo, int step, int blend, unet_error *err);
+    un_axis *a, un_mem *mem, const un_tiling *t, int axis, int extent, int step, unet_error *err);
 void un_axis_destroy(un_axis *a);
 
 /* Chooses windows for a picture: fills *t. patch: the trained size. */

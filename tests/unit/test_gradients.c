@@ -58,6 +58,8 @@ static void add_losses(net *t, int form)
 
     t->loss[0] = un_graph_op(t->g, UN_OP_LOSS_CE, "ce", in, 2, &ce);
     t->loss[1] = un_graph_op(t->g, UN_OP_LOSS_DICE, "dice", in, 2, &dice);
+    un_graph_output(t->g, t->loss[0]);
+    un_graph_output(t->g, t->loss[1]);
 }
 
 static void make(net *t, un_shape in, int form)

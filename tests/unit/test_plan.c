@@ -67,7 +67,8 @@ static void check_overlaps(const un_plan *p)
         end[r] = p->place[r].offset + un_shape_count(s) * un_type_bytes(p, g->value[r].type);
         CHECK(p->place[r].root == r && inside >= 0);
         CHECK((a.n - 1) * p->place[v].sn + (a.d - 1) * p->place[v].sd + (a.h - 1) * p->place[v].sh +
-                  (a.w - 1) * p->place[v].sw + a.c + inside <= un_shape_count(s));
+                  (a.w - 1) * p->place[v].sw + a.c + inside <=
+              un_shape_count(s));
     }
     for (int v = 0; v < n; v++)
         for (int u = 0; u < v; u++)

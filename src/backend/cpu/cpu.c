@@ -20,8 +20,16 @@ un_view un_lower_view(const un_lowering *l, int value)
     un_shape s = l->plan->shape[value];
     char *base = l->measuring ? fake() : l->p->act;
 
-    return (un_view){.p = base + pl->offset, .n = s.n, .d = s.d, .h = s.h, .w = s.w, .c = s.c, .sn = (ptrdiff_t)pl->sn,
-        .sd = (ptrdiff_t)pl->sd, .sh = (ptrdiff_t)pl->sh, .sw = (ptrdiff_t)pl->sw};
+    return (un_view){.p = base + pl->offset,
+        .n = s.n,
+        .d = s.d,
+        .h = s.h,
+        .w = s.w,
+        .c = s.c,
+        .sn = (ptrdiff_t)pl->sn,
+        .sd = (ptrdiff_t)pl->sd,
+        .sh = (ptrdiff_t)pl->sh,
+        .sw = (ptrdiff_t)pl->sw};
 }
 
 void *un_lower_param(const un_lowering *l, int value)
@@ -154,8 +162,8 @@ static unet_status cpu_needs(un_needs *out, const un_program_spec *s, unet_error
     un_lowering l;
     unet_status st = measure(&l, &p, err);
 
-    *out = (un_needs){s->plan->act_bytes, l.packed_bytes,
-        l.worker_bytes * (size_t)un_pool_threads(s->pool) + l.shared_bytes};
+    *out = (un_needs){
+        s->plan->act_bytes, l.packed_bytes, l.worker_bytes * (size_t)un_pool_threads(s->pool) + l.shared_bytes};
     return st;
 }
 
@@ -273,8 +281,7 @@ static void run_task(void *arg, int64_t task, int worker)
 {
     const phase_call *c = arg;
 
-    c->s->kernel->run(
-        &c->s->args, c->phase, task, c->p->scratch + (size_t)worker * c->p->worker_bytes, c->p->shared);
+    c->s->kernel->run(&c->s->args, c->phase, task, c->p->scratch + (size_t)worker * c->p->worker_bytes, c->p->shared);
 }
 
 static void pack_task(void *arg, int64_t task, int worker)
@@ -323,8 +330,8 @@ static unet_status cpu_run(un_program *p, un_step *step, unet_error *err)
     unet_status st = UNET_OK;
 
     if (step) {
-        p->hyper = (un_hyper){.lr = step->lr, .grad_scale = step->grad_scale, .step = step->step,
-            .ema_decay = step->ema_decay};
+        p->hyper = (un_hyper){
+            .lr = step->lr, .grad_scale = step->grad_scale, .step = step->step, .ema_decay = step->ema_decay};
         p->counter[0] = (uint32_t)step->step;
         p->counter[1] = step->first_sample;
     }

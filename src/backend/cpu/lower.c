@@ -38,10 +38,17 @@ static void add_fold(un_lowering *l, const un_node *norm, const un_node *conv, v
     f = un_lower_fold(l);
     if (!f)
         return;
-    *f = (un_cpu_fold){.gamma = un_lower_param(l, norm->in[1]), .beta = un_lower_param(l, norm->in[2]),
-        .mean = un_lower_param(l, norm->in[3]), .var = un_lower_param(l, norm->in[4]),
-        .bias = conv && conv->n_in > 2 ? un_lower_param(l, conv->in[2]) : NULL, .scale = *scale, .shift = *shift,
-        .w = w ? un_lower_param(l, conv->in[1]) : NULL, .w_folded = w ? *w : NULL, .c = c, .per = count / UN_MAX(c, 1),
+    *f = (un_cpu_fold){.gamma = un_lower_param(l, norm->in[1]),
+        .beta = un_lower_param(l, norm->in[2]),
+        .mean = un_lower_param(l, norm->in[3]),
+        .var = un_lower_param(l, norm->in[4]),
+        .bias = conv && conv->n_in > 2 ? un_lower_param(l, conv->in[2]) : NULL,
+        .scale = *scale,
+        .shift = *shift,
+        .w = w ? un_lower_param(l, conv->in[1]) : NULL,
+        .w_folded = w ? *w : NULL,
+        .c = c,
+        .per = count / UN_MAX(c, 1),
         .eps = norm->attr.norm.eps};
 }
 
@@ -137,7 +144,9 @@ static void lower_transpose_wgrad(un_lowering *l, int i)
 static void lower_affine(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
-    un_affine_args a = {.x = un_lower_view(l, n->in[0]), .y = un_lower_view(l, n->out[0]), .act = n->attr.norm.act,
+    un_affine_args a = {.x = un_lower_view(l, n->in[0]),
+        .y = un_lower_view(l, n->out[0]),
+        .act = n->attr.norm.act,
         .slope = (float)n->attr.norm.slope};
     void *scale, *shift;
 
@@ -151,8 +160,14 @@ static void lower_norm(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
     const un_norm_attr *at = &n->attr.norm;
-    un_norm_args a = {.x = un_lower_view(l, n->in[0]), .y = un_lower_view(l, n->out[0]), .momentum = at->momentum,
-        .eps = at->eps, .mode = at->mode, .groups = at->groups, .act = at->act, .slope = (float)at->slope};
+    un_norm_args a = {.x = un_lower_view(l, n->in[0]),
+        .y = un_lower_view(l, n->out[0]),
+        .momentum = at->momentum,
+        .eps = at->eps,
+        .mode = at->mode,
+        .groups = at->groups,
+        .act = at->act,
+        .slope = (float)at->slope};
 
     if (at->use_running) {
         lower_affine(l, i);
@@ -173,8 +188,12 @@ static void lower_norm_grad(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
     const un_norm_attr *at = &n->attr.norm;
-    un_norm_grad_args a = {.x = un_lower_view(l, n->in[0]), .dy = un_lower_view(l, n->in[3]),
-        .dx = un_lower_view(l, n->out[0]), .mode = at->mode, .groups = at->groups, .act = at->act,
+    un_norm_grad_args a = {.x = un_lower_view(l, n->in[0]),
+        .dy = un_lower_view(l, n->in[3]),
+        .dx = un_lower_view(l, n->out[0]),
+        .mode = at->mode,
+        .groups = at->groups,
+        .act = at->act,
         .slope = (float)at->slope};
 
     a.mean = un_lower_view(l, n->in[1]).p;
@@ -189,7 +208,9 @@ static void lower_norm_grad(un_lowering *l, int i)
 static void lower_act(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
-    un_act_args a = {.x = un_lower_view(l, n->in[0]), .y = un_lower_view(l, n->out[0]), .act = n->attr.act.act,
+    un_act_args a = {.x = un_lower_view(l, n->in[0]),
+        .y = un_lower_view(l, n->out[0]),
+        .act = n->attr.act.act,
         .slope = (float)n->attr.act.slope};
 
     if (n->op == UN_OP_ACT_GRAD)
@@ -199,8 +220,10 @@ static void lower_act(un_lowering *l, int i)
 
 static void lower_pool(un_lowering *l, int i)
 {
-    static const un_kernel_family family[] = {[UN_OP_MAX_POOL] = UN_K_MAXPOOL, [UN_OP_AVG_POOL] = UN_K_AVGPOOL,
-        [UN_OP_MAX_POOL_GRAD] = UN_K_MAXPOOL_GRAD, [UN_OP_AVG_POOL_GRAD] = UN_K_AVGPOOL_GRAD};
+    static const un_kernel_family family[] = {[UN_OP_MAX_POOL] = UN_K_MAXPOOL,
+        [UN_OP_AVG_POOL] = UN_K_AVGPOOL,
+        [UN_OP_MAX_POOL_GRAD] = UN_K_MAXPOOL_GRAD,
+        [UN_OP_AVG_POOL_GRAD] = UN_K_AVGPOOL_GRAD};
     const un_node *n = node_at(l, i);
     un_pool_args a = {0};
 
@@ -224,7 +247,8 @@ static void lower_upsample(un_lowering *l, int i)
     const un_node *n = node_at(l, i);
     int grad = n->op == UN_OP_UPSAMPLE_GRAD;
     un_upsample_args a = {.x = un_lower_view(l, grad ? n->out[0] : n->in[0]),
-        .y = un_lower_view(l, grad ? n->in[1] : n->out[0]), .linear = n->attr.upsample.linear,
+        .y = un_lower_view(l, grad ? n->in[1] : n->out[0]),
+        .linear = n->attr.upsample.linear,
         .align_corners = n->attr.upsample.align_corners};
 
     un_lower_emit(l, i, grad ? UN_K_UPSAMPLE_GRAD : UN_K_UPSAMPLE, &a, sizeof a);
@@ -316,8 +340,12 @@ static void lower_add(un_lowering *l, int i)
 static void lower_dropout(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
-    un_dropout_args a = {.x = un_lower_view(l, n->in[0]), .y = un_lower_view(l, n->out[0]), .p = n->attr.dropout.p,
-        .spatial = n->attr.dropout.spatial, .seed = l->p->spec.seed, .step = l->p->counter,
+    un_dropout_args a = {.x = un_lower_view(l, n->in[0]),
+        .y = un_lower_view(l, n->out[0]),
+        .p = n->attr.dropout.p,
+        .spatial = n->attr.dropout.spatial,
+        .seed = l->p->spec.seed,
+        .step = l->p->counter,
         .node = (uint32_t)n->attr.dropout.stream};
 
     if (l->plan->training)
@@ -329,8 +357,8 @@ static void lower_dropout(un_lowering *l, int i)
 static void lower_softmax(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
-    un_softmax_args a = {.x = un_lower_view(l, n->in[0]), .y = un_lower_view(l, n->out[0]),
-        .sigmoid = n->attr.softmax.sigmoid};
+    un_softmax_args a = {
+        .x = un_lower_view(l, n->in[0]), .y = un_lower_view(l, n->out[0]), .sigmoid = n->attr.softmax.sigmoid};
 
     un_lower_emit(l, i, UN_K_SOFTMAX, &a, sizeof a);
 }
@@ -344,9 +372,16 @@ static void lower_loss(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
     const un_loss_attr *at = &n->attr.loss;
-    un_loss_args a = {.logits = un_lower_view(l, n->in[0]), .dlogits = un_lower_view(l, n->out[1]),
-        .value = un_lower_view(l, n->out[0]).p, .weight = at->weight, .smoothing = at->smoothing, .smooth = at->smooth,
-        .form = at->form, .batch = at->batch, .background = at->background, .squared = at->squared};
+    un_loss_args a = {.logits = un_lower_view(l, n->in[0]),
+        .dlogits = un_lower_view(l, n->out[1]),
+        .value = un_lower_view(l, n->out[0]).p,
+        .weight = at->weight,
+        .smoothing = at->smoothing,
+        .smooth = at->smooth,
+        .form = at->form,
+        .batch = at->batch,
+        .background = at->background,
+        .squared = at->squared};
 
     if (l->plan->graph->value[n->in[1]].type == UN_TYPE_F32)
         a.soft = plane(l, n, 1);
@@ -359,8 +394,8 @@ static void lower_loss(un_lowering *l, int i)
 
 static void lower_clip(un_lowering *l, int i)
 {
-    un_sumsq_args a = {.x = l->measuring ? NULL : l->p->spec.blocks.grad, .count = l->plan->graph->block_count,
-        .sum = &l->p->sumsq};
+    un_sumsq_args a = {
+        .x = l->measuring ? NULL : l->p->spec.blocks.grad, .count = l->plan->graph->block_count, .sum = &l->p->sumsq};
     un_cpu_step *s;
 
     un_lower_emit(l, i, UN_K_SUMSQ, &a, sizeof a);
@@ -382,8 +417,14 @@ static void lower_optim(un_lowering *l, int i)
     const un_graph *g = l->plan->graph;
     const un_optim_attr *at = &n->attr.optim;
     const un_blocks *b = &l->p->spec.blocks;
-    un_optim_args a = {.hyper = &l->p->hyper, .lr_mult = at->lr_mult, .weight_decay = at->weight_decay,
-        .beta1 = at->beta1, .beta2 = at->beta2, .eps = at->eps, .momentum = at->momentum, .nesterov = at->nesterov,
+    un_optim_args a = {.hyper = &l->p->hyper,
+        .lr_mult = at->lr_mult,
+        .weight_decay = at->weight_decay,
+        .beta1 = at->beta1,
+        .beta2 = at->beta2,
+        .eps = at->eps,
+        .momentum = at->momentum,
+        .nesterov = at->nesterov,
         .decoupled = at->decoupled};
 
     if (n->op == UN_OP_EMA) {

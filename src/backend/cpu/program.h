@@ -27,7 +27,7 @@ typedef union un_args {
 
 typedef enum un_step_kind {
     UN_STEP_KERNEL,
-    UN_STEP_CLIP,    /* after a sumsq kernel: checks and scales */
+    UN_STEP_CLIP, /* after a sumsq kernel: checks and scales */
 } un_step_kind;
 
 /* One kernel call. */
@@ -63,28 +63,28 @@ struct un_program {
     un_hyper hyper;
     uint32_t counter[2]; /* step, first sample: what dropout reads */
     double sumsq;
-    int stale;           /* packed weights must be made anew */
-    double *node_ns;     /* [nodes] when profiling */
+    int stale;       /* packed weights must be made anew */
+    double *node_ns; /* [nodes] when profiling */
 };
 
 /* State of a lowering pass. */
 typedef struct un_lowering {
     un_program *p;
     const un_plan *plan;
-    int measuring;  /* 1: pointers are fake, steps are only counted */
+    int measuring; /* 1: pointers are fake, steps are only counted */
     int n_steps, n_folds;
     size_t packed_bytes, packed_run, worker_bytes, shared_bytes; /* packed_run: largest, when packed at each run */
     unet_error *err;
-    int no_kernel;  /* a family without a kernel was met */
+    int no_kernel; /* a family without a kernel was met */
 } un_lowering;
 
-un_view un_lower_view(const un_lowering *l, int value);           /* an activation */
-void *un_lower_param(const un_lowering *l, int value);            /* a parameter or gradient; NULL for UN_NONE */
+un_view un_lower_view(const un_lowering *l, int value); /* an activation */
+void *un_lower_param(const un_lowering *l, int value);  /* a parameter or gradient; NULL for UN_NONE */
 void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void *args, size_t size);
-void *un_lower_room(un_lowering *l, size_t bytes);                /* room in the packed block */
+void *un_lower_room(un_lowering *l, size_t bytes); /* room in the packed block */
 void un_lower_node(un_lowering *l, int node);
-un_cpu_step *un_lower_last(un_lowering *l);                       /* the step emitted last; NULL while measuring */
-un_cpu_fold *un_lower_fold(un_lowering *l);                       /* a new fold; NULL while measuring            */
+un_cpu_step *un_lower_last(un_lowering *l); /* the step emitted last; NULL while measuring */
+un_cpu_fold *un_lower_fold(un_lowering *l); /* a new fold; NULL while measuring            */
 void un_fold_apply(const un_cpu_fold *f, int real_bytes);
 
 #endif
