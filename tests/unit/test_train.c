@@ -1,6 +1,6 @@
 /* Training as a whole on two generated pictures: it learns, gives the same bits whatever the threads, the
  * interruptions and the memory, and fails cleanly. */
-#include "test.h"
+#include "two_pictures.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -8,109 +8,36 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/rng.h"
 #include "base/size.h"
 #include "run/session.h"
 #include "train/restore.h"
 #include "train/schedule.h"
-#include "train/trainer.h"
 
 static unet_error err;
 
-/* ---- two pictures: a bright disc each on a noisy ground ---- */
-
 enum { SIDE = 32 };
 
-static float picture[2][SIDE * SIDE];
-static int32_t mask[2][SIDE * SIDE];
+static two_pictures pictures = {.d = 1, .h = SIDE, .w = SIDE, .c = 1};
 
-static void make_pictures(void)
-{
-    static const double centre[2][3] = {{12, 14, 8}, {20, 17, 6}};
-
-    for (int k = 0; k < 2; k++) {
-        un_rng r;
-
-        un_rng_init(&r, 5, UN_RNG_TEST, (uint32_t)k, 0, 0);
-        for (int i = 0; i < SIDE * SIDE; i++) {
-            const double y = i / SIDE - centre[k][0], x = i % SIDE - centre[k][1];
-
-            mask[k][i] = y * y + x * x < centre[k][2] * centre[k][2];
-            picture[k][i] = (float)(mask[k][i] - 0.5 + 0.4 * un_rng_normal(&r));
-        }
-    }
-}
-
-/* A feed of whole pictures in turn, flipped by the random number of the sample. */
-typedef struct feed {
-    un_batch b;
-    int64_t step;
-    int group, groups, batch;
-    uint64_t seed;
-    int poison; /* at this step a pixel is not a number */
-    int64_t stop_at, cancelled;
+/* What the callbacks of a run share. */
+typedef struct watcher {
+    two_feed feed;
+    int64_t stop_at; /* cancel after this step; 0: never */
     un_session *session;
     un_mem *mem;
-} feed;
-
-static unet_status feed_start(void *ctx, int64_t step, unet_error *e)
-{
-    feed *f = ctx;
-
-    (void)e;
-    f->step = step;
-    f->group = 0;
-    return UNET_OK;
-}
-
-static unet_status feed_next(void *ctx, const un_batch **out, unet_error *e)
-{
-    feed *f = ctx;
-
-    (void)e;
-    f->b.step = f->step;
-    f->b.first = f->group * f->b.n;
-    for (int n = 0; n < f->b.n; n++) {
-        un_rng r;
-        int k, flip;
-
-        un_rng_init(&r, f->seed, UN_RNG_SAMPLE, (uint32_t)f->step, (uint32_t)(f->b.first + n), 0);
-        k = (int)un_rng_below(&r, 2);
-        flip = (int)un_rng_below(&r, 2);
-        for (int i = 0; i < SIDE * SIDE; i++) {
-            const int from = flip ? i / SIDE * SIDE + SIDE - 1 - i % SIDE : i, to = n * SIDE * SIDE + i;
-
-            f->b.image[to] = picture[k][from];
-            f->b.target[to] = mask[k][from];
-        }
-    }
-    if (f->poison == f->step)
-        f->b.image[7] = NAN;
-    if (++f->group == f->groups) {
-        f->group = 0;
-        f->step++;
-    }
-    *out = &f->b;
-    return UNET_OK;
-}
-
-static void feed_release(void *ctx, const un_batch *b)
-{
-    (void)ctx;
-    (void)b;
-}
+} watcher;
 
 static int cancel(void *ctx)
 {
-    feed *f = ctx;
+    watcher *f = ctx;
 
-    return f->stop_at && f->step > f->stop_at;
+    return f->stop_at && f->feed.step > f->stop_at;
 }
 
 /* Dice of the foreground over both pictures. */
 static unet_status score_dice(void *ctx, const un_model *model, int64_t step, un_score *out, unet_error *e)
 {
-    feed *f = ctx;
+    watcher *f = ctx;
     const un_session_options o = {.level = un_cpu_best()};
     static float p[SIDE * SIDE * 2];
     double both = 0, sum = 0;
@@ -122,12 +49,12 @@ static unet_status score_dice(void *ctx, const un_model *model, int64_t step, un
     else
         un_session_refresh(f->session);
     for (int k = 0; k < 2 && !st; k++) {
-        st = un_session_run(f->session, picture[k], NULL, p, e);
+        st = un_session_run(f->session, pictures.image[k], NULL, p, e);
         for (int i = 0; i < SIDE * SIDE; i++) {
             const int hit = p[2 * i + 1] > p[2 * i];
 
-            both += hit && mask[k][i];
-            sum += hit + mask[k][i];
+            both += hit && pictures.mask[k][i];
+            sum += hit + pictures.mask[k][i];
         }
     }
     out->n_classes = 2;
@@ -139,7 +66,7 @@ static unet_status score_dice(void *ctx, const un_model *model, int64_t step, un
 /* ---- a run ---- */
 
 typedef struct run {
-    feed f;
+    watcher f;
     un_model *model;
     un_pool *pool;
     un_train_options opt;
@@ -149,16 +76,10 @@ typedef struct run {
 
 static void open_feed(run *r, un_mem *mem)
 {
-    const un_cfg_train *t = &r->model->config.train;
-    feed *f = &r->f;
-
-    make_pictures();
-    f->mem = mem;
-    f->seed = (uint64_t)t->seed;
-    f->groups = t->batch / t->ghost_batch;
-    f->b = (un_batch){.n = t->ghost_batch, .d = 1, .h = SIDE, .w = SIDE, .c = 1, .classes = 2};
-    f->b.image = un_alloc(NULL, (size_t)f->b.n * SIDE * SIDE * sizeof *f->b.image);
-    f->b.target = un_alloc(NULL, (size_t)f->b.n * SIDE * SIDE * sizeof *f->b.target);
+    if (!pictures.image[0])
+        two_make(&pictures, 0.4);
+    two_open(&r->f.feed, &pictures, &r->model->config);
+    r->f.mem = mem;
     r->opt = (un_train_options){.model = r->model,
         .backend = un_backend_cpu(),
         .level = un_cpu_best(),
@@ -166,8 +87,8 @@ static void open_feed(run *r, un_mem *mem)
         .pictures = 2,
         .data = "sum:1",
         .version = "test",
-        .feed = {f, feed_start, feed_next, feed_release},
-        .ctx = f,
+        .feed = {&r->f.feed, two_start, two_next, two_release},
+        .ctx = &r->f,
         .select = score_dice,
         .cancel = cancel};
 }
@@ -209,8 +130,7 @@ static void set(run *r, const char *assignment)
 static void close_run(run *r)
 {
     un_session_destroy(r->f.session);
-    un_free(r->f.b.image);
-    un_free(r->f.b.target);
+    two_close(&r->f.feed);
     un_model_destroy(r->model);
     un_pool_destroy(r->pool);
 }
@@ -459,7 +379,7 @@ TEST(not_finite)
 
     open_run(&r, NULL, folder, TINY);
     set(&r, "train.checkpoint=0");
-    r.f.poison = 9;
+    r.f.feed.poison = 9;
     CHECK_STATUS(go(&r, NULL), UNET_E_NUMERIC);
     CHECK(strstr(err.message, "step 9") && strstr(err.message, "optimiser.lr"));
     close_run(&r);
@@ -555,8 +475,8 @@ static void fill_samples(un_batch *b, int first)
             const int k = (first + n) & 1, shift = (first + n) * 3;
             const int from = i / SIDE * SIDE + (i + shift) % SIDE;
 
-            b->image[n * SIDE * SIDE + i] = picture[k][from];
-            b->target[n * SIDE * SIDE + i] = mask[k][from];
+            b->image[n * SIDE * SIDE + i] = pictures.image[k][from];
+            b->target[n * SIDE * SIDE + i] = pictures.mask[k][from];
         }
     b->first = first;
 }
@@ -594,18 +514,18 @@ TEST(ghost_tree)
     e = engine_for(&one);
     count = one.model->graph->block_count;
     for (int i = 0; i < 7; i++) {
-        fill_samples(&one.f.b, i);
-        CHECK_OK(un_engine_accumulate(e, &one.f.b, 1, 0, 1, &err), &err);
+        fill_samples(&one.f.feed.b, i);
+        CHECK_OK(un_engine_accumulate(e, &one.f.feed.b, 1, 0, 1, &err), &err);
         g[i] = un_alloc(NULL, (size_t)count * sizeof *g[i]);
         memcpy(g[i], un_engine_gradient(e), (size_t)count * sizeof *g[i]);
     }
     for (int i = 0; i < 7; i++) {
-        fill_samples(&one.f.b, i);
-        CHECK_OK(un_engine_accumulate(e, &one.f.b, 1, i, 7, &err), &err);
+        fill_samples(&one.f.feed.b, i);
+        CHECK_OK(un_engine_accumulate(e, &one.f.feed.b, 1, i, 7, &err), &err);
     }
     whole = engine_for(&all);
-    fill_samples(&all.f.b, 0);
-    CHECK_OK(un_engine_accumulate(whole, &all.f.b, 1, 0, 1, &err), &err);
+    fill_samples(&all.f.feed.b, 0);
+    CHECK_OK(un_engine_accumulate(whole, &all.f.feed.b, 1, 0, 1, &err), &err);
     for (int64_t i = 0; i < count; i++) {
         const float sum = ((g[0][i] + g[1][i]) + (g[2][i] + g[3][i])) + ((g[4][i] + g[5][i]) + g[6][i]);
 

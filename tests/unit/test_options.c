@@ -1,0 +1,491 @@
+/* Each pair of options of the network stands in at least one of these networks. Each of them: its gradient in
+ * double is the slope of its loss, it learns two pictures by heart, survives saving and loading, and goes on
+ * after a stop to the same bits. */
+#include "two_pictures.h"
+
+#include <stdlib.h>
+
+#include "base/math.h"
+#include "base/size.h"
+#include "graph/planner.h"
+#include "run/predict.h"
+#include "train/restore.h"
+#include "train/schedule.h"
+
+static unet_error err;
+
+/* ---- the covering set ---- */
+
+enum { FACTORS = 17, LEVELS_MAX = 6, ROWS_MAX = 80, TRIES = 60 };
+
+typedef struct factor {
+    const char *key;
+    const char *value[LEVELS_MAX]; /* NULL: end */
+} factor;
+
+enum {
+    DIMS,
+    NORM,
+    ACT,
+    UP,
+    DOWN,
+    PADDING,
+    HEAD,
+    DROPOUT,
+    SKIPS,
+    KERNEL,
+    CONVS,
+    DEPTH,
+    INIT,
+    BIAS,
+    FILTERS,
+    STRIDES,
+    OPTIM
+};
+
+static const factor factors[FACTORS] = {
+    [DIMS] = {"model.dims", {"2", "3"}},
+    [NORM] = {"model.norm", {"batch", "instance", "group", "none"}},
+    [ACT] = {"model.activation", {"relu", "leaky_relu", "elu", "gelu", "silu", "none"}},
+    [UP] = {"model.upsample", {"transpose", "bilinear", "nearest"}},
+    [DOWN] = {"model.downsample", {"maxpool", "avgpool", "conv"}},
+    [PADDING] = {"model.padding", {"same", "valid"}},
+    [HEAD] = {"model.head", {"softmax", "sigmoid", "multilabel"}},
+    [DROPOUT] = {"model.dropout_at", {"bottom", "all", "all"}}, /* none, plain, spatial */
+    [SKIPS] = {"model.skips", {"true", "false", "mixed"}},
+    [KERNEL] = {"model.kernel", {"3", "1", "5", "mixed"}},
+    [CONVS] = {"model.convs_per_level", {"2", "1", "mixed"}},
+    [DEPTH] = {"model.depth", {"1", "2"}},
+    [INIT] = {"model.init", {"he", "glorot", "orthogonal"}},
+    [BIAS] = {"model.bias", {"auto", "on", "off"}},
+    [FILTERS] = {"model.growth", {"2", "1.5", "1"}},
+    [STRIDES] = {"model.strides", {"2", "mixed"}},
+    [OPTIM] = {"optimiser.name", {"adamw", "adam", "sgd"}},
+};
+
+static int rows[ROWS_MAX][FACTORS], n_rows;
+
+static int levels(int f)
+{
+    int n = 0;
+
+    while (n < LEVELS_MAX && factors[f].value[n])
+        n++;
+    return n;
+}
+
+/* Valid padding eats wide borders: kept small. Without a skip at level 0 it could not place the border
+ * exactly. */
+static int allowed(const int *r)
+{
+    if (r[PADDING] == 1 && (r[KERNEL] >= 2 || r[SKIPS] == 1 || (r[DIMS] == 1 && r[DEPTH] == 1)))
+        return 0;
+    return 1;
+}
+
+static int gain(char covered[FACTORS][LEVELS_MAX][FACTORS][LEVELS_MAX], const int *r, int mark)
+{
+    int n = 0;
+
+    for (int a = 0; a < FACTORS; a++)
+        for (int b = a + 1; b < FACTORS; b++) {
+            n += !covered[a][r[a]][b][r[b]];
+            if (mark)
+                covered[a][r[a]][b][r[b]] = 1;
+        }
+    return n;
+}
+
+/* Greedy: of some random rows that hold a pair still missing, the one with the most missing pairs. */
+static void add_row(char covered[FACTORS][LEVELS_MAX][FACTORS][LEVELS_MAX], un_rng *random, const int pair[4])
+{
+    int best = -1, row[FACTORS];
+
+    for (int t = 0; t < TRIES; t++) {
+        for (int f = 0; f < FACTORS; f++)
+            row[f] = (int)un_rng_below(random, levels(f));
+        row[pair[0]] = pair[1];
+        row[pair[2]] = pair[3];
+        if (allowed(row) && gain(covered, row, 0) > best) {
+            best = gain(covered, row, 0);
+            memcpy(rows[n_rows], row, sizeof row);
+        }
+    }
+    if (best >= 0) {
+        CHECK(n_rows < ROWS_MAX - 1);
+        gain(covered, rows[n_rows++], 1);
+    }
+}
+
+static void cover(void)
+{
+    static char covered[FACTORS][LEVELS_MAX][FACTORS][LEVELS_MAX];
+    un_rng random;
+
+    if (n_rows)
+        return;
+    un_rng_init(&random, 3, UN_RNG_TEST, 0, 0, 0);
+    for (int a = 0; a < FACTORS; a++)
+        for (int b = a + 1; b < FACTORS; b++)
+            for (int i = 0; i < levels(a); i++)
+                for (int j = 0; j < levels(b); j++)
+                    if (!covered[a][i][b][j])
+                        add_row(covered, &random, (int[]){a, i, b, j});
+    un_test_note("%d networks", n_rows);
+}
+
+/* ---- a row as a configuration ---- */
+
+static void set(un_config *c, const char *fmt, const char *a, const char *b)
+{
+    char text[200];
+
+    snprintf(text, sizeof text, fmt, a, b);
+    CHECK_OK(un_config_set(c, NULL, text, &err), &err);
+}
+
+/* "mixed" by the depth. */
+static const char *mixed(int f, int depth, int dims)
+{
+    switch (f) {
+    case SKIPS:
+        return depth == 1 ? "[true]" : "[true, false]";
+    case KERNEL:
+        return dims == 2    ? depth == 1 ? "[3, 1]" : "[3, 5, 1]"
+               : depth == 1 ? "[[1, 3, 3], 3]"
+                            : "[[1, 3, 3], 3, 1]";
+    case CONVS:
+        return depth == 1 ? "[1, 2]" : "[2, 1, 3]";
+    default:
+        return dims == 2    ? depth == 1 ? "[[2, 4]]" : "[[2, 1], 2]"
+               : depth == 1 ? "[[1, 2, 2]]"
+                            : "[[1, 2, 2], 2]";
+    }
+}
+
+/* Smallest extents from `least` on that give the network's output the room of `least`. */
+static void choose_extents(un_config *c, two_pictures *t)
+{
+    const int flat = c->model.dims == 2, valid = c->model.padding == UN_CFG_PAD_VALID;
+    un_graph *g;
+    un_shape *s;
+    int fits = 0;
+
+    CHECK_OK(un_model_build(&g, NULL, &c->model, &err), &err);
+    s = un_alloc_array(NULL, (size_t)g->n_values, sizeof *s);
+    for (int i = 0; !fits; i++) {
+        const un_shape in = {1, flat ? 1 : 8 + 4 * i, 16 + 4 * i, 16 + 4 * i, c->model.in_channels};
+
+        CHECK(i < 20);
+        s[g->input[0]] = in;
+        fits = !un_graph_infer(g, s, &err) && s[g->output[0]].h >= (valid ? 8 : 16);
+        c->train.patch[0] = t->d = in.d;
+        c->train.patch[1] = t->h = in.h;
+        c->train.patch[2] = t->w = in.w;
+    }
+    t->c = c->model.in_channels;
+    t->planes = c->model.head == UN_CFG_HEAD_MULTILABEL;
+    t->block = 4;
+    un_free(s);
+    un_graph_destroy(g);
+}
+
+static un_config *configure(int row, two_pictures *t)
+{
+    const int *r = rows[row], dims = r[DIMS] + 2, depth = r[DEPTH] + 1;
+    un_config *c = un_alloc(NULL, sizeof *c);
+
+    CHECK_OK(un_config_init(c, NULL, &err), &err);
+    for (int f = 0; f < FACTORS; f++) {
+        const char *v = factors[f].value[r[f]];
+
+        set(c, "%s=%s", factors[f].key, strcmp(v, "mixed") ? v : mixed(f, depth, dims));
+    }
+    set(c, "%s=%s", "model.dropout", r[DROPOUT] ? "0.05" : "0");
+    set(c, "%s=%s", "model.dropout_spatial", r[DROPOUT] == 2 ? "true" : "false");
+    set(c, "%s=%s", "model.in_channels", row % 3 ? "1" : "2");
+    set(c, "%s=%s", "model.classes", "2");
+    set(c, "%s=%s", "model.base_filters", "4");
+    set(c, "%s=%s", "model.norm_groups", "2");
+    set(c, "%s=%s", "train.batch", "4");
+    set(c, "%s=%s", "train.ghost_batch", row % 2 ? "2" : "4");
+    set(c, "%s=%s", "train.steps", "80");
+    set(c, "%s=%s", "train.val_interval", "1000");
+    set(c, "%s=%s", "train.checkpoint", "1000");
+    set(c, "%s=%s", "optimiser.ema_decay", "0.8");
+    set(c, "%s=%s", "optimiser.lr", r[OPTIM] == 2 ? "0.2" : "0.03");
+    set(c, "%s=%s", "train.patch", dims == 2 ? "[16, 16]" : "[8, 16, 16]");
+    choose_extents(c, t);
+    CHECK_OK(un_train_settle(c, 2, &err), &err);
+    return c;
+}
+
+static void describe(int row, const char *what)
+{
+    char text[400] = "";
+
+    for (int f = 0; f < FACTORS; f++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " %s", factors[f].value[rows[row][f]]);
+    un_test_note("%d:%s %s", row, text, what);
+}
+
+/* ---- gradient against slope, in double ---- */
+
+typedef struct checked {
+    un_objective *o;
+    un_plan *plan;
+    un_program *program;
+    double *param, *grad;
+    int64_t count;
+} checked;
+
+static void start_check(checked *k, const un_model *m, const un_config *c)
+{
+    const un_plan_options doubles = {.doubles = 1, .training = 1};
+    un_program_spec spec = {.level = UN_CPU_REF, .seed = 7};
+    un_shape in[4];
+
+    CHECK_OK(un_objective_create(&k->o, NULL, m->graph, c, 0, &err), &err);
+    CHECK_OK(un_objective_inputs(k->o,
+                 (un_shape){c->train.ghost_batch, c->train.patch[0], c->train.patch[1], c->train.patch[2],
+                     c->model.in_channels},
+                 in, &err),
+        &err);
+    CHECK_OK(un_plan_create(&k->plan, NULL, k->o->accumulate, in, &doubles, &err), &err);
+    k->count = m->graph->block_count;
+    k->param = un_alloc_array(NULL, (size_t)k->count, sizeof *k->param);
+    k->grad = un_alloc_array(NULL, (size_t)k->count, sizeof *k->grad);
+    for (int64_t i = 0; i < k->count; i++)
+        k->param[i] = (double)m->weights[i];
+    spec.plan = k->plan;
+    spec.blocks = (un_blocks){.param = k->param, .grad = k->grad};
+    CHECK_OK(un_backend_cpu()->compile(&k->program, NULL, &spec, &err), &err);
+}
+
+/* Targets have the extents of the logits: the centre of the batch's. */
+static void load_check(const checked *k, const un_batch *b)
+{
+    const un_backend *cpu = un_backend_cpu();
+    const un_shape z = k->plan->shape[k->o->logits];
+    const int planes = k->o->accumulate->value[k->o->target].type == UN_TYPE_F32;
+    const int64_t pixels = (int64_t)b->n * b->d * b->h * b->w;
+    double *image = un_alloc_array(NULL, (size_t)(pixels * b->c), sizeof *image);
+    float *target = un_alloc_array(NULL, (size_t)un_shape_pixels(z) * 2, sizeof *target), *to = target;
+
+    for (int64_t i = 0; i < pixels * b->c; i++)
+        image[i] = (double)b->image[i];
+    cpu->upload(k->program, k->o->image, image);
+    for (int n = 0; n < z.n; n++)
+        for (int d = 0; d < z.d; d++)
+            for (int h = 0; h < z.h; h++)
+                for (int w = 0; w < z.w; w++) {
+                    const int64_t at =
+                        ((((int64_t)n * b->d + d + (b->d - z.d) / 2) * b->h) + h + (b->h - z.h) / 2) * b->w +
+                        w + (b->w - z.w) / 2;
+
+                    if (planes)
+                        memcpy(to, b->soft + 2 * at, 2 * sizeof *to);
+                    else
+                        memcpy(to, b->target + at, sizeof *to);
+                    to += planes ? 2 : 1;
+                }
+    cpu->upload(k->program, k->o->target, target);
+    un_free(image);
+    un_free(target);
+}
+
+static double loss_at(const checked *k)
+{
+    un_step s = {.step = 1, .grad_scale = 1};
+    double sum = 0;
+
+    CHECK_OK(un_backend_cpu()->run(k->program, &s, &err), &err);
+    for (int i = 0; i < k->o->n_terms; i++) {
+        double v;
+
+        un_backend_cpu()->download(k->program, k->o->term[i].value, &v);
+        sum += k->o->term[i].weight * v;
+    }
+    return sum;
+}
+
+/* Along random directions d: (f(w + e d) - f(w - e d)) / 2e against g.d. A kink of ReLU or a tie of
+ * max-pooling between the two points spoils one direction, not two: the better of two counts. */
+static double slope_error(const checked *k, const un_graph *g, un_rng *random)
+{
+    const double e = 1e-6;
+    double *d = un_alloc_array(NULL, (size_t)k->count, sizeof *d),
+           *w = un_alloc_array(NULL, (size_t)k->count, sizeof *w);
+    double *grad = un_alloc_array(NULL, (size_t)k->count, sizeof *w), best = INFINITY, up, down;
+
+    memcpy(w, k->param, (size_t)k->count * sizeof *w);
+    loss_at(k);
+    memcpy(grad, k->grad, (size_t)k->count * sizeof *w);
+    for (int t = 0; t < 2; t++) {
+        double slope = 0, size = 0;
+
+        for (int i = 0; i < g->n_params; i++)
+            for (int64_t j = 0; j < g->param[i].count; j++)
+                d[g->param[i].offset + j] = g->param[i].trainable ? un_rng_normal(random) : 0;
+        for (int64_t i = 0; i < k->count; i++) {
+            slope += grad[i] * d[i];
+            size += fabs(grad[i] * d[i]);
+            k->param[i] = w[i] + e * d[i];
+        }
+        up = loss_at(k);
+        for (int64_t i = 0; i < k->count; i++)
+            k->param[i] = w[i] - e * d[i];
+        down = loss_at(k);
+        best = fmin(best, fabs((up - down) / (2 * e) - slope) / fmax(size, 1e-12));
+    }
+    memcpy(k->param, w, (size_t)k->count * sizeof *w);
+    un_free(d);
+    un_free(w);
+    un_free(grad);
+    return best;
+}
+
+TEST(gradients)
+{
+    double worst = 0;
+
+    cover();
+    for (int row = 0; row < n_rows; row++) {
+        two_pictures t = {0};
+        un_config *c = configure(row, &t);
+        const un_batch *b;
+        checked k = {0};
+        un_model *m;
+        two_feed feed;
+        un_rng random;
+        double off;
+
+        two_make(&t, 0.1);
+        two_open(&feed, &t, c);
+        CHECK_OK(un_model_create(&m, NULL, c, &err), &err);
+        start_check(&k, m, c);
+        CHECK_OK(two_start(&feed, 1, &err), &err);
+        CHECK_OK(two_next(&feed, &b, &err), &err);
+        load_check(&k, b);
+        un_rng_init(&random, 11, UN_RNG_TEST, (uint32_t)row, 0, 0);
+        off = slope_error(&k, m->graph, &random);
+        worst = fmax(worst, off);
+        if (!(off < 1e-5)) {
+            describe(row, "has a wrong gradient");
+            un_test_fail(
+                __FILE__, __LINE__, "network %d: slope and gradient differ by %g (run with -v)", row, off);
+        }
+        un_backend_cpu()->destroy(k.program);
+        un_plan_destroy(k.plan);
+        un_objective_destroy(k.o);
+        un_free(k.param);
+        un_free(k.grad);
+        un_model_destroy(m);
+        two_close(&feed);
+        two_free(&t);
+        un_free(c);
+    }
+    un_test_note("worst %.1e", worst);
+}
+
+/* ---- learning, saving, going on ---- */
+
+/* Dice of the ball over both pictures, as the model predicts them. */
+static double predicted_dice(const un_model *m, const two_pictures *t)
+{
+    const un_predict_options o = {.session = {.level = un_cpu_best()}};
+    int32_t *classes = un_alloc_array(NULL, (size_t)two_pixels(t), sizeof *classes);
+    double both = 0, sum = 0;
+    un_predictor *p;
+
+    CHECK_OK(un_predictor_create(&p, NULL, m, &o, &err), &err);
+    for (int k = 0; k < 2; k++) {
+        CHECK_OK(un_predictor_classes(p, t->image[k], t->d, t->h, t->w, classes, &err), &err);
+        for (int64_t i = 0; i < two_pixels(t); i++) {
+            both += (classes[i] & 1) && t->mask[k][i];
+            sum += (classes[i] & 1) + t->mask[k][i];
+        }
+    }
+    un_predictor_destroy(p);
+    un_free(classes);
+    return 2 * both / sum;
+}
+
+typedef struct stop {
+    two_feed feed;
+    int64_t at;
+} stop;
+
+static int cancel(void *ctx)
+{
+    const stop *s = ctx;
+
+    return s->at && s->feed.step > s->at;
+}
+
+static unet_status train(un_model *m, const two_pictures *t, const char *folder, int resume, int64_t stop_at)
+{
+    stop s = {.at = stop_at};
+    un_train_result result;
+    un_train_options o = {.model = m,
+        .backend = un_backend_cpu(),
+        .level = un_cpu_best(),
+        .folder = folder,
+        .resume = resume,
+        .pictures = 2,
+        .feed = {&s.feed, two_start, two_next, two_release},
+        .ctx = &s,
+        .cancel = cancel};
+    unet_status st;
+
+    two_open(&s.feed, t, &m->config);
+    st = un_train(&o, NULL, &result, &err);
+    two_close(&s.feed);
+    return st;
+}
+
+static void check_row(int row)
+{
+    two_pictures t = {0};
+    un_config *c = configure(row, &t);
+    const char *folder = un_test_tmp();
+    char path[400], note[80];
+    un_model *m, *again;
+    size_t bytes;
+    double dice;
+
+    two_make(&t, 0.1);
+    CHECK_OK(un_model_create(&m, NULL, c, &err), &err);
+    CHECK_OK(train(m, &t, folder, 0, 0), &err);
+    dice = predicted_dice(m, &t);
+    snprintf(note, sizeof note, "Dice %.4f", dice);
+    describe(row, note);
+    if (!(dice >= 0.98))
+        un_test_fail(__FILE__, __LINE__, "network %d: Dice %.4f (run with -v)", row, dice);
+    bytes = (size_t)m->graph->block_count * sizeof *m->weights;
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    CHECK_OK(un_model_save(m, path, &err), &err);
+    CHECK_OK(un_model_load(&again, NULL, path, &err), &err);
+    CHECK(!memcmp(again->weights, m->weights, bytes));
+    CHECK_NEAR(predicted_dice(again, &t), dice, 0);
+    un_model_destroy(again);
+
+    snprintf(path, sizeof path, "%s/stopped", folder);
+    CHECK_OK(un_model_create(&again, NULL, c, &err), &err);
+    CHECK_STATUS(train(again, &t, path, 0, 77), UNET_E_CANCELLED);
+    un_model_destroy(again);
+    CHECK_OK(un_train_restore(&again, NULL, path, &err), &err);
+    CHECK_OK(train(again, &t, path, 1, 0), &err);
+    CHECK(!memcmp(again->weights, m->weights, bytes));
+    un_model_destroy(again);
+    un_model_destroy(m);
+    two_free(&t);
+    un_free(c);
+}
+
+TEST(learn_save_resume)
+{
+    cover();
+    for (int row = 0; row < n_rows; row++)
+        check_row(row);
+}
