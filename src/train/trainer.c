@@ -190,9 +190,11 @@ static unet_status make_engine(un_engine **out, un_mem *mem, const un_train_opti
 
 unet_status un_train_bytes(size_t *bytes, un_mem *mem, const un_train_options *opt, unet_error *err)
 {
-    un_engine *e;
-    unet_status st = make_engine(&e, mem, opt, err);
+    un_engine *e = NULL;
+    unet_status st = check_options(opt, err);
 
+    if (!st)
+        st = make_engine(&e, mem, opt, err);
     if (st)
         return st;
     *bytes = un_engine_bytes(e);

@@ -63,7 +63,7 @@ typedef struct un_train_result {
 UN_NODISCARD unet_status un_train(
     const un_train_options *opt, un_mem *mem, un_train_result *out, unet_error *err);
 
-/* Bytes training will hold beside the model, before anything is allocated. Settled configuration. */
+/* Bytes training will hold beside the model, before anything is allocated. Settles the model's configuration. */
 UN_NODISCARD unet_status un_train_bytes(
     size_t *bytes, un_mem *mem, const un_train_options *opt, unet_error *err);
 

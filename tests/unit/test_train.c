@@ -256,8 +256,9 @@ TEST(threads)
 TEST(cancelled_and_resumed)
 {
     run whole, r;
-    const char *folder = un_test_tmp();
+    char folder[300];
 
+    snprintf(folder, sizeof folder, "%s", un_test_tmp());
     open_run(&whole, NULL, un_test_tmp(), TINY);
     CHECK_OK(go(&whole, NULL), &err);
     open_run(&r, NULL, folder, TINY);
@@ -295,7 +296,7 @@ TEST(killed_and_resumed)
     CHECK_OK(go(&whole, NULL), &err);
     un_rng_init(&random, (uint64_t)getpid(), UN_RNG_TEST, 0, 0, 0);
     for (int round = 0; round < 3; round++) {
-        const char *folder = un_test_tmp();
+        char folder[300];
         char path[400];
         int done = 0;
 
@@ -334,9 +335,10 @@ TEST(killed_and_resumed)
 TEST(extended)
 {
     run r;
-    const char *folder = un_test_tmp();
+    char folder[300];
     char *log;
 
+    snprintf(folder, sizeof folder, "%s", un_test_tmp());
     open_run(&r, NULL, folder, TINY);
     CHECK_OK(go(&r, NULL), &err);
     close_run(&r);
@@ -375,8 +377,9 @@ TEST(early_stop)
 TEST(not_finite)
 {
     run r;
-    const char *folder = un_test_tmp();
+    char folder[300];
 
+    snprintf(folder, sizeof folder, "%s", un_test_tmp());
     open_run(&r, NULL, folder, TINY);
     set(&r, "train.checkpoint=0");
     r.f.feed.poison = 9;
@@ -432,7 +435,7 @@ TEST(without_memory)
         CHECK_INT(un_mem_live(mem), 0);
         if (!st)
             break;
-        CHECK_INT(st, UNET_E_NOMEM);
+        CHECK(st == UNET_E_NOMEM || st == UNET_E_LIMIT); /* a text that cannot grow does not tell which */
         most = n;
     }
     CHECK(n < 5000);
@@ -445,8 +448,9 @@ TEST(without_memory)
 TEST(disk_full)
 {
     run whole, r;
-    const char *folder = un_test_tmp();
+    char folder[300];
 
+    snprintf(folder, sizeof folder, "%s", un_test_tmp());
     open_run(&whole, NULL, un_test_tmp(), TINY);
     CHECK_OK(go(&whole, NULL), &err);
     open_run(&r, NULL, folder, TINY);
