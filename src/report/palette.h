@@ -6,6 +6,13 @@ typedef struct un_rgb {
     unsigned char r, g, b;
 } un_rgb;
 
+_Static_assert(sizeof(un_rgb) == 3, "three bytes, as pixels lie in memory");
+
+typedef struct un_legend_entry {
+    un_rgb colour;
+    const char *name;
+} un_legend_entry;
+
 enum { UN_PALETTE_SIZE = 256 };
 
 typedef struct un_palette {
