@@ -1,6 +1,7 @@
 #include "app/context.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "app/errors.h"
 #include "app/signals.h"
@@ -33,4 +34,31 @@ unet_status un_app_context(unet_context **out, const un_args *a, uint64_t memory
     o.log_ctx = (void *)(uintptr_t)&a->common;
     o.cancel = un_signals_cancelled;
     return unet_context_create(out, &o, err);
+}
+
+unet_status un_app_config(unet_config **out, unet_context *c, const char *file, const un_args *a, unet_error *err)
+{
+    unet_status st = unet_config_create(out, c, err);
+
+    if (!st && file)
+        st = unet_config_load(*out, file, err);
+    for (int i = 0; i < a->n_keys && !st; i++)
+        st = unet_config_set(*out, a->key[i], err);
+    if (st) {
+        unet_config_destroy(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+void un_app_print(char *text)
+{
+    const size_t n = text ? strlen(text) : 0;
+
+    if (n) {
+        fputs(text, stdout);
+        if (text[n - 1] != '\n')
+            fputc('\n', stdout);
+    }
+    unet_string_free(text);
 }

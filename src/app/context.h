@@ -3,9 +3,16 @@
 #define UN_APP_CONTEXT_H
 
 #include "app/options.h"
-#include "unet/context.h"
+#include "unet/config.h"
 
 /* memory_cap: bytes, 0: none. `a` must outlive the context. */
 UNET_NODISCARD unet_status un_app_context(unet_context **out, const un_args *a, uint64_t memory_cap, unet_error *err);
+
+/* The defaults, then the file (NULL: none), then key=value words and options in their order. */
+UNET_NODISCARD unet_status un_app_config(
+    unet_config **out, unet_context *c, const char *file, const un_args *a, unet_error *err);
+
+/* Prints a text that the library handed out and frees it; NULL is fine. */
+void un_app_print(char *text);
 
 #endif

@@ -25,6 +25,8 @@ const char *un_opt_limits(char *buf, size_t size, const un_opt *o)
     size_t n = 0;
 
     buf[0] = 0;
+    if (o->required)
+        n += (size_t)snprintf(buf, size, "needed");
     if (o->low != 0 || o->high != 0)
         n += (size_t)snprintf(buf, size, "%.12g to %.12g", o->low, o->high);
     for (int i = 0; o->words && o->words[i] && n < size; i++)

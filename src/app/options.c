@@ -42,6 +42,7 @@ typedef struct rows {
     const un_command *c;
     void *own;
     un_common *common;
+    char *given; /* [row_count] 1: stands on the command line */
 } rows;
 
 static int row_count(const rows *r)
@@ -112,6 +113,8 @@ static unet_status set_value(const un_opt *o, const char *text, void *to, unet_e
         return in_range(o, text, *(double *)to, err);
     case UN_OPT_WORD:
         return set_word(o, text, to, err);
+    case UN_OPT_KEY: /* the configuration checks it */
+        return UNET_OK;
     case UN_OPT_TEXT:
     case UN_OPT_FILE:
     case UN_OPT_FOLDER:
@@ -176,8 +179,22 @@ static unet_status find_row(const rows *r, const char *arg, int *found, const ch
     return un_app_fail(err, UNET_E_ARG, NULL, "no option -%c", arg[1]);
 }
 
+/* --time 10m becomes the key train.time=10m. */
+static unet_status add_key(un_args *a, const un_opt *o, const char *value, unet_error *err)
+{
+    const size_t n = strlen(o->key) + strlen(value) + 2;
+    char *s = malloc(n);
+
+    if (!s)
+        return un_app_fail(err, UNET_E_NOMEM, NULL, "no memory for the command line");
+    snprintf(s, n, "%s=%s", o->key, value);
+    a->made[a->n_made++] = s;
+    a->key[a->n_keys++] = s;
+    return UNET_OK;
+}
+
 /* Reads the option at argv[*i] and moves *i over the value that it took. */
-static unet_status read_option(const rows *r, int argc, char **argv, int *i, unet_error *err)
+static unet_status read_option(un_args *a, const rows *r, int argc, char **argv, int *i, unet_error *err)
 {
     const char *value;
     int at;
@@ -193,6 +210,9 @@ static unet_status read_option(const rows *r, int argc, char **argv, int *i, une
             return un_app_fail(err, UNET_E_ARG, NULL, "--%s needs a value (%s)", row(r, at)->name, row(r, at)->value);
         value = argv[++*i];
     }
+    r->given[at] = 1;
+    if (row(r, at)->type == UN_OPT_KEY)
+        return add_key(a, row(r, at), value, err);
     return set_value(row(r, at), value, member(r, at), err);
 }
 
@@ -204,8 +224,10 @@ static int is_assignment(const char *s)
     return n > 0 && s[n] == '=';
 }
 
-static unet_status check_counts(const un_args *a, const un_command *c, unet_error *err)
+static unet_status check_complete(const un_args *a, const rows *r, unet_error *err)
 {
+    const un_command *c = r->c;
+
     if (a->common.help)
         return UNET_OK;
     if (a->n_words < c->least)
@@ -213,40 +235,57 @@ static unet_status check_counts(const un_args *a, const un_command *c, unet_erro
     if (c->most >= 0 && a->n_words > c->most)
         return un_app_fail(
             err, UNET_E_ARG, NULL, "'%s' is one word too many; usage: unet %s %s", a->word[c->most], c->name, c->usage);
+    for (int i = 0; i < c->n_options; i++)
+        if (c->options[i].required && !r->given[i])
+            return un_app_fail(
+                err, UNET_E_ARG, NULL, "--%s is needed; usage: unet %s %s", c->options[i].name, c->name, c->usage);
     return UNET_OK;
 }
 
-unet_status un_args_parse(un_args *a, const un_command *c, void *options, int argc, char **argv, unet_error *err)
+static unet_status read_words(un_args *a, const rows *r, int argc, char **argv, unet_error *err)
 {
-    const rows r = {c, options, &a->common};
     int plain = 0; /* behind "--" */
-    unet_status st;
+    unet_status st = set_defaults(r, err);
 
-    *a = (un_args){.options = options};
-    a->word = calloc((size_t)argc + 1, sizeof *a->word);
-    a->key = calloc((size_t)argc + 1, sizeof *a->key);
-    if (!a->word || !a->key)
-        return un_app_fail(err, UNET_E_NOMEM, NULL, "no memory for the command line");
-    st = set_defaults(&r, err);
     for (int i = 0; i < argc && !st; i++) {
         const char *s = argv[i];
 
         if (!plain && !strcmp(s, "--"))
             plain = 1;
         else if (!plain && s[0] == '-' && s[1])
-            st = read_option(&r, argc, argv, &i, err);
-        else if (!plain && c->takes_keys && is_assignment(s))
+            st = read_option(a, r, argc, argv, &i, err);
+        else if (!plain && r->c->takes_keys && is_assignment(s))
             a->key[a->n_keys++] = s;
         else
             a->word[a->n_words++] = s;
     }
-    return st ? st : check_counts(a, c, err);
+    return st ? st : check_complete(a, r, err);
+}
+
+unet_status un_args_parse(un_args *a, const un_command *c, void *options, int argc, char **argv, unet_error *err)
+{
+    rows r = {c, options, &a->common, NULL};
+    unet_status st;
+
+    *a = (un_args){.options = options};
+    a->word = calloc((size_t)argc + 1, sizeof *a->word);
+    a->key = calloc((size_t)argc + 1, sizeof *a->key);
+    a->made = calloc((size_t)argc + 1, sizeof *a->made);
+    r.given = calloc((size_t)row_count(&r), 1);
+    if (a->word && a->key && a->made && r.given)
+        st = read_words(a, &r, argc, argv, err);
+    else
+        st = un_app_fail(err, UNET_E_NOMEM, NULL, "no memory for the command line");
+    free(r.given);
+    return st;
 }
 
 void un_args_free(un_args *a)
 {
     free(a->word);
     free(a->key);
-    a->word = a->key = NULL;
-    a->n_words = a->n_keys = 0;
+    for (int i = 0; i < a->n_made; i++)
+        free(a->made[i]);
+    free(a->made);
+    *a = (un_args){0};
 }

@@ -18,7 +18,8 @@ typedef enum un_opt_type {
     UN_OPT_TEXT,
     UN_OPT_FILE,
     UN_OPT_FOLDER,
-    UN_OPT_WORD
+    UN_OPT_WORD,
+    UN_OPT_KEY /* sets the configuration key `key`; no member */
 } un_opt_type;
 
 typedef struct un_opt {
@@ -31,6 +32,8 @@ typedef struct un_opt {
     const char *fallback;     /* as typed; NULL: the member stays zero                            */
     double low, high;         /* inclusive range of INT, NUMBER, BYTES, SECONDS; both 0: no range */
     const char *const *words; /* WORD: what may be given, NULL-terminated                         */
+    const char *key;          /* KEY: "train.time"; its rules are those of the configuration      */
+    int required;
 } un_opt;
 
 /* What every command takes. */
@@ -48,8 +51,10 @@ typedef struct un_args {
     const void *options; /* the command's struct */
     const char **word;   /* what is neither option nor key=value */
     int n_words;
-    const char **key; /* "section.key=value", where the command takes them */
+    const char **key; /* "section.key=value": words, and options of type KEY, in their order */
     int n_keys;
+    char **made; /* those of `key` that came from options */
+    int n_made;
 } un_args;
 
 typedef struct un_command {

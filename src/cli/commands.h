@@ -5,7 +5,9 @@
 #include "app/options.h"
 
 extern const un_command un_cmd_config;
+extern const un_command un_cmd_describe;
 extern const un_command un_cmd_help;
+extern const un_command un_cmd_selftest;
 
 /* In the order of the overview; ends with NULL. */
 extern const un_command *const un_commands[];

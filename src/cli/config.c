@@ -1,8 +1,5 @@
 /* unet config: explains configuration keys, or writes a configuration with all of them. */
-#include <stdio.h>
-
 #include "app/context.h"
-#include "app/errors.h"
 #include "cli/commands.h"
 #include "unet/config.h"
 
@@ -33,22 +30,14 @@ static const un_opt options[] = {
         .help = "with --write: without the help behind each key"},
 };
 
-static unet_status write_config(const un_args *a, unet_context *context, unet_error *err)
+static unet_status write_config(const un_args *a, unet_context *context, char **text, unet_error *err)
 {
     const config_options *o = a->options;
     unet_config *cfg;
-    char *text = NULL;
-    unet_status st = unet_config_create(&cfg, context, err);
+    unet_status st = un_app_config(&cfg, context, o->file, a, err);
 
-    if (!st && o->file)
-        st = unet_config_load(cfg, o->file, err);
-    for (int i = 0; i < a->n_keys && !st; i++)
-        st = unet_config_set(cfg, a->key[i], err);
     if (!st && o->write)
-        st = unet_config_write(&text, cfg, !o->bare, o->changed, err);
-    if (!st && text)
-        fputs(text, stdout);
-    unet_string_free(text);
+        st = unet_config_write(text, cfg, !o->bare, o->changed, err);
     unet_config_destroy(cfg);
     return st;
 }
@@ -63,12 +52,10 @@ static unet_status run(const un_args *a, unet_error *err)
     if (st)
         return st;
     if (o->write || o->file || a->n_keys)
-        st = write_config(a, context, err);
+        st = write_config(a, context, &text, err);
     else
         st = unet_config_help(&text, context, a->n_words ? a->word[0] : NULL, err);
-    if (!st && text)
-        fputs(text, stdout);
-    unet_string_free(text);
+    un_app_print(text);
     unet_context_destroy(context);
     return st;
 }

@@ -31,6 +31,12 @@ static inline int32_t un_bits_of_f32(float f)
     return i;
 }
 
+/* 2^k for -126..127. Of a NaN's k any bits come back, but no overflow: the product with the NaN stays one. */
+static inline float un_exp2i(int32_t k)
+{
+    return un_f32_of_bits((int32_t)((uint32_t)(k + 127) << 23));
+}
+
 /* e^x - 1 on the reduced range, the integer k with x = k ln2 + r in *k. |x| < 2^21. */
 static inline float un_exp_reduced(float x, int32_t *k)
 {
@@ -56,7 +62,7 @@ static inline float un_expf(float x)
     x = x > 89.0f ? 89.0f : x;
     p = 1.0f + un_exp_reduced(x, &k);
     half = k >> 1; /* two factors: 2^k alone may leave the normal range */
-    return p * un_f32_of_bits((half + 127) * (1 << 23)) * un_f32_of_bits((k - half + 127) * (1 << 23));
+    return p * un_exp2i(half) * un_exp2i(k - half);
 }
 
 /* e^x - 1 without cancellation; x up to 30. */
@@ -67,7 +73,7 @@ static inline float un_expm1f(float x)
 
     x = x < -30.0f ? -30.0f : x;
     p = un_exp_reduced(x, &k);
-    s = un_f32_of_bits((k + 127) * (1 << 23));
+    s = un_exp2i(k);
     return s * p + (s - 1.0f);
 }
 

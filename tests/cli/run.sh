@@ -19,7 +19,8 @@ while IFS= read -r line; do
     holds=${rest#* | }
     case $rest in '| '*) words='' holds=${rest#| } ;; esac
     n=$((n + 1))
-    output=$("$unet" ${words//TMP/$tmp} 2>&1 </dev/null)
+    words=${words//TMP/$tmp}
+    output=$("$unet" ${words//SOURCE/$root} 2>&1 </dev/null)
     got=$?
     reason=
     [ "$got" = "$code" ] || reason="exit code $got, expected $code; output: $(head -n 1 <<<"$output")"

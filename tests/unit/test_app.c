@@ -53,6 +53,10 @@ static const un_opt rows[] = {
         .words = splits,
         .fallback = "val",
         .help = "which pictures"},
+    {.name = "budget", .type = UN_OPT_KEY, .key = "train.time", .value = "T", .help = "sets a key"},
+};
+static const un_opt needed_rows[] = {
+    {.name = "output", .type = UN_OPT_FOLDER, .offset = 0, .value = "DIR", .required = 1, .help = "a folder"},
 };
 static const char *const examples[] = {"unet sample a -f", "does it", NULL};
 static const un_command command = {.name = "sample",
@@ -115,6 +119,13 @@ TEST(forms)
     CHECK_STR(a.word[1], "./a=b");
     un_args_free(&a);
 
+    CHECK_OK(parse(&a, &o, "one --budget 5m train.seed=2 --budget=6m", &err), &err); /* keys keep their order */
+    CHECK_INT(a.n_keys, 3);
+    CHECK_STR(a.key[0], "train.time=5m");
+    CHECK_STR(a.key[1], "train.seed=2");
+    CHECK_STR(a.key[2], "train.time=6m");
+    un_args_free(&a);
+
     CHECK_OK(parse(&a, &o, "--help", &err), &err); /* asks nothing else */
     CHECK_INT(a.common.help, 1);
     CHECK_INT(o.steps, 100);
@@ -153,9 +164,33 @@ TEST(refusals)
         un_test_note("%s", wrong[i][0]);
         CHECK_STATUS(parse(&a, &o, wrong[i][0], &err), UNET_E_ARG);
         CHECK_STR(err.message, wrong[i][1]);
+        un_args_free(&a);
         CHECK_STATUS(parse(&a, &o, wrong[i][0], NULL), UNET_E_ARG);
         un_args_free(&a);
     }
+}
+
+TEST(needed_options)
+{
+    const un_command needs = {.name = "needs",
+        .usage = "-o DIR",
+        .options = needed_rows,
+        .n_options = 1,
+        .options_size = sizeof(const char *),
+        .most = 0};
+    const char *out;
+    char *words[] = {"--output", "x"}, *help[] = {"-h"};
+    un_args a;
+    unet_error err;
+
+    CHECK_STATUS(un_args_parse(&a, &needs, &out, 0, words, &err), UNET_E_ARG);
+    CHECK_STR(err.message, "--output is needed; usage: unet needs -o DIR");
+    un_args_free(&a);
+    CHECK_OK(un_args_parse(&a, &needs, &out, 2, words, &err), &err);
+    CHECK_STR(out, "x");
+    un_args_free(&a);
+    CHECK_OK(un_args_parse(&a, &needs, &out, 1, help, &err), &err);
+    un_args_free(&a);
 }
 
 /* The text that a printing function makes. */
