@@ -40,4 +40,19 @@ static inline int64_t un_ceil_div(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+/* Index of the pixel that stands at i of an axis of n pixels extended by reflection without repeating the edge. */
+static inline int un_reflect(int64_t i, int n)
+{
+    const int64_t period = 2 * ((int64_t)n - 1);
+
+    if (i >= 0 && i < n)
+        return (int)i;
+    if (n == 1)
+        return 0;
+    i %= period;
+    if (i < 0)
+        i += period;
+    return (int)(i < n ? i : period - i);
+}
+
 #endif

@@ -6,18 +6,6 @@
 #include "base/math.h"
 #include "base/size.h"
 
-int un_reflect(int64_t i, int n)
-{
-    int64_t period = 2 * ((int64_t)n - 1);
-
-    if (n == 1)
-        return 0;
-    i %= period;
-    if (i < 0)
-        i += period;
-    return (int)(i < n ? i : period - i);
-}
-
 void un_axis_destroy(un_axis *a)
 {
     un_free(a->start);

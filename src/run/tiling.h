@@ -26,7 +26,4 @@ UN_NODISCARD unet_status un_tiling_choose(un_tiling *t, un_mem *mem, const un_mo
 /* Largest distance between window starts. */
 int un_tiling_step(const un_tiling *t, const un_predict_options *opt, const int grid[3], int axis);
 
-/* Index of the pixel that stands at i of an axis of n pixels extended by reflection without repeating the edge. */
-int un_reflect(int64_t i, int n);
-
 #endif

@@ -1,0 +1,46 @@
+/* Augmentation: what is done to a sample follows from (seed, step, sample) and the configuration alone.
+ *
+ * Spatial operations become one map (data/warp.h), the others follow on the values in the order of data/augment.def.
+ * Each draws from its own stream, so that switching one off leaves the others as they were. docs/augmentation.md has
+ * ranges and reasons. */
+#ifndef UN_DATA_AUGMENT_H
+#define UN_DATA_AUGMENT_H
+
+#include "config/config.h"
+#include "data/sampler.h"
+#include "data/tone.h"
+#include "data/warp.h"
+
+typedef enum un_augment_op {
+#define UN_AUGMENT(ID, number, name, where, help) UN_AUGMENT_##ID = number,
+#include "data/augment.def"
+    UN_AUGMENT_COUNT
+} un_augment_op;
+
+/* Puts numbers where the section says auto, by its policy. */
+void un_augment_settle(const un_cfg_augment *in, un_cfg_augment *out);
+
+typedef struct un_augment un_augment;
+/* size: of the patch d, h, w. */
+UN_NODISCARD unet_status un_augment_create(
+    un_augment **out, un_mem *mem, const un_cfg_augment *cfg, const int size[3], int channels, unet_error *err);
+void un_augment_destroy(un_augment *a);                       /* NULL is fine */
+const un_cfg_augment *un_augment_config(const un_augment *a); /* settled */
+
+/* Memory of one thread. */
+typedef struct un_augment_scratch un_augment_scratch;
+UN_NODISCARD unet_status un_augment_scratch_create(
+    un_augment_scratch **out, un_mem *mem, const un_augment *a, unet_error *err);
+void un_augment_scratch_destroy(un_augment_scratch *s); /* NULL is fine */
+
+typedef struct un_draw {
+    uint64_t seed;
+    int64_t step; /* from 1, below 2^32 */
+    int sample;   /* in the batch of the step */
+} un_draw;
+
+/* Cuts the window at `start` (un_sampler_crop) out of the picture, augmented. Thread-safe with a scratch each. */
+UN_NODISCARD unet_status un_augment_run(const un_augment *a, un_augment_scratch *s, const un_ready *r,
+    const int start[3], const un_draw *draw, const un_patch *out, unet_error *err);
+
+#endif

@@ -1,0 +1,423 @@
+#include "data/warp.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/math.h"
+#include "base/size.h"
+
+struct un_warp_scratch {
+    un_mem *mem;
+    int size[3];
+    ptrdiff_t *index; /* exact map: [d + h + w] pixel offsets of each coordinate, -1: outside */
+    int *cell[3];     /* [w] lower neighbour along each position axis, of one row */
+    float *part[3];   /* [w] distance from it, 0..1 */
+    float *spline;    /* [w][4] weights of the grid points along the row */
+    int *knot;        /* [w] first of them */
+    float *zero;      /* [channels] */
+    float *line;      /* [points w][3] grid of one row */
+    float *grid;
+    size_t grid_bytes, line_bytes;
+};
+
+unet_status un_warp_scratch_create(un_warp_scratch **out, un_mem *mem, const int size[3], int channels, unet_error *err)
+{
+    const size_t w = (size_t)size[2], sum = (size_t)size[0] + (size_t)size[1] + w;
+    un_warp_scratch *s = un_alloc_zero(mem, sizeof *s);
+    int ok;
+
+    *out = NULL;
+    if (!s)
+        return un_fail_nomem(err, sizeof *s);
+    s->mem = mem;
+    memcpy(s->size, size, sizeof s->size);
+    s->index = un_alloc_array(mem, sum, sizeof *s->index);
+    s->spline = un_alloc_array(mem, w, 4 * sizeof *s->spline);
+    s->knot = un_alloc_array(mem, w, sizeof *s->knot);
+    s->zero = un_alloc_array(mem, (size_t)channels, sizeof *s->zero);
+    ok = s->index && s->spline && s->knot && s->zero;
+    for (int a = 0; a < 3; a++) {
+        s->cell[a] = un_alloc_array(mem, w, sizeof *s->cell[a]);
+        s->part[a] = un_alloc_array(mem, w, sizeof *s->part[a]);
+        ok = ok && s->cell[a] && s->part[a];
+    }
+    if (!ok) {
+        un_warp_scratch_destroy(s);
+        return un_fail_nomem(err, w * 12 * sizeof(float));
+    }
+    *out = s;
+    return UNET_OK;
+}
+
+void un_warp_scratch_destroy(un_warp_scratch *s)
+{
+    if (!s)
+        return;
+    for (int a = 0; a < 3; a++) {
+        un_free(s->cell[a]);
+        un_free(s->part[a]);
+    }
+    un_free(s->index);
+    un_free(s->spline);
+    un_free(s->knot);
+    un_free(s->zero);
+    un_free(s->line);
+    un_free(s->grid);
+    un_free(s);
+}
+
+void un_warp_window(un_warp *w, const int size[3], const int start[3])
+{
+    memset(w, 0, sizeof *w);
+    for (int a = 0; a < 3; a++) {
+        w->size[a] = size[a];
+        w->m[a][a] = 1;
+        w->at[a] = start[a] + (size[a] - 1) * 0.5;
+    }
+}
+
+void un_warp_then(un_warp *w, const double t[3][3])
+{
+    double m[3][3];
+
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++)
+            m[i][j] = w->m[i][0] * t[0][j] + w->m[i][1] * t[1][j] + w->m[i][2] * t[2][j];
+    memcpy(w->m, m, sizeof m);
+}
+
+/* ---- elastic deformation ---- */
+
+unet_status un_warp_elastic(
+    un_warp *w, un_warp_scratch *s, const double cell[3], const double px[3], un_rng *rng, unet_error *err)
+{
+    double spread = 1;
+    size_t count = 3;
+
+    for (int a = 0; a < 3; a++) {
+        w->cell[a] = cell[a];
+        w->points[a] = cell[a] > 0 ? (int)un_floor((w->size[a] - 1) / cell[a]) + 4 : 1;
+        /* mean square of the spline's weights along an axis: integral of B3^2 = 151/315 */
+        spread *= cell[a] > 0 ? un_sqrt(151.0 / 315.0) : 1;
+        count *= (size_t)w->points[a];
+    }
+    if (count * sizeof *s->grid > s->grid_bytes) {
+        un_free(s->grid);
+        s->grid_bytes = 0;
+        s->grid = un_alloc(s->mem, count * sizeof *s->grid);
+        if (!s->grid)
+            return un_fail_nomem(err, count * sizeof *s->grid);
+        s->grid_bytes = count * sizeof *s->grid;
+    }
+    if ((size_t)w->points[2] * 3 * sizeof *s->line > s->line_bytes) {
+        un_free(s->line);
+        s->line_bytes = 0;
+        s->line = un_alloc(s->mem, (size_t)w->points[2] * 3 * sizeof *s->line);
+        if (!s->line)
+            return un_fail_nomem(err, (size_t)w->points[2] * 3 * sizeof *s->line);
+        s->line_bytes = (size_t)w->points[2] * 3 * sizeof *s->line;
+    }
+    for (size_t i = 0; i < count; i++)
+        s->grid[i] = (float)(un_rng_normal(rng) * px[i % 3] / spread);
+    w->grid = s->grid;
+    w->elastic = 1;
+    return UNET_OK;
+}
+
+/* Weights of the four grid points round pixel i; returns the first of them. */
+static int spline_at(double cell, int i, float b[4])
+{
+    double u, t;
+    int k;
+
+    if (!(cell > 0)) {
+        b[0] = 1;
+        b[1] = b[2] = b[3] = 0;
+        return 0;
+    }
+    u = i / cell;
+    k = (int)u;
+    t = u - k;
+    b[0] = (float)((1 - t) * (1 - t) * (1 - t) / 6);
+    b[1] = (float)((3 * t * t * t - 6 * t * t + 4) / 6);
+    b[2] = (float)((-3 * t * t * t + 3 * t * t + 3 * t + 1) / 6);
+    b[3] = (float)(t * t * t / 6);
+    return k;
+}
+
+/* The grid as one row (z, y) sees it, and for every row alike the weights along it (z = y = 0 makes them). */
+static void spline_row(const un_warp *w, un_warp_scratch *s, int z, int y)
+{
+    const int n = w->points[2] * 3;
+    float bz[4], by[4];
+    const int kz = spline_at(w->cell[0], z, bz), ky = spline_at(w->cell[1], y, by);
+
+    memset(s->line, 0, (size_t)n * sizeof *s->line);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) {
+            const float b = bz[i] * by[j];
+            const float *g;
+
+            if (kz + i >= w->points[0] || ky + j >= w->points[1])
+                continue; /* an axis without a grid, or weight 0 */
+            g = w->grid + ((ptrdiff_t)(kz + i) * w->points[1] + ky + j) * n;
+            for (int k = 0; k < n; k++)
+                s->line[k] += b * g[k];
+        }
+    if (z || y)
+        return;
+    for (int x = 0; x < w->size[2]; x++)
+        s->knot[x] = spline_at(w->cell[2], x, s->spline + 4 * (ptrdiff_t)x);
+}
+
+/* Adds the displacement of axis a to the positions of the row. */
+static void add_displacement(const un_warp *w, const un_warp_scratch *s, int a, float *pos)
+{
+    for (int x = 0; x < w->size[2]; x++) {
+        const float *g = s->line + 3 * (ptrdiff_t)s->knot[x] + a, *b = s->spline + 4 * (ptrdiff_t)x;
+
+        pos[x] += w->cell[2] > 0 ? (b[0] * g[0] + b[1] * g[3]) + (b[2] * g[6] + b[3] * g[9]) : g[0];
+    }
+}
+
+/* ---- copies ---- */
+
+int un_warp_is_exact(const un_warp *w)
+{
+    for (int i = 0; i < 3; i++) {
+        int units = 0;
+
+        for (int j = 0; j < 3; j++) {
+            if (w->m[i][j] != 0 && fabs(w->m[i][j]) != 1)
+                return 0;
+            units += w->m[i][j] != 0;
+        }
+        if (units != 1)
+            return 0;
+    }
+    return !w->elastic;
+}
+
+/* Fills the offsets: pixel (z, y, x) of the patch is pixel iz[z] + iy[y] + ix[x] of the picture. */
+static void exact_index(const un_warp *w, un_warp_scratch *s, const un_picture *p)
+{
+    const int extent[3] = {p->d, p->h, p->w};
+    const ptrdiff_t stride[3] = {(ptrdiff_t)p->h * p->w, p->w, 1};
+    ptrdiff_t *index = s->index;
+
+    for (int b = 0; b < 3; b++) {
+        const int a = w->m[0][b] != 0 ? 0 : w->m[1][b] != 0 ? 1 : 2;
+        /* patches whose sides differ may turn onto half pixels: rounded down, the same for the whole axis */
+        const double from = un_floor(w->at[a] - w->m[a][b] * (w->size[b] - 1) * 0.5);
+
+        for (int o = 0; o < w->size[b]; o++) {
+            const int64_t i = (int64_t)from + (w->m[a][b] > 0 ? o : -o);
+
+            index[o] = w->zero_outside && (i < 0 || i >= extent[a]) ? -1 : un_reflect(i, extent[a]) * stride[a];
+        }
+        index += w->size[b];
+    }
+}
+
+static inline void copy_values(float *to, const float *from, int n)
+{
+    for (int k = 0; k < n; k++)
+        to[k] = from[k];
+}
+
+static void exact_pixel(const un_picture *p, const un_patch *out, ptrdiff_t o, ptrdiff_t i, const float *zero)
+{
+    if (p->c == 3)
+        copy_values(out->image + o * 3, i < 0 ? zero : p->image + i * 3, 3);
+    else if (p->c == 1)
+        out->image[o] = i < 0 ? 0 : p->image[i];
+    else
+        copy_values(out->image + o * p->c, i < 0 ? zero : p->image + i * p->c, p->c);
+    if (out->target)
+        out->target[o] = i < 0 || !p->target ? -1 : p->target[i];
+    for (int k = 0; out->soft && k < out->classes; k++)
+        out->soft[o * out->classes + k] = i < 0 || !p->soft ? 0 : p->soft[i * out->classes + k];
+    if (out->weight)
+        out->weight[o] = i < 0 ? 0 : p->weight ? p->weight[i] : 1;
+}
+
+static void run_exact(const un_warp *w, un_warp_scratch *s, const un_picture *p, const un_patch *out)
+{
+    const ptrdiff_t *iz = s->index, *iy = iz + w->size[0], *ix = iy + w->size[1];
+    ptrdiff_t o = 0;
+
+    exact_index(w, s, p);
+    for (int z = 0; z < w->size[0]; z++)
+        for (int y = 0; y < w->size[1]; y++)
+            for (int x = 0; x < w->size[2]; x++, o++)
+                exact_pixel(p, out, o, iz[z] < 0 || iy[y] < 0 || ix[x] < 0 ? -1 : iz[z] + iy[y] + ix[x], s->zero);
+}
+
+/* ---- interpolation ---- */
+
+/* Positions of a row: whole part into cell, rest into part. */
+static void row_positions(const un_warp *w, un_warp_scratch *s, int z, int y)
+{
+    const double oz = z - (w->size[0] - 1) * 0.5, oy = y - (w->size[1] - 1) * 0.5, ox = -(w->size[2] - 1) * 0.5;
+
+    if (w->elastic)
+        spline_row(w, s, z, y);
+    for (int a = 0; a < 3; a++) {
+        const double first = w->at[a] + w->m[a][0] * oz + w->m[a][1] * oy + w->m[a][2] * ox, whole = un_floor(first);
+        const float rest = (float)(first - whole), step = (float)w->m[a][2];
+        const int base = (int)whole;
+        float *part = s->part[a];
+        int *cell = s->cell[a];
+
+        for (int x = 0; x < w->size[2]; x++)
+            part[x] = rest + step * (float)x;
+        if (w->elastic)
+            add_displacement(w, s, a, part);
+        for (int x = 0; x < w->size[2]; x++) {
+            int i = (int)part[x];
+
+            i -= part[x] < (float)i;
+            part[x] -= (float)i;
+            cell[x] = base + i;
+        }
+    }
+}
+
+/* The corners of a cell: pixel offsets (-1: outside) and weights; 2-D uses the first four. */
+typedef struct corners {
+    ptrdiff_t at[8];
+    float weight[8];
+} corners;
+
+/* Offsets where the cell touches or leaves the edge of the picture. */
+static void edge_corners(const un_picture *p, const int cell[3], int zero_outside, int count, corners *q)
+{
+    const int extent[3] = {p->d, p->h, p->w};
+
+    for (int i = 0; i < count; i++) {
+        const int step[3] = {i >> 2 & 1, i >> 1 & 1, i & 1};
+        ptrdiff_t at = 0;
+
+        for (int a = 0; a < 3; a++) {
+            const int k = cell[a] + step[a];
+
+            if (zero_outside && (k < 0 || k >= extent[a])) {
+                at = -1;
+                break;
+            }
+            at = at * extent[a] + un_reflect(k, extent[a]);
+        }
+        q->at[i] = at;
+    }
+}
+
+static inline void find_corners(
+    const un_warp *w, const un_warp_scratch *s, const un_picture *p, int x, int count, corners *q)
+{
+    const int cell[3] = {s->cell[0][x], s->cell[1][x], s->cell[2][x]};
+    const float fy = s->part[1][x], fx = s->part[2][x];
+    const ptrdiff_t row = p->w, plane = (ptrdiff_t)p->h * p->w;
+
+    q->weight[0] = (1 - fy) * (1 - fx);
+    q->weight[1] = (1 - fy) * fx;
+    q->weight[2] = fy * (1 - fx);
+    q->weight[3] = fy * fx;
+    if (count == 8) {
+        const float fz = s->part[0][x];
+
+        for (int i = 0; i < 4; i++) {
+            q->weight[4 + i] = q->weight[i] * fz;
+            q->weight[i] *= 1 - fz;
+        }
+    }
+    if ((unsigned)cell[1] < (unsigned)(p->h - 1) && (unsigned)cell[2] < (unsigned)(p->w - 1) &&
+        (count == 4 || (unsigned)cell[0] < (unsigned)(p->d - 1))) {
+        q->at[0] = ((count == 4 ? 0 : cell[0]) * (ptrdiff_t)p->h + cell[1]) * row + cell[2];
+        q->at[1] = q->at[0] + 1;
+        q->at[2] = q->at[0] + row;
+        q->at[3] = q->at[2] + 1;
+        for (int i = 4; i < count; i++)
+            q->at[i] = q->at[i - 4] + plane;
+    } else {
+        edge_corners(p, cell, w->zero_outside, count, q);
+    }
+}
+
+static inline void blend(const float *image, int c, const corners *q, int count, const float *zero, float *to)
+{
+    const float *from[8];
+
+    for (int i = 0; i < count; i++)
+        from[i] = q->at[i] < 0 ? zero : image + q->at[i] * c;
+    for (int k = 0; k < c; k++) {
+        float v = 0;
+
+        for (int i = 0; i < count; i++)
+            v += q->weight[i] * from[i][k];
+        to[k] = v;
+    }
+}
+
+/* Offset of the nearest pixel: the corner whose halves all reach over one half. */
+static inline ptrdiff_t nearest(const un_warp_scratch *s, int x, int count, const corners *q)
+{
+    int i = (s->part[1][x] >= 0.5f) * 2 + (s->part[2][x] >= 0.5f);
+
+    if (count == 8)
+        i += (s->part[0][x] >= 0.5f) * 4;
+    return q->at[i];
+}
+
+static inline __attribute__((always_inline)) void run_row(
+    const un_warp *w, const un_warp_scratch *s, const un_picture *p, const un_patch *out, ptrdiff_t o, int c, int count)
+{
+    for (int x = 0; x < w->size[2]; x++, o++) {
+        corners q;
+        ptrdiff_t near;
+
+        find_corners(w, s, p, x, count, &q);
+        blend(p->image, c, &q, count, s->zero, out->image + o * c);
+        near = nearest(s, x, count, &q);
+        if (out->target)
+            out->target[o] = near < 0 || !p->target ? -1 : p->target[near];
+        if (out->weight)
+            out->weight[o] = near < 0 ? 0 : p->weight ? p->weight[near] : 1;
+        for (int k = 0; out->soft && k < out->classes; k++) {
+            float v = 0;
+
+            for (int i = 0; p->soft && i < count; i++)
+                v += q.at[i] < 0 ? 0 : q.weight[i] * p->soft[q.at[i] * out->classes + k];
+            out->soft[o * out->classes + k] = v;
+        }
+    }
+}
+
+static void run_linear(const un_warp *w, un_warp_scratch *s, const un_picture *p, const un_patch *out)
+{
+    ptrdiff_t o = 0;
+
+    for (int z = 0; z < w->size[0]; z++)
+        for (int y = 0; y < w->size[1]; y++, o += w->size[2]) {
+            row_positions(w, s, z, y);
+            if (p->d == 1 && w->size[0] == 1) {
+                if (p->c == 1)
+                    run_row(w, s, p, out, o, 1, 4);
+                else if (p->c == 3)
+                    run_row(w, s, p, out, o, 3, 4);
+                else
+                    run_row(w, s, p, out, o, p->c, 4);
+            } else if (p->c == 1) {
+                run_row(w, s, p, out, o, 1, 8);
+            } else {
+                run_row(w, s, p, out, o, p->c, 8);
+            }
+        }
+}
+
+void un_warp_run(const un_warp *w, un_warp_scratch *s, const un_picture *p, const un_patch *out)
+{
+    if (un_warp_is_exact(w))
+        run_exact(w, s, p, out);
+    else
+        run_linear(w, s, p, out);
+}
