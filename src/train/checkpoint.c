@@ -166,15 +166,12 @@ static unet_status check_block(un_checkpoint *c, un_block block, const char *pat
     return UNET_OK;
 }
 
-unet_status un_checkpoint_open(un_checkpoint *c, un_mem *mem, const char *path, unet_error *err)
+/* Of the open file; on failure all is closed. */
+static unet_status check(un_checkpoint *c, un_mem *mem, const char *path, unet_error *err)
 {
     const char *numbers, *graph;
-    unet_status st;
+    unet_status st = UNET_OK;
 
-    memset(c, 0, sizeof *c);
-    st = un_safetensors_open(&c->file, mem, path, err);
-    if (st)
-        return st;
     numbers = un_safetensors_meta(c->file, "unet.checkpoint");
     graph = un_safetensors_meta(c->file, "unet.graph");
     c->config = un_safetensors_meta(c->file, "unet.config");
@@ -193,6 +190,25 @@ unet_status un_checkpoint_open(un_checkpoint *c, un_mem *mem, const char *path, 
     if (st)
         un_checkpoint_close(c);
     return st;
+}
+
+unet_status un_checkpoint_open(un_checkpoint *c, un_mem *mem, const char *path, unet_error *err)
+{
+    unet_status st;
+
+    memset(c, 0, sizeof *c);
+    st = un_safetensors_open(&c->file, mem, path, err);
+    return st ? st : check(c, mem, path, err);
+}
+
+unet_status un_checkpoint_view(
+    un_checkpoint *c, un_mem *mem, const void *data, size_t size, const char *name, unet_error *err)
+{
+    unet_status st;
+
+    memset(c, 0, sizeof *c);
+    st = un_safetensors_view(&c->file, mem, data, size, name, err);
+    return st ? st : check(c, mem, name, err);
 }
 
 void un_checkpoint_close(un_checkpoint *c)

@@ -44,6 +44,9 @@ typedef struct un_checkpoint {
     int has[UN_BLOCK_COUNT];
 } un_checkpoint;
 UN_NODISCARD unet_status un_checkpoint_open(un_checkpoint *c, un_mem *mem, const char *path, unet_error *err);
+/* The same of bytes in memory, which must outlive it. */
+UN_NODISCARD unet_status un_checkpoint_view(
+    un_checkpoint *c, un_mem *mem, const void *data, size_t size, const char *name, unet_error *err);
 void un_checkpoint_close(un_checkpoint *c); /* a zeroed struct is fine */
 
 /* Copies a block out; dst: graph->block_count floats, gaps are zeroed. A number that is not finite is

@@ -31,8 +31,8 @@ typedef struct un_train_options {
     const un_backend *backend;
     un_pool *pool;
     un_cpu_level level;
-    const char *folder; /* run folder */
-    int resume; /* 1: goes on from the folder's checkpoint; model comes from un_train_restore (restore.h) */
+    const char *folder;  /* run folder */
+    int resume;          /* 1: goes on from the folder's checkpoint; model comes from un_train_restore (restore.h) */
     int64_t extend;      /* resume: steps to add to the run's total */
     int replace;         /* new run: the files of an earlier one in the folder are removed */
     int64_t pictures;    /* training pictures: epochs are counted in them */
@@ -60,11 +60,9 @@ typedef struct un_train_result {
  *  - cancelled: UNET_E_CANCELLED, the checkpoint is written, the message says how to go on;
  *  - a loss or gradient that is not finite: UNET_E_NUMERIC, the last checkpoint stays;
  *  - any failure leaves a checkpoint from which the run can go on. */
-UN_NODISCARD unet_status un_train(
-    const un_train_options *opt, un_mem *mem, un_train_result *out, unet_error *err);
+UN_NODISCARD unet_status un_train(const un_train_options *opt, un_mem *mem, un_train_result *out, unet_error *err);
 
 /* Bytes training will hold beside the model, before anything is allocated. Settles the model's configuration. */
-UN_NODISCARD unet_status un_train_bytes(
-    size_t *bytes, un_mem *mem, const un_train_options *opt, unet_error *err);
+UN_NODISCARD unet_status un_train_bytes(size_t *bytes, un_mem *mem, const un_train_options *opt, unet_error *err);
 
 #endif

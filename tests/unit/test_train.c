@@ -12,6 +12,7 @@
 #include "run/session.h"
 #include "train/restore.h"
 #include "train/schedule.h"
+#include "train/select.h"
 
 static unet_error err;
 
@@ -93,9 +94,9 @@ static void open_feed(run *r, un_mem *mem)
         .cancel = cancel};
 }
 
-#define TINY                                                                                                 \
-    "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: batch, "   \
-    "dropout: 0.2}\n"                                                                                        \
+#define TINY                                                                                                           \
+    "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: batch, "             \
+    "dropout: 0.2}\n"                                                                                                  \
     "train: {steps: 24, batch: 4, ghost_batch: 2, patch: [32, 32], val_interval: 5}\n"
 
 static void open_run(run *r, un_mem *mem, const char *folder, const char *text)
@@ -210,8 +211,7 @@ TEST(overfit)
         "batch}\n"
         "train: {steps: 150, batch: 4, patch: [32, 32], val_interval: 25}\noptimiser: {lr: 0.01}\n");
     CHECK_OK(go(&r, NULL), &err);
-    un_test_note(
-        "Dice %g at step %d, %.2f s", r.result.best_score, (int)r.result.best_step, r.result.seconds);
+    un_test_note("Dice %g at step %d, %.2f s", r.result.best_score, (int)r.result.best_step, r.result.seconds);
     CHECK(r.result.best_score >= 0.98);
     CHECK(r.model->n_pairs >= UN_MODEL_PAIRS_LEAST && r.model->record);
     CHECK(strstr(r.model->record, "\"data_checksum\":\"sum:1\"") && strstr(r.model->record, "\"best_step\""));
@@ -544,4 +544,75 @@ TEST(ghost_tree)
     un_engine_destroy(whole);
     close_run(&one);
     close_run(&all);
+}
+
+/* ---- selection ---- */
+
+static un_batch picture_batch(const two_pictures *t, int k)
+{
+    un_picture p;
+
+    CHECK_OK(two_load((void *)(uintptr_t)t, k, NULL, &p, &err), &err);
+    return (un_batch){.n = 1,
+        .d = p.d,
+        .h = p.h,
+        .w = p.w,
+        .c = p.c,
+        .classes = 2,
+        .image = p.image,
+        .target = p.target,
+        .soft = p.soft};
+}
+
+/* The loss that selection may go by is that of training on whole pictures; the Dice is the one counted by hand. */
+static void check_selection(const char *head, int planes)
+{
+    two_pictures t = {.d = 1, .h = 20, .w = 24, .c = 1, .planes = planes};
+    const un_picture_source source = {.ctx = &t, .count = 2, .load = two_load};
+    const un_selector_spec spec = {.source = &source, .predict = {.session = {.level = un_cpu_best()}}};
+    char text[500];
+    double loss = 0;
+    un_selector *s;
+    un_score *score = un_alloc_zero(NULL, sizeof *score);
+    un_engine *e;
+    run r;
+
+    two_make(&t, 0.2);
+    snprintf(text, sizeof text,
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: %s, norm: none}\n"
+        "train: {steps: 1, batch: 1, patch: [20, 24], select: loss}\n"
+        "loss: {terms: [{name: ce, weight: 0.5}, dice]%s}\n",
+        head, planes ? "" : ", class_weights: [1, 3]");
+    open_run(&r, NULL, un_test_tmp(), text);
+    e = engine_for(&r);
+    for (int k = 0; k < 2; k++) {
+        un_batch b = picture_batch(&t, k);
+        un_step_result step;
+
+        CHECK_OK(un_engine_accumulate(e, &b, 1, 0, 1, &err), &err);
+        CHECK_OK(un_engine_apply(e, 1, 0, &step, &err), &err); /* rate 0: the weights stay */
+        loss += step.loss / 2;
+        un_free(b.image);
+        un_free(b.target);
+        un_free(b.soft);
+    }
+    CHECK_OK(un_selector_create(&s, NULL, &spec, &err), &err);
+    CHECK_OK(un_selector_score(s, r.model, score, &err), &err);
+    CHECK_NEAR(score->score, -loss, 2e-6);
+    CHECK(score->dice_mean >= 0 && score->dice_mean <= 1 && score->n_classes == 2);
+    r.model->config.train.select = UN_CFG_SELECT_DICE;
+    CHECK_OK(un_selector_score(s, r.model, score, &err), &err);
+    CHECK_NEAR(score->score, planes ? (score->dice[0] + score->dice[1]) / 2 : score->dice[1], 1e-15);
+    un_selector_destroy(s);
+    un_engine_destroy(e);
+    un_free(score);
+    close_run(&r);
+    two_free(&t);
+}
+
+TEST(selection)
+{
+    check_selection("softmax", 0);
+    check_selection("sigmoid", 0);
+    check_selection("multilabel", 1);
 }

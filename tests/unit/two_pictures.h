@@ -53,6 +53,29 @@ static inline void two_free(two_pictures *t)
     }
 }
 
+/* A source of the two, for evaluation. */
+static inline unet_status two_load(void *ctx, int index, un_mem *mem, un_picture *out, unet_error *e)
+{
+    const two_pictures *t = ctx;
+    const size_t pixels = (size_t)two_pixels(t);
+
+    (void)e;
+    *out = (un_picture){.d = t->d, .h = t->h, .w = t->w, .c = t->c, .classes = 2, .spacing = {1, 1, 1}};
+    out->image = un_alloc_array(mem, pixels * (size_t)t->c, sizeof(float));
+    memcpy(out->image, t->image[index], pixels * (size_t)t->c * sizeof(float));
+    if (t->planes) {
+        out->soft = un_alloc_array(mem, pixels * 2, sizeof(float));
+        for (size_t i = 0; i < pixels; i++) {
+            out->soft[2 * i] = (float)t->mask[index][i];
+            out->soft[2 * i + 1] = 1 - (float)t->mask[index][i];
+        }
+    } else {
+        out->target = un_alloc_array(mem, pixels, sizeof(int32_t));
+        memcpy(out->target, t->mask[index], pixels * sizeof(int32_t));
+    }
+    return UNET_OK;
+}
+
 /* Whole pictures, chosen and flipped along the width by the random numbers of the sample. */
 typedef struct two_feed {
     const two_pictures *pictures;
