@@ -300,6 +300,7 @@ TEST(killed_and_resumed)
         char path[400];
         int done = 0;
 
+        snprintf(folder, sizeof folder, "%s", un_test_tmp());
         snprintf(path, sizeof path, "%s/%s", folder, UN_CHECKPOINT_FILE);
         while (!done) {
             const pid_t child = fork();
