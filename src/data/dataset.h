@@ -58,7 +58,7 @@ const char *un_severity_name(un_severity s);
     X(FILE_MISSING, "file-missing", UN_SKIP)                                                                 \
     X(UNREADABLE, "unreadable", UN_SKIP)                                                                     \
     X(SIZE_DIFFERS, "size-differs", UN_SKIP)                                                                 \
-    X(EXIF_ONE_SIDE, "exif-one-side", UN_SKIP)                                                               \
+    X(EXIF_ONE_SIDE, "exif-one-side", UN_WARN)                                                               \
     X(CHANNELS_DIFFER, "channels-differ", UN_SKIP)                                                           \
     X(GRID_DIFFERS, "grid-differs", UN_WARN)                                                                 \
     X(NOT_FINITE, "not-finite", UN_WARN)                                                                     \

@@ -1,0 +1,621 @@
+#include "data/plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/math.h"
+#include "base/size.h"
+
+/* From trials on two cores in 10 to 30 minutes (docs/planning.md): membranes 512x512 with 16 filters, patch
+ * 192, batch 6; nuclei the same; hippocampus 35x50x35 with 16 filters, 3 poolings, patch 40x56x40, batch 2.
+ */
+enum {
+    PATCH_2D = 192,          /* px; what most pictures need      */
+    PATCH_2D_MOST = 320,     /* for objects larger than 48 px    */
+    STEP_PIXELS_2D = 221184, /* of a batch: 6 patches of 192x192 */
+    STEP_PIXELS_3D = 179200, /* 2 patches of 40x56x40            */
+    PATCH_PIXELS_3D = 262144,
+    BATCH_LEAST = 2,
+    BATCH_MOST = 16,
+    BATCH_FOR_BATCH_NORM = 4,
+    BOTTOM_LEAST = 4, /* px that a level must have     */
+    DEPTH_MOST = 5,
+    SMALL_DATA = 2000000, /* training pixels below which 32 filters are enough */
+    DEFAULT_SECONDS = 1800
+};
+static const double share_for_steps =
+    0.9; /* of the time; the rest: selection, checkpoints, the last scores */
+
+typedef struct planner {
+    un_config *cfg;
+    const un_fingerprint *f;
+    const un_plan_limits *limits;
+    const un_plan_costs *costs;
+    un_text *why;
+    unet_error *err;
+    double size[3], spacing[3]; /* median, after data.spacing and data.scale */
+    double object_px;
+    int grid[3];          /* patch extents are multiples */
+    int target[3];        /* patch, memory apart         */
+    uint64_t room, cache; /* bytes for the engine, for pictures */
+} planner;
+
+static void because(const planner *p, const char *key, const char *fmt, ...) UN_PRINTF(3, 4);
+static void because(const planner *p, const char *key, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (p->why)
+        un_text_printf(p->why, "%s: %s\n", key, text);
+}
+
+static int is_3d(const planner *p)
+{
+    return p->cfg->model.dims == 3;
+}
+
+/* ---- pictures
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void plan_normalise(const planner *p)
+{
+    un_cfg_data *d = &p->cfg->data;
+    const un_fingerprint *f = p->f;
+    const int is_ct = f->channels == 1 && f->lowest <= -800 && f->highest >= 800;
+    const int n = UN_MIN(f->channels, UN_FINGERPRINT_CHANNELS);
+
+    if (d->normalise == UN_CFG_NORMALISE_AUTO) {
+        d->normalise = is_ct ? UN_CFG_NORMALISE_DATASET : UN_CFG_NORMALISE_ZSCORE;
+        because(p, "data.normalise",
+            is_ct ? "values from below -800 to above 800 look like Hounsfield units, which mean the same in "
+                    "each picture: one scale for all"
+                  : "each picture and channel to mean 0 and deviation 1, so that exposure does not matter");
+    }
+    if (d->normalise != UN_CFG_NORMALISE_DATASET || d->mean.n != UN_CFG_LIST_AUTO)
+        return;
+    d->mean.n = d->std.n = n;
+    for (int k = 0; k < n; k++) {
+        d->mean.v[k] = f->mean[k];
+        d->std.v[k] = f->std[k] > 1e-15 ? f->std[k] : 1;
+    }
+    because(p, "data.mean", "over all training pixels");
+}
+
+static void plan_spacing(planner *p)
+{
+    un_cfg_data *d = &p->cfg->data;
+    const un_fingerprint *f = p->f;
+    int differ = 0;
+
+    for (int a = 0; a < 3; a++)
+        differ |= f->spacing_max[a] > 1.05 * f->spacing_min[a];
+    if (un_is_auto(d->spacing[0])) {
+        const int resample = is_3d(p) && differ && f->with_spacing == f->usable;
+
+        for (int a = 0; a < 3; a++)
+            d->spacing[a] = resample ? f->spacing_median[a] : 0;
+        if (is_3d(p))
+            because(p, "data.spacing",
+                resample ? "the volumes have different spacings: all are brought to the median"
+                         : "the volumes have one spacing, or none: as they are");
+    }
+    if (un_is_auto(d->scale)) {
+        const int side = UN_MIN(f->size_median[1], f->size_median[2]);
+
+        d->scale = is_3d(p) || side < 1000 || f->object_px <= 190 ? 1 : f->object_px <= 380 ? 0.5 : 0.25;
+        if (d->scale < 1)
+            because(p, "data.scale",
+                "objects of about %.0f px are larger than a network sees: smaller pictures do", f->object_px);
+    }
+    for (int a = 0; a < 3; a++) {
+        const double is = f->spacing_median[a] > 0 ? f->spacing_median[a] : 1,
+                     to = d->spacing[a] > 0 ? d->spacing[a] : is;
+
+        p->size[a] = f->size_median[a] * (is_3d(p) ? is / to : a ? d->scale : 1);
+        p->spacing[a] = to;
+    }
+    p->object_px = f->object_px * (is_3d(p) ? 1 : d->scale);
+}
+
+/* ---- depth, strides, target patch
+ * -------------------------------------------------------------------------------- */
+
+/* Extent of the input that one output pixel sees: two 3x3 convolutions a level, down and up. */
+static double field_px(int depth)
+{
+    return 12.0 * (1 << depth) - 7;
+}
+
+static double round_up(double v, int m)
+{
+    return un_floor((v + m - 1) / m) * m;
+}
+
+/* The patch before it is rounded to the grid. */
+static void raw_patch(const planner *p, double raw[3])
+{
+    if (is_3d(p)) {
+        for (int a = 0; a < 3; a++)
+            raw[a] = p->size[a];
+        return;
+    }
+    raw[0] = 1;
+    for (int a = 1; a < 3; a++) {
+        double want = round_up(4 * p->object_px, 32);
+
+        want = want < PATCH_2D ? PATCH_2D : want > PATCH_2D_MOST ? PATCH_2D_MOST : want;
+        raw[a] = UN_MIN(want, p->size[a]);
+    }
+}
+
+static void plan_depth(const planner *p, const double raw[3])
+{
+    un_cfg_model *m = &p->cfg->model;
+    const double largest = UN_MAX(raw[0], UN_MAX(raw[1], raw[2]));
+    int depth = is_3d(p) ? 3 : 4;
+
+    if (!un_is_auto(m->depth))
+        return;
+    while (depth < DEPTH_MOST && field_px(depth) < 3 * p->object_px)
+        depth++;
+    while (depth > 1 && largest / (1 << depth) < BOTTOM_LEAST)
+        depth--;
+    m->depth = depth;
+    if (p->object_px > 0)
+        because(p, "model.depth",
+            "%d poolings see %.0f px at once; objects are about %.0f px wide, patches up to %.0f px", depth,
+            field_px(depth), p->object_px, largest);
+    else
+        because(p, "model.depth", "%d poolings suit patches of up to %.0f px", depth, largest);
+}
+
+/* An axis is pooled while it keeps enough pixels at the bottom, and, in volumes, while its pixels are not
+ * much longer than the shortest: so thick slices are left alone until the others have become as coarse. */
+static void plan_strides(const planner *p, const double raw[3])
+{
+    un_cfg_model *m = &p->cfg->model;
+    double extent[3] = {raw[0], raw[1], raw[2]}, spacing[3] = {p->spacing[0], p->spacing[1], p->spacing[2]};
+    int uneven = 0;
+
+    if (m->strides.n != UN_CFG_LIST_AUTO)
+        return;
+    m->strides.n = m->depth;
+    for (int level = 0; level < m->depth; level++) {
+        const double finest = UN_MIN(spacing[0], UN_MIN(spacing[1], spacing[2]));
+        int *s = m->strides.v[level], any = 0;
+
+        for (int a = 0; a < 3; a++) {
+            const int pool = is_3d(p) ? extent[a] / 2 > BOTTOM_LEAST - 1 && spacing[a] < 2 * finest : a > 0;
+
+            s[a] = pool ? 2 : 1;
+            any |= pool;
+        }
+        for (int a = 0; a < 3 && !any; a++) /* a level must make something smaller */
+            s[a] = extent[a] >= 2 ? 2 : 1;
+        for (int a = 0; a < 3; a++) {
+            extent[a] = extent[a] / s[a];
+            spacing[a] *= s[a];
+            uneven |= is_3d(p) && s[a] != 2;
+        }
+    }
+    if (!uneven) {
+        m->strides.n = 1;
+        m->strides.v[0][0] = is_3d(p) ? 2 : 1;
+        m->strides.v[0][1] = m->strides.v[0][2] = 2;
+    }
+    because(p, "model.strides",
+        uneven ? "axes with few or with long pixels are pooled less often"
+               : "every axis is halved at each level");
+}
+
+static void set_grid(planner *p)
+{
+    for (int a = 0; a < 3; a++)
+        p->grid[a] = 1;
+    for (int level = 0; level < p->cfg->model.depth; level++) {
+        int s[3];
+
+        un_config_axes_at(&p->cfg->model.strides, level, p->cfg->model.dims, s);
+        for (int a = 0; a < 3; a++)
+            p->grid[a] *= s[a];
+    }
+}
+
+static double pixels_of(const int patch[3])
+{
+    return (double)patch[0] * patch[1] * patch[2];
+}
+
+/* The axis that has most steps of the grid, the later of equal ones; -1: all have one only. */
+static int longest(const planner *p, const int patch[3])
+{
+    int axis = -1, most = 1;
+
+    for (int a = 0; a < 3; a++)
+        if (patch[a] / p->grid[a] >= most && patch[a] / p->grid[a] > 1) {
+            most = patch[a] / p->grid[a];
+            axis = a;
+        }
+    return axis;
+}
+
+static void plan_target(planner *p, const double raw[3])
+{
+    const un_cfg_train *t = &p->cfg->train;
+    int axis;
+
+    set_grid(p);
+    for (int a = 0; a < 3; a++)
+        p->target[a] =
+            !un_is_auto(t->patch[0]) ? t->patch[a] : (int)round_up(UN_MIN(raw[a], 16384), p->grid[a]);
+    while (is_3d(p) && un_is_auto(t->patch[0]) && pixels_of(p->target) > PATCH_PIXELS_3D &&
+           (axis = longest(p, p->target)) >= 0)
+        p->target[axis] -= p->grid[axis];
+}
+
+/* ---- batch, norm, loss, augmentation
+ * ----------------------------------------------------------------------------- */
+
+static void plan_batch(const planner *p)
+{
+    un_cfg_train *t = &p->cfg->train;
+    un_cfg_model *m = &p->cfg->model;
+    const double n = un_round((is_3d(p) ? STEP_PIXELS_3D : STEP_PIXELS_2D) / pixels_of(p->target));
+
+    if (un_is_auto(t->batch)) {
+        t->batch = n < BATCH_LEAST ? BATCH_LEAST : n > BATCH_MOST ? BATCH_MOST : (int)n;
+        because(p, "train.batch", "%d patches are about %d thousand pixels a step", t->batch,
+            (int)(t->batch * pixels_of(p->target) / 1000));
+    }
+    if (m->norm == UN_CFG_NORM_AUTO) {
+        m->norm = !is_3d(p) && t->batch >= BATCH_FOR_BATCH_NORM ? UN_CFG_NORM_BATCH : UN_CFG_NORM_INSTANCE;
+        because(p, "model.norm",
+            m->norm == UN_CFG_NORM_BATCH ? "the batch is large enough for its statistics"
+                                         : "a batch of %d is too small for batch statistics",
+            t->batch);
+    }
+}
+
+/* With three or more classes of very different size, rare ones weigh more: by the root of how rare they are.
+ */
+static void plan_weights(const planner *p)
+{
+    un_cfg_nums *w = &p->cfg->loss.class_weights;
+    const un_fingerprint *f = p->f;
+    double least = 1, sum = 0;
+
+    if (w->n != UN_CFG_LIST_AUTO)
+        return;
+    w->n = 0;
+    for (int c = 0; c < f->classes; c++)
+        least = f->share[c] > 0 ? UN_MIN(least, f->share[c]) : least;
+    if (f->classes < 4 || least > 0.1 / f->classes) {
+        because(p, "loss.class_weights",
+            f->classes < 4 ? "few classes: Dice makes up for their sizes" : "no class is rare");
+        return;
+    }
+    w->n = f->classes;
+    for (int c = 0; c < f->classes; c++) {
+        const double v = f->share[c] > 0 ? un_sqrt(1.0 / f->classes / f->share[c]) : 1;
+
+        w->v[c] = v < 0.5 ? 0.5 : v > 4 ? 4 : v;
+        sum += w->v[c];
+    }
+    for (int c = 0; c < f->classes; c++)
+        w->v[c] = un_round(w->v[c] * f->classes / sum * 1000) / 1000;
+    because(p, "loss.class_weights",
+        "the rarest class has %.2g %% of the pixels: weights by the root of rarity, 0.5 to 4", 100 * least);
+}
+
+static void plan_foreground_loss(const planner *p)
+{
+    un_cfg_loss *l = &p->cfg->loss;
+
+    for (int i = 0; i < p->cfg->data.foreground.n && !l->dice_background; i++)
+        if (p->cfg->data.foreground.v[i] == 0) {
+            l->dice_background = 1;
+            because(p, "loss.dice_background", "class 0 is scored too (data.foreground)");
+        }
+}
+
+static void set_if_auto(double *to, double v)
+{
+    if (un_is_auto(*to))
+        *to = v;
+}
+
+static void plan_augment(const planner *p)
+{
+    un_cfg_augment *a = &p->cfg->augment;
+    const int *one_way = p->f->one_way, colour = p->cfg->data.colour == UN_CFG_COLOUR_RGB;
+    const int upright = one_way[1] || (is_3d(p) && one_way[0]);
+
+    if (a->policy == UN_CFG_POLICY_NONE)
+        return;
+    if (upright && a->flip_axes == UN_CFG_FLIP_AUTO) {
+        a->flip_axes = UN_CFG_FLIP_W;
+        set_if_auto(&a->rot90, 0);
+        set_if_auto(&a->rotate_deg, 15);
+        because(p, "augment.flip_axes",
+            "classes have their place (above, below, in front): only left and right are flipped");
+        because(p, "augment.rot90", "classes have their place, so quarter turns would mislead");
+    }
+    if (one_way[2] && upright) {
+        set_if_auto(&a->flip, 0);
+        because(p, "augment.flip", "classes have their place on the left or right too");
+    }
+    if (p->f->kinds < 2 || is_3d(p))
+        return;
+    set_if_auto(&a->invert, 0.15);
+    because(p, "augment.invert", "%d kinds of pictures by brightness: some inverted ones help the rare kinds",
+        p->f->kinds);
+    if (!colour)
+        return;
+    set_if_auto(&a->hue, 0.3);
+    set_if_auto(&a->saturation, 0.3);
+    set_if_auto(&a->stain, 0.3);
+    because(p, "augment.hue", "several kinds of coloured pictures: colours are varied");
+    because(p, "augment.stain", "several kinds of coloured pictures: stains are varied");
+}
+
+/* ---- memory, filters, patch, steps
+ * ------------------------------------------------------------------------------- */
+
+static unet_status estimate(const planner *p, double *seconds, uint64_t *bytes)
+{
+    return p->costs->estimate(p->costs->ctx, p->cfg, seconds, bytes, p->err);
+}
+
+static void settle_limits(planner *p)
+{
+    un_cfg_train *t = &p->cfg->train;
+    const double each = 4.0 * (p->cfg->model.in_channels + 1), all = p->f->train_pixels * each;
+    uint64_t mem;
+
+    if (un_is_auto(t->threads))
+        t->threads = UN_MAX(p->limits->threads, 1);
+    if (un_is_auto(t->mem) && p->limits->mem_bytes)
+        t->mem = p->limits->mem_bytes;
+    mem = un_is_auto(t->mem) ? UINT64_MAX / 4 : t->mem;
+    if (un_is_auto(t->cache)) {
+        t->cache = all < (double)(mem / 4) ? (uint64_t)all : mem / 4;
+        because(p, "train.cache",
+            all < (double)(mem / 4) ? "all training pictures stay in memory" : "a quarter of the memory");
+    }
+    p->cache = t->cache;
+    p->room = mem > p->cache ? mem - p->cache : 0;
+    if (un_is_auto(t->time) && un_is_auto(t->steps) && un_is_auto(t->epochs)) {
+        t->time = p->limits->seconds > 0 ? p->limits->seconds : DEFAULT_SECONDS;
+        if (p->limits->seconds <= 0)
+            because(p, "train.time", "neither time nor steps were given: half an hour");
+    }
+}
+
+/* Micro-batches that divide the batch, largest first: the next below `from`; 0: none. */
+static int next_ghost(const planner *p, int from)
+{
+    const int least = p->cfg->model.norm == UN_CFG_NORM_BATCH ? UN_MIN(2, p->cfg->train.batch) : 1;
+
+    for (int g = from - 1; g >= least; g--)
+        if (p->cfg->train.batch % g == 0)
+            return g;
+    return 0;
+}
+
+/* Finds the first of (micro-batch, recompute) that fits with this patch: less at once before computing twice.
+ * *fits: found. *least: the smallest peak seen. */
+static unet_status fit_patch(planner *p, const int patch[3], int *fits, uint64_t *least)
+{
+    un_cfg_train *t = &p->cfg->train;
+    const int told_ghost = t->ghost_batch, told_recompute = (int)t->recompute,
+              free_ghost = un_is_auto(told_ghost);
+    unet_status st = UNET_OK;
+
+    *fits = 0;
+    memcpy(t->patch, patch, sizeof t->patch);
+    for (int g = free_ghost ? t->batch : told_ghost; g && !*fits && !st;
+         g = free_ghost ? next_ghost(p, g) : 0)
+        for (int r = 0; r < 2 && !*fits && !st; r++) {
+            double seconds;
+            uint64_t bytes;
+            const int last = !free_ghost || !next_ghost(p, g);
+
+            if ((r && told_recompute == UN_CFG_RECOMPUTE_OFF) ||
+                (!r && told_recompute == UN_CFG_RECOMPUTE_ON) ||
+                (r && told_recompute == UN_CFG_RECOMPUTE_AUTO && !last))
+                continue;
+            t->ghost_batch = g;
+            t->recompute = r ? UN_CFG_RECOMPUTE_ON : UN_CFG_RECOMPUTE_OFF;
+            st = estimate(p, &seconds, &bytes);
+            if (!st && bytes < *least)
+                *least = bytes;
+            *fits = !st && bytes <= p->room;
+        }
+    if (*fits)
+        return st;
+    t->ghost_batch = told_ghost;
+    t->recompute = (un_cfg_recompute)told_recompute;
+    return st;
+}
+
+static int smaller(const planner *p, int patch[3])
+{
+    const int axis = longest(p, patch);
+
+    if (axis < 0 || patch[axis] <= 2 * p->grid[axis])
+        return 0;
+    patch[axis] -= p->grid[axis];
+    return 1;
+}
+
+/* Steps that a width is worth: below, a narrower network learns more in the same time. */
+static const struct {
+    int filters;
+    double steps;
+} widths[] = {{8, 0}, {16, 250}, {24, 2500}, {32, 5000}, {48, 10000}, {64, 20000}};
+
+/* The widest network that gets its steps, by time or as told. */
+static unet_status filters_by_time(planner *p, int *out)
+{
+    un_cfg_model *m = &p->cfg->model;
+    un_cfg_train *t = &p->cfg->train;
+    const int told_ghost = t->ghost_batch, told_patch[3] = {t->patch[0], t->patch[1], t->patch[2]};
+    const int most = p->f->train_pixels < SMALL_DATA ? 32 : 64;
+    unet_status st = UNET_OK;
+    double steps = 0;
+
+    memcpy(t->patch, p->target, sizeof t->patch);
+    if (un_is_auto(t->ghost_batch))
+        t->ghost_batch = t->batch;
+    *out = 0;
+    for (size_t i = 0; i < UN_COUNT(widths) && widths[i].filters <= most && !st; i++) {
+        double seconds = 1;
+        uint64_t bytes;
+
+        m->base_filters = widths[i].filters;
+        st = estimate(p, &seconds, &bytes);
+        steps = !un_is_auto(t->steps)  ? (double)t->steps
+                : !un_is_auto(t->time) ? share_for_steps * t->time / seconds
+                                       : t->epochs * p->f->role[UN_ROLE_TRAIN] / t->batch;
+        if (!st && steps >= widths[i].steps)
+            *out = (int)i;
+    }
+    m->base_filters = UN_AUTO_INT;
+    t->ghost_batch = told_ghost;
+    memcpy(t->patch, told_patch, sizeof told_patch);
+    return st;
+}
+
+static unet_status too_large(const planner *p, uint64_t least)
+{
+    const double mib = 1048576;
+
+    return un_fail_file(p->err, UNET_E_LIMIT, "train.mem",
+        "%.0f MiB are not enough: the smallest plan needs %.0f MiB (pictures in memory included)",
+        (double)(p->room + p->cache) / mib, un_floor((double)(least + p->cache) / mib) + 1);
+}
+
+/* What was chosen, and why it is not the target. */
+static void tell_choice(const planner *p, int told_patch, int told_filters, int narrower)
+{
+    const un_cfg_train *t = &p->cfg->train;
+    const int *patch = t->patch;
+
+    if (!told_filters)
+        because(p, "model.base_filters",
+            narrower ? "%d: more do not fit the memory"
+                     : "%d: the widest that still gets enough steps in the time",
+            p->cfg->model.base_filters);
+    if (!told_patch)
+        because(p, "train.patch",
+            memcmp(patch, p->target, sizeof p->target)
+                ? "%dx%dx%d (d, h, w) is what fits the memory; %dx%dx%d would suit the pictures"
+                : "%dx%dx%d (d, h, w) suits the pictures, the objects in them and the poolings",
+            patch[0], patch[1], patch[2], p->target[0], p->target[1], p->target[2]);
+    if (t->ghost_batch < t->batch)
+        because(p, "train.ghost_batch", "%d patches at once, as the memory allows", t->ghost_batch);
+    if (t->recompute == UN_CFG_RECOMPUTE_ON)
+        because(p, "train.recompute", "memory is short: encoder blocks are computed twice");
+}
+
+/* The first of a chain of choices that fits the memory: the wanted width with smaller and smaller patches, to
+ * a quarter of the target's pixels; this patch with narrower networks; the narrowest with still smaller
+ * patches. Patches never grow along the chain, and a wider start only puts choices in front that are wider:
+ * hence the two promises. */
+static unet_status plan_size(planner *p)
+{
+    un_cfg_model *m = &p->cfg->model;
+    const int told_patch = !un_is_auto(p->cfg->train.patch[0]), told_filters = !un_is_auto(m->base_filters);
+    int patch[3], by_time = 0, at, fits = 0;
+    uint64_t least = UINT64_MAX;
+    unet_status st = told_filters ? UNET_OK : filters_by_time(p, &by_time);
+
+    memcpy(patch, p->target, sizeof patch);
+    for (at = by_time; !st && !fits;) {
+        int next[3] = {patch[0], patch[1], patch[2]}, narrower = !told_filters && at > 0;
+
+        if (!told_filters)
+            m->base_filters = widths[at].filters;
+        st = fit_patch(p, patch, &fits, &least);
+        if (st || fits)
+            break;
+        if (!told_patch && smaller(p, next) && (!narrower || pixels_of(next) >= pixels_of(p->target) / 4))
+            memcpy(patch, next, sizeof patch);
+        else if (narrower)
+            at--;
+        else
+            st = too_large(p, least);
+    }
+    if (!st)
+        tell_choice(p, told_patch, told_filters, at < by_time);
+    return st;
+}
+
+static unet_status plan_steps(const planner *p, un_plan_result *out)
+{
+    un_cfg_train *t = &p->cfg->train;
+    unet_status st = estimate(p, &out->step_seconds, &out->peak_bytes);
+    double steps;
+
+    if (st)
+        return st;
+    out->peak_bytes += p->cache;
+    if (un_is_auto(t->steps) && !un_is_auto(t->time)) {
+        steps = un_floor(share_for_steps * t->time / out->step_seconds);
+        t->steps = steps < 1 ? 1 : steps > 1e9 ? 1000000000 : (int64_t)steps;
+        because(p, "train.steps", "%.0f s at %.3g s a step, a tenth kept for scores and checkpoints", t->time,
+            out->step_seconds);
+    }
+    steps = !un_is_auto(t->steps) ? (double)t->steps : t->epochs * p->f->role[UN_ROLE_TRAIN] / t->batch;
+    out->seconds = steps * out->step_seconds / share_for_steps;
+    return UNET_OK;
+}
+
+unet_status un_plan_make(un_config *cfg, const un_fingerprint *f, const un_plan_limits *limits,
+    const un_plan_costs *costs, un_plan_result *out, un_text *why, unet_error *err)
+{
+    planner p = {.cfg = cfg, .f = f, .limits = limits, .costs = costs, .why = why, .err = err};
+    double raw[3];
+    unet_status st;
+
+    *out = (un_plan_result){0};
+    if (un_is_auto(cfg->model.dims) || un_is_auto(cfg->model.in_channels) || f->usable < 1)
+        return un_fail(err, UNET_E_ARG, "a plan needs data that were inspected before");
+    plan_normalise(&p);
+    plan_spacing(&p);
+    raw_patch(&p, raw);
+    plan_depth(&p, raw);
+    plan_strides(&p, raw);
+    plan_target(&p, raw);
+    plan_batch(&p);
+    plan_weights(&p);
+    plan_foreground_loss(&p);
+    plan_augment(&p);
+    settle_limits(&p);
+    st = plan_size(&p);
+    return st ? st : plan_steps(&p, out);
+}
+
+int un_plan_reason(const char *why, const char *section, const char *key, char *buf, size_t size)
+{
+    const size_t s = strlen(section), k = strlen(key);
+
+    while (why && *why) {
+        const char *end = strchr(why, '\n');
+
+        if (!strncmp(why, section, s) && why[s] == '.' && !strncmp(why + s + 1, key, k) &&
+            !strncmp(why + s + 1 + k, ": ", 2)) {
+            const char *from = why + s + k + 3;
+
+            snprintf(buf, size, "%.*s", (int)(end ? end - from : (ptrdiff_t)strlen(from)), from);
+            return 1;
+        }
+        why = end ? end + 1 : NULL;
+    }
+    return 0;
+}

@@ -1,0 +1,266 @@
+/* The planner's rules: recipes known to be good, promises that hold for any memory and time, what the user
+ * set. */
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "data/plan.h"
+
+static unet_error err;
+static un_config cfg;
+static char why[8192];
+
+/* A fingerprint as un_scan and un_fingerprint would make it. */
+static un_fingerprint data_of(int d, int h, int w, double object_px, int train, int classes)
+{
+    un_fingerprint f = {.pictures = train,
+        .usable = train,
+        .channels = 1,
+        .kinds = 1,
+        .classes = classes,
+        .object_px = object_px};
+
+    f.role[UN_ROLE_TRAIN] = train;
+    f.volumes = d > 1 ? train : 0;
+    for (int a = 0; a < 3; a++) {
+        f.size_median[a] = a == 0 ? d : a == 1 ? h : w;
+        f.spacing_min[a] = f.spacing_median[a] = f.spacing_max[a] = 1;
+    }
+    f.train_pixels = (double)train * d * h * w;
+    f.highest = 255;
+    for (int c = 0; c < classes; c++)
+        f.share[c] = 1.0 / classes;
+    return f;
+}
+
+/* A crude engine: time and memory grow with pixels and filters as those of a U-Net do. */
+static unet_status engine(void *ctx, const un_config *c, double *seconds, uint64_t *bytes, unet_error *e)
+{
+    const double px = (double)c->train.patch[0] * c->train.patch[1] * c->train.patch[2],
+                 b = c->model.base_filters;
+    const double taps = c->model.dims == 3 ? 27 : 9;
+
+    (void)ctx;
+    (void)e;
+    *seconds = 0.01 + px * c->train.batch * b * b * taps * 3e-10;
+    *bytes =
+        (uint64_t)(3e7 + b * b * 1e5 +
+                   px * c->train.ghost_batch * b * (c->train.recompute == UN_CFG_RECOMPUTE_ON ? 20 : 60));
+    return UNET_OK;
+}
+
+static unet_status plan(const un_fingerprint *f, const char *const *words, un_plan_result *r)
+{
+    static const un_plan_costs costs = {NULL, engine};
+    static const un_plan_limits limits = {.threads = 2};
+    un_text t;
+    unet_status st;
+
+    CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
+    cfg.model.dims = f->volumes ? 3 : 2;
+    cfg.model.in_channels = 1;
+    cfg.model.classes = f->classes;
+    cfg.data.colour = UN_CFG_COLOUR_GREY;
+    cfg.data.foreground.n = 0;
+    for (; *words; words++)
+        CHECK_OK(un_config_set(&cfg, NULL, *words, &err), &err);
+    un_text_init(&t, NULL, sizeof why);
+    st = un_plan_make(&cfg, f, &limits, &costs, r, &t, &err);
+    snprintf(why, sizeof why, "%s", t.s ? t.s : "");
+    un_text_free(&t);
+    if (!st)
+        CHECK_OK(un_config_check(&cfg, &err), &err);
+    return st;
+}
+#define PLAN(f, r, ...) plan(f, (const char *const[]){__VA_ARGS__, NULL}, r)
+
+static void patch_is(int d, int h, int w)
+{
+    CHECK_INT(cfg.train.patch[0], d);
+    CHECK_INT(cfg.train.patch[1], h);
+    CHECK_INT(cfg.train.patch[2], w);
+}
+
+TEST(membranes)
+{
+    const un_fingerprint f = data_of(1, 512, 512, 35, 18, 2);
+    un_plan_result r;
+    char text[256];
+
+    CHECK_OK(PLAN(&f, &r, "train.time=10m"), &err);
+    patch_is(1, 192, 192);
+    CHECK_INT(cfg.train.batch, 6);
+    CHECK_INT(cfg.model.depth, 4);
+    CHECK_INT(cfg.model.base_filters, 16);
+    CHECK_INT(cfg.model.norm, UN_CFG_NORM_BATCH);
+    CHECK_INT(cfg.data.normalise, UN_CFG_NORMALISE_ZSCORE);
+    CHECK(cfg.train.steps > 250 && cfg.train.threads == 2 && cfg.loss.class_weights.n == 0);
+    CHECK_NEAR(r.seconds, 600, 5);
+    CHECK(un_plan_reason(why, "train", "patch", text, sizeof text));
+    CHECK_STR(text, "1x192x192 (d, h, w) suits the pictures, the objects in them and the poolings");
+    CHECK(!un_plan_reason(why, "train", "pat", text, sizeof text));
+}
+
+TEST(hippocampus)
+{
+    un_fingerprint f = data_of(35, 50, 35, 12, 156, 3);
+    un_plan_result r;
+
+    CHECK_OK(PLAN(&f, &r, "train.time=30m"), &err);
+    patch_is(40, 56, 40);
+    CHECK(cfg.train.batch == 2 && cfg.model.depth == 3 && cfg.model.norm == UN_CFG_NORM_INSTANCE);
+    CHECK(cfg.model.strides.n == 1 && cfg.data.spacing[0] == 0);
+    f.with_spacing = f.usable;
+    f.spacing_max[1] = 2;
+    CHECK_OK(PLAN(&f, &r, "train.time=30m"), &err);
+    CHECK(cfg.data.spacing[0] == 1 && cfg.data.spacing[1] == 1);
+}
+
+/* Thick slices are pooled later; few slices less often; large volumes get a patch that can be computed. */
+TEST(thin_and_large_volumes)
+{
+    un_fingerprint f = data_of(12, 200, 200, 30, 20, 2);
+    un_plan_result r;
+
+    f.spacing_median[0] = 5;
+    CHECK_OK(PLAN(&f, &r, "train.time=30m"), &err);
+    CHECK(cfg.model.strides.n == cfg.model.depth && cfg.model.strides.v[0][0] == 1 &&
+          cfg.model.strides.v[0][1] == 2);
+    CHECK(cfg.train.patch[0] == 12 || cfg.train.patch[0] % 2 == 0);
+    CHECK((double)cfg.train.patch[0] * cfg.train.patch[1] * cfg.train.patch[2] <= 262144);
+    f = data_of(300, 512, 512, 60, 20, 2);
+    CHECK_OK(PLAN(&f, &r, "train.time=30m"), &err);
+    CHECK((double)cfg.train.patch[0] * cfg.train.patch[1] * cfg.train.patch[2] <= 262144);
+    CHECK(cfg.train.patch[0] >= 48 && cfg.train.patch[2] >= 48);
+}
+
+TEST(small_and_odd_pictures)
+{
+    static const int sizes[][2] = {
+        {1, 1}, {1, 100000}, {7, 9}, {33, 120}, {120, 120}, {360, 480}, {5000, 4000}};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const un_fingerprint f = data_of(1, sizes[i][0], sizes[i][1],
+            i == 5   ? 400
+            : i == 6 ? 500
+                     : 20,
+            10, 2);
+        un_plan_result r;
+
+        CHECK_OK(PLAN(&f, &r, "train.time=10m"), &err);
+        for (int a = 1; a < 3; a++)
+            CHECK(cfg.train.patch[a] % (1 << cfg.model.depth) == 0 && cfg.train.patch[a] <= 320);
+        if (i == 5)
+            patch_is(1, 320, 320);
+        CHECK_NEAR(cfg.data.scale, i == 6 ? 0.25 : 1, 0);
+    }
+}
+
+/* More memory never a smaller patch, more time never fewer filters: over a wide sweep of both. */
+TEST(promises)
+{
+    static const int sets[][3] = {{1, 512, 512}, {1, 120, 130}, {35, 50, 35}, {20, 300, 300}};
+
+    for (size_t s = 0; s < 4; s++) {
+        const un_fingerprint f = data_of(sets[s][0], sets[s][1], sets[s][2], 40, 30, 3);
+        un_plan_result r;
+
+        for (int seconds = 10; seconds < 200000; seconds *= 3) {
+            double before = 0;
+
+            for (int mib = 40; mib < 8000; mib += mib / 8) {
+                char mem[32], time[32];
+                unet_status st;
+
+                snprintf(mem, sizeof mem, "train.mem=%dM", mib);
+                snprintf(time, sizeof time, "train.time=%d", seconds);
+                st = PLAN(&f, &r, mem, time);
+                if (st) {
+                    CHECK_INT(st, UNET_E_LIMIT);
+                    CHECK_NEAR(before, 0, 0);
+                    continue;
+                }
+                CHECK(r.peak_bytes <= (uint64_t)mib << 20);
+                CHECK((double)cfg.train.patch[0] * cfg.train.patch[1] * cfg.train.patch[2] >= before);
+                before = (double)cfg.train.patch[0] * cfg.train.patch[1] * cfg.train.patch[2];
+            }
+        }
+        for (int mib = 60; mib < 8000; mib *= 3) {
+            int before = 0;
+
+            for (int seconds = 10; seconds < 2000000; seconds += seconds / 3) {
+                char mem[32], time[32];
+
+                snprintf(mem, sizeof mem, "train.mem=%dM", mib);
+                snprintf(time, sizeof time, "train.time=%d", seconds);
+                if (PLAN(&f, &r, mem, time))
+                    continue;
+                CHECK(cfg.model.base_filters >= before);
+                before = cfg.model.base_filters;
+            }
+        }
+    }
+}
+
+TEST(too_little_memory)
+{
+    const un_fingerprint f = data_of(1, 512, 512, 40, 30, 2);
+    un_plan_result r;
+    double mib;
+
+    CHECK_STATUS(PLAN(&f, &r, "train.mem=33M", "train.cache=0"), UNET_E_LIMIT);
+    CHECK(sscanf(err.message, "%*f MiB are not enough: the smallest plan needs %lf MiB", &mib) == 1);
+    {
+        char mem[32];
+
+        snprintf(mem, sizeof mem, "train.mem=%.0fM", mib);
+        CHECK_OK(PLAN(&f, &r, mem, "train.cache=0"), &err);
+        CHECK_INT(cfg.train.recompute, UN_CFG_RECOMPUTE_ON);
+        snprintf(mem, sizeof mem, "train.mem=%.0fM", mib - 1);
+        CHECK_STATUS(PLAN(&f, &r, mem, "train.cache=0"), UNET_E_LIMIT);
+    }
+}
+
+TEST(what_the_user_sets_stays)
+{
+    const un_fingerprint f = data_of(1, 512, 512, 40, 30, 2);
+    un_plan_result r;
+
+    CHECK_OK(PLAN(&f, &r, "train.patch=[1, 64, 96]", "train.batch=3", "model.depth=2",
+                 "model.base_filters=10", "train.steps=77", "model.norm=group", "data.normalise=minmax",
+                 "train.ghost_batch=3", "train.recompute=on"),
+        &err);
+    patch_is(1, 64, 96);
+    CHECK(cfg.train.batch == 3 && cfg.model.depth == 2 && cfg.model.base_filters == 10 &&
+          cfg.train.steps == 77);
+    CHECK(cfg.model.norm == UN_CFG_NORM_GROUP && cfg.data.normalise == UN_CFG_NORMALISE_MINMAX);
+    CHECK(cfg.train.recompute == UN_CFG_RECOMPUTE_ON && un_is_auto(cfg.train.time));
+    CHECK_OK(PLAN(&f, &r, "train.epochs=20"), &err);
+    CHECK(un_is_auto(cfg.train.steps) && r.seconds > 0);
+}
+
+TEST(rules_of_the_data)
+{
+    un_fingerprint f = data_of(1, 360, 480, 100, 60, 11);
+    un_plan_result r;
+
+    f.share[0] = 0.6;
+    f.share[10] = 0.002;
+    f.one_way[1] = 1;
+    f.kinds = 3;
+    CHECK_OK(PLAN(&f, &r, "data.colour=rgb"), &err);
+    CHECK_INT(cfg.loss.class_weights.n, 11);
+    CHECK(cfg.loss.class_weights.v[10] > 3 * cfg.loss.class_weights.v[0]);
+    CHECK(cfg.augment.flip_axes == UN_CFG_FLIP_W && cfg.augment.rot90 == 0 && cfg.augment.invert > 0 &&
+          cfg.augment.stain > 0);
+    CHECK_NEAR(cfg.train.time, 1800, 0);
+    f = data_of(64, 128, 128, 20, 20, 2);
+    f.lowest = -1024;
+    f.highest = 2000;
+    f.mean[0] = 80;
+    f.std[0] = 200;
+    CHECK_OK(PLAN(&f, &r, "train.time=1h", "data.foreground=[0, 1]"), &err);
+    CHECK(cfg.data.normalise == UN_CFG_NORMALISE_DATASET && cfg.data.mean.v[0] == 80 &&
+          cfg.data.std.v[0] == 200);
+    CHECK(cfg.loss.dice_background);
+}
