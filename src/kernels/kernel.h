@@ -58,7 +58,7 @@ typedef struct un_kernel {
     void (*run)(const void *args, int phase, int64_t task, void *worker, void *shared);
 } un_kernel;
 
-/* All kernels of this build, reference first; the order within a family is the order of preference at equal cost. */
+/* All kernels of this build, reference first. At equal cost the higher level is preferred, then the order here. */
 extern const un_kernel *const un_kernels[];
 extern const int un_kernel_count;
 

@@ -1,8 +1,9 @@
 /* The list of all kernels and the choice among them. */
 #include "kernels/kernel.h"
 
-#define UN_KERNEL_REF(name) extern const un_kernel un_##name##_f32_ref, un_##name##_f64_ref;
-#define UN_KERNEL_SIMD(name) extern const un_kernel un_##name##_f32_avx2, un_##name##_f32_avx512;
+#define UN_KERNEL_REF(name)    extern const un_kernel un_##name##_f32_ref, un_##name##_f64_ref;
+#define UN_KERNEL_SIMD(name)   extern const un_kernel un_##name##_f32_avx2, un_##name##_f32_avx512;
+#define UN_KERNEL_LEVELS(name) UN_KERNEL_REF(name) UN_KERNEL_SIMD(name)
 #include "kernels/kernels.def"
 #undef UN_KERNEL_REF
 #undef UN_KERNEL_SIMD
@@ -17,6 +18,7 @@ const un_kernel *const un_kernels[] = {
 #include "kernels/kernels.def"
 #undef UN_KERNEL_REF
 #undef UN_KERNEL_SIMD
+#undef UN_KERNEL_LEVELS
 };
 const int un_kernel_count = (int)(sizeof un_kernels / sizeof *un_kernels);
 
@@ -33,7 +35,7 @@ const un_kernel *un_kernel_select(un_kernel_family family, int type, int level, 
         if (k->family != family || k->type != type || k->level > level || (k->supports && !k->supports(args)))
             continue;
         cost = k->cost ? k->cost(args) : 1e30;
-        if (!best || cost < least) {
+        if (!best || cost < least || (cost == least && k->level > best->level)) {
             best = k;
             least = cost;
         }

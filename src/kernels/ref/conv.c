@@ -1,6 +1,6 @@
 /* Convolution and its gradients by the definition: one task a row. */
-#include "kernels/ref/act.h"
-#include "kernels/ref/real.h"
+#include "kernels/elem/act.h"
+#include "kernels/elem/real.h"
 
 static const real *weight(const un_conv_args *a, int co, int ci, const int t[3])
 {

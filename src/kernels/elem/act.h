@@ -1,11 +1,11 @@
 /* Activations and their derivatives by the input, for template sources. At the kinks the derivative is
  * PyTorch's. GELU is exact: x Phi(x) (Hendrycks & Gimpel 2016); SiLU x sigmoid(x); ELU a (e^x - 1) below 0.
  */
-#ifndef UN_KERNELS_REF_ACT_H
-#define UN_KERNELS_REF_ACT_H
+#ifndef UN_KERNELS_ELEM_ACT_H
+#define UN_KERNELS_ELEM_ACT_H
 
 #include "kernels/args.h"
-#include "kernels/ref/real.h"
+#include "kernels/elem/real.h"
 
 static inline __attribute__((always_inline)) real un_act_of(real v, int act, real slope)
 {

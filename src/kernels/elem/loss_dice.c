@@ -1,6 +1,6 @@
 /* Soft Dice (Milletari, Navab & Ahmadi 2016; Drozdzal et al. 2016). Phases: the three sums of each class by
  * block; value, and the two numbers of each class that the gradient needs; gradient. */
-#include "kernels/ref/tile.h"
+#include "kernels/elem/tile.h"
 
 enum { SUMS, COMBINE, GRADIENT, PHASES };
 

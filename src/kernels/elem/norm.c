@@ -3,8 +3,8 @@
  *
  * Statistics of a stretch of pixels are (mean, sum of squares about it); two stretches merge by the formula
  * of Chan, Golub & LeVeque (1979). Stretches, blocks and samples merge in one fixed order. */
-#include "kernels/ref/act.h"
-#include "kernels/ref/walk.h"
+#include "kernels/elem/act.h"
+#include "kernels/elem/walk.h"
 
 #include "base/math.h"
 

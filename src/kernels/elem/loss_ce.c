@@ -3,7 +3,7 @@
  * With smoothing e and C classes the target distribution is (1-e) one-hot + e/C, each class weighted by cw
  * (PyTorch's cross_entropy); binary is the case C = 2 with logits (0, z); a channel of the multilabel form is
  * a binary problem. */
-#include "kernels/ref/tile.h"
+#include "kernels/elem/tile.h"
 
 enum { SUM, WEIGH, LOSS, VALUE, PHASES };
 

@@ -1,6 +1,6 @@
-/* The reference sources are compiled twice: UN_F64 0 and 1. */
-#ifndef UN_KERNELS_REF_REAL_H
-#define UN_KERNELS_REF_REAL_H
+/* The reference sources are compiled twice, UN_F64 0 and 1; those of elem/ in float for each CPU level as well. */
+#ifndef UN_KERNELS_ELEM_REAL_H
+#define UN_KERNELS_ELEM_REAL_H
 
 #include "base/math.h"
 #include "kernels/args.h"
@@ -8,19 +8,29 @@
 
 #if UN_F64
 typedef double real;
-#define UN_REAL_TYPE    UN_KERNEL_F64
-#define UN_SYMBOL(name) un_##name##_f64_ref
-#define UN_NAME(name)   #name "_f64_ref"
+#define UN_REAL_TYPE         UN_KERNEL_F64
+#define UN_PASTE_(name, lvl) un_##name##_f64_##lvl
+#define UN_QUOTE_(name, lvl) #name "_f64_" #lvl
 #else
 typedef float real;
-#define UN_REAL_TYPE    UN_KERNEL_F32
-#define UN_SYMBOL(name) un_##name##_f32_ref
-#define UN_NAME(name)   #name "_f32_ref"
+#define UN_REAL_TYPE         UN_KERNEL_F32
+#define UN_PASTE_(name, lvl) un_##name##_f32_##lvl
+#define UN_QUOTE_(name, lvl) #name "_f32_" #lvl
 #endif
+
+#ifndef UN_LEVEL /* name and number (un_cpu_level) of the level that this file is compiled for */
+#define UN_LEVEL    ref
+#define UN_LEVEL_ID 0
+#endif
+#define UN_PASTE(name, lvl) UN_PASTE_(name, lvl)
+#define UN_QUOTE(name, lvl) UN_QUOTE_(name, lvl)
+#define UN_SYMBOL(name)     UN_PASTE(name, UN_LEVEL)
+#define UN_NAME(name)       UN_QUOTE(name, UN_LEVEL)
 
 #define UN_DEFINE(fn, FAMILY, ...)                                                                                     \
     extern const un_kernel UN_SYMBOL(fn);                                                                              \
-    const un_kernel UN_SYMBOL(fn) = {.name = UN_NAME(fn), .family = UN_K_##FAMILY, .type = UN_REAL_TYPE, __VA_ARGS__};
+    const un_kernel UN_SYMBOL(fn) = {                                                                                  \
+        .name = UN_NAME(fn), .family = UN_K_##FAMILY, .type = UN_REAL_TYPE, .level = UN_LEVEL_ID, __VA_ARGS__};
 
 /* For loops whose iterations touch their own index only, also when one view is input and output. */
 #define UN_IVDEP _Pragma("GCC ivdep")

@@ -1,10 +1,10 @@
 /* How kernels that work pixel by pixel cut and walk their views. Included by template sources (real.h). */
-#ifndef UN_KERNELS_REF_WALK_H
-#define UN_KERNELS_REF_WALK_H
+#ifndef UN_KERNELS_ELEM_WALK_H
+#define UN_KERNELS_ELEM_WALK_H
 
 #include "base/size.h"
 #include "kernels/kernel.h"
-#include "kernels/ref/real.h"
+#include "kernels/elem/real.h"
 
 enum { UN_TASK_ELEMENTS = 32768 }; /* elements that one task handles: some ten microseconds of work */
 

@@ -1,6 +1,6 @@
 /* Flat arrays: sums of squares and parameter updates. Formulas and order of operations are PyTorch's. */
 #include "kernels/args.h"
-#include "kernels/ref/walk.h"
+#include "kernels/elem/walk.h"
 
 #include "base/math.h"
 

@@ -1,11 +1,11 @@
 /* Kernels that need all channels of a pixel at once (softmax, losses) work on tiles of TILE pixels with the
  * pixel index innermost, [c][TILE], so that their loops vectorise over pixels however few channels there are.
  */
-#ifndef UN_KERNELS_REF_TILE_H
-#define UN_KERNELS_REF_TILE_H
+#ifndef UN_KERNELS_ELEM_TILE_H
+#define UN_KERNELS_ELEM_TILE_H
 
 #include "kernels/args.h"
-#include "kernels/ref/walk.h"
+#include "kernels/elem/walk.h"
 
 enum { TILE = 64, LANES = 8 };
 

@@ -1,6 +1,6 @@
 /* Max and average pooling. Windows do not reach over the low edge; at the high edge they are cut. */
 #include "kernels/args.h"
-#include "kernels/ref/walk.h"
+#include "kernels/elem/walk.h"
 
 typedef struct window {
     int d0, d1, h0, h1, w0, w1;

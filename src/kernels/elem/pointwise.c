@@ -1,6 +1,6 @@
 /* Kernels whose output pixel depends on the same pixel of the inputs alone, but for softmax. */
-#include "kernels/ref/act.h"
-#include "kernels/ref/walk.h"
+#include "kernels/elem/act.h"
+#include "kernels/elem/walk.h"
 
 #include "base/rng.h"
 

@@ -1,7 +1,7 @@
 /* Resampling along d, h, w: nearest or linear, and the adjoint. Positions are ratios of integers, so that
  * index and weight are exact. */
 #include "kernels/args.h"
-#include "kernels/ref/walk.h"
+#include "kernels/elem/walk.h"
 
 #include "base/size.h"
 

@@ -1,6 +1,6 @@
 /* Softmax over the channels of each pixel, or the sigmoid of each element. */
-#include "kernels/ref/act.h"
-#include "kernels/ref/tile.h"
+#include "kernels/elem/act.h"
+#include "kernels/elem/tile.h"
 
 static void sigmoid_span(const void *args, const real *x, const real *b, real *y, int64_t count)
 {
