@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,6 +288,33 @@ void un_writer_destroy(un_writer *w)
     un_free(w->temp);
     un_free(w->path);
     un_free(w);
+}
+
+/* Names are .<name>.<pid>.tmp; a process that still runs is left alone. */
+void un_file_sweep(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const size_t n = strlen(name);
+    char dir[4096];
+    struct dirent *e;
+    DIR *d;
+
+    if ((size_t)(name - path) >= sizeof dir)
+        return;
+    snprintf(dir, sizeof dir, "%.*s", (int)(name - path), slash ? path : ".");
+    d = opendir(slash ? dir : ".");
+    while (d && (e = readdir(d)) != NULL) {
+        char *end;
+        long pid;
+
+        if (e->d_name[0] != '.' || strncmp(e->d_name + 1, name, n) != 0 || e->d_name[1 + n] != '.')
+            continue;
+        pid = strtol(e->d_name + 2 + n, &end, 10);
+        if (pid > 0 && !strcmp(end, ".tmp") && kill((pid_t)pid, 0) && errno == ESRCH)
+            unlinkat(dirfd(d), e->d_name, 0);
+    }
+    if (d)
+        closedir(d);
 }
 
 unet_status un_file_write(un_mem *mem, const char *path, const void *data, size_t size, unet_error *err)

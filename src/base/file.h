@@ -28,6 +28,9 @@ const char *un_writer_temp_path(const un_writer *w); /* for libraries that open 
 UN_NODISCARD unet_status un_writer_commit(un_writer *w, unet_error *err); /* also destroys w, on failure too */
 void un_writer_destroy(un_writer *w);                                    /* NULL is fine */
 
+/* Removes what writers of `path` left behind when their processes were killed. Best effort. */
+void un_file_sweep(const char *path);
+
 /* Whole-file convenience over the writer. */
 UN_NODISCARD unet_status un_file_write(un_mem *mem, const char *path, const void *data, size_t size, unet_error *err);
 

@@ -171,3 +171,23 @@ TEST(pool_runs_each_task_once)
         un_pool_destroy(p);
     }
 }
+
+/* What a killed writer left goes; that of a living process, and other files, stay. */
+TEST(sweep)
+{
+    char folder[300], path[400], dead[500], alive[500], other[500];
+    unet_error err;
+
+    snprintf(folder, sizeof folder, "%s", un_test_tmp());
+    snprintf(path, sizeof path, "%s/model", folder);
+    snprintf(dead, sizeof dead, "%s/.model.999999999.tmp", folder);
+    snprintf(alive, sizeof alive, "%s/.model.%ld.tmp", folder, (long)getpid());
+    snprintf(other, sizeof other, "%s/.model2.999999999.tmp", folder);
+    CHECK_OK(un_file_write(NULL, dead, "x", 1, &err), &err);
+    CHECK_OK(un_file_write(NULL, alive, "x", 1, &err), &err);
+    CHECK_OK(un_file_write(NULL, other, "x", 1, &err), &err);
+    un_file_sweep(path);
+    CHECK(!un_path_exists(dead) && un_path_exists(alive) && un_path_exists(other));
+    snprintf(path, sizeof path, "%s/none/model", folder);
+    un_file_sweep(path); /* no such folder: nothing happens */
+}

@@ -2,6 +2,7 @@
  * interruptions and the memory, and fails cleanly. */
 #include "two_pictures.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -284,6 +285,18 @@ TEST(cancelled_and_resumed)
     close_run(&whole);
 }
 
+static int hidden_files(const char *folder)
+{
+    DIR *d = opendir(folder);
+    struct dirent *e;
+    int n = 0;
+
+    while ((e = readdir(d)) != NULL)
+        n += e->d_name[0] == '.' && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(d);
+    return n;
+}
+
 /* Killed at random moments, each time resumed, until it is done. */
 TEST(killed_and_resumed)
 {
@@ -326,6 +339,7 @@ TEST(killed_and_resumed)
         reopen_run(&r, folder); /* finished: only the result is made again */
         CHECK_OK(go(&r, NULL), &err);
         compare_files(&whole, &r);
+        CHECK_INT(hidden_files(folder), 0); /* nothing half-written stays */
         close_run(&r);
     }
     un_test_note("killed %d times", kills);
