@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "io/png.h"
+#include "base/size.h"
+#include "io/codec.h"
 
 enum { FILE_MAX = 0x7fffffff };
 
@@ -38,16 +39,51 @@ static unet_status refuse(const unsigned char *data, size_t size, const char *na
     return un_fail_file(err, UNET_E_UNSUPPORTED, name, "this is no picture format that is known here");
 }
 
+static unet_status find(const un_codec **out, const un_source *s, unet_error *err)
+{
+    static const un_codec *const codecs[] = {&un_codec_png, &un_codec_jpeg};
+
+    for (size_t i = 0; i < UN_COUNT(codecs); i++)
+        if (codecs[i]->is(s->data, s->size)) {
+            *out = codecs[i];
+            return UNET_OK;
+        }
+    return refuse(s->data, s->size, s->name, err);
+}
+
+unet_status un_codec_create(un_image *out, const un_source *s, un_dtype type, const int extents[4], unet_error *err)
+{
+    const size_t most = s->opt->max_bytes ? s->opt->max_bytes : UN_IMAGE_MAX_BYTES;
+    size_t bytes = un_dtype_size(type);
+
+    for (int i = 0; i < 4; i++) {
+        if (extents[i] < 1)
+            return un_fail_file(err, UNET_E_FORMAT, s->name, "the picture is empty (%d x %d x %d, %d channels)",
+                extents[0], extents[1], extents[2], extents[3]);
+        if (!un_size_mul(bytes, (size_t)extents[i], &bytes) || bytes > most)
+            return un_fail_file(err, UNET_E_LIMIT, s->name,
+                "the picture (%d x %d x %d, %d channels) needs more than the allowed %zu bytes", extents[0], extents[1],
+                extents[2], extents[3], most);
+    }
+    return un_image_create(out, s->mem, type, extents[0], extents[1], extents[2], extents[3], err);
+}
+
 unet_status un_image_read_memory(un_image *out, un_mem *mem, const void *data, size_t size, const char *name,
     const un_image_read_options *opt, unet_error *err)
 {
     static const un_image_read_options defaults;
+    const un_source s = {data, size, name, mem, opt ? opt : &defaults};
+    const un_codec *codec;
+    unet_status st = find(&codec, &s, err);
 
     memset(out, 0, sizeof *out);
-    opt = opt ? opt : &defaults;
-    if (un_png_is(data, size))
-        return un_png_read(out, mem, data, size, name, opt, err);
-    return refuse(data, size, name, err);
+    if (!st)
+        st = codec->read(out, &s, err);
+    if (st) {
+        un_image_free(out);
+        un_error_where(err, name);
+    }
+    return st;
 }
 
 unet_status un_image_read(
@@ -66,13 +102,20 @@ unet_status un_image_read(
 
 unet_status un_image_probe(un_image_info *out, un_mem *mem, const char *path, unet_error *err)
 {
-    unsigned char *data;
-    size_t size;
-    unet_status st = un_file_read(&data, &size, mem, path, FILE_MAX, err);
+    static const un_image_read_options defaults;
+    const un_codec *codec;
+    un_map map;
+    un_source s;
+    unet_status st = un_map_open(&map, path, err);
 
     memset(out, 0, sizeof *out);
+    if (st)
+        return st;
+    s = (un_source){map.data, map.size, path, mem, &defaults};
+    st = find(&codec, &s, err);
     if (!st)
-        st = un_png_is(data, size) ? un_png_info(out, data, size, path, err) : refuse(data, size, path, err);
-    un_free(data);
+        st = codec->info(out, &s, err);
+    un_error_where(st ? err : NULL, path);
+    un_map_close(&map);
     return st;
 }

@@ -1,23 +1,24 @@
 /* PNG: 1 to 16 bits, palettes, opacity, interlacing. libpng reports errors by longjmp: everything that must survive it
  * lives in a struct, and each function that sets a jump returns through one place. */
-#include "io/png.h"
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <png.h>
-#include <setjmp.h>
-#include <string.h>
 
 #include "base/file.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "io/codec.h"
 
-typedef struct source {
+typedef struct input {
     const unsigned char *data;
     size_t size, at;
     char message[200];
-} source;
+} input;
 
 typedef struct reader {
-    source src;
+    input src;
     png_structp png;
     png_infop info;
     png_bytep *rows;
@@ -27,7 +28,7 @@ typedef struct reader {
 
 static void on_error(png_structp png, png_const_charp text)
 {
-    source *s = png_get_error_ptr(png);
+    input *s = png_get_error_ptr(png);
 
     snprintf(s->message, sizeof s->message, "%s", text);
     longjmp(png_jmpbuf(png), 1);
@@ -41,7 +42,7 @@ static void on_warning(png_structp png, png_const_charp text)
 
 static void on_read(png_structp png, png_bytep to, png_size_t n)
 {
-    source *s = png_get_io_ptr(png);
+    input *s = png_get_io_ptr(png);
 
     if (n > s->size - s->at)
         png_error(png, "the file ends too early");
@@ -49,14 +50,14 @@ static void on_read(png_structp png, png_bytep to, png_size_t n)
     s->at += n;
 }
 
-int un_png_is(const unsigned char *data, size_t size)
+static int is(const unsigned char *data, size_t size)
 {
     return size >= 8 && !png_sig_cmp(data, 0, 8);
 }
 
 static unet_status open_reader(reader *r, const unsigned char *data, size_t size, unet_error *err)
 {
-    r->src = (source){.data = data, .size = size};
+    r->src = (input){.data = data, .size = size};
     r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r->src, on_error, on_warning);
     if (!r->png)
         return un_fail_nomem(err, 1);
@@ -117,20 +118,17 @@ static unet_status take_palette(reader *r, unet_error *err)
     return UNET_OK;
 }
 
-static unet_status make_room(reader *r, size_t most, int keep, unet_error *err)
+static unet_status make_room(reader *r, const un_source *s, int keep, unet_error *err)
 {
-    png_uint_32 w = png_get_image_width(r->png, r->info), h = png_get_image_height(r->png, r->info);
-    int c = png_get_channels(r->png, r->info), wide = png_get_bit_depth(r->png, r->info) == 16;
-    size_t row = png_get_rowbytes(r->png, r->info), bytes;
-    unet_status st;
+    png_uint_32 h = png_get_image_height(r->png, r->info);
+    int wide = png_get_bit_depth(r->png, r->info) == 16;
+    int extents[4] = {1, (int)h, (int)png_get_image_width(r->png, r->info), png_get_channels(r->png, r->info)};
+    size_t row = png_get_rowbytes(r->png, r->info);
+    unet_status st = un_codec_create(r->out, s, wide ? UN_DTYPE_U16 : UN_DTYPE_U8, extents, err);
 
-    if (!un_size_mul(row, h, &bytes) || bytes > most)
-        return un_fail(err, UNET_E_LIMIT, "the picture of %ux%u pixels needs more than the allowed %zu bytes",
-            (unsigned)w, (unsigned)h, most);
-    st = un_image_create(r->out, r->mem, wide ? UN_DTYPE_U16 : UN_DTYPE_U8, 1, (int)h, (int)w, c, err);
     if (st)
         return st;
-    r->out->alpha = c == 2 || c == 4;
+    r->out->alpha = extents[3] == 2 || extents[3] == 4;
     r->rows = un_alloc_array(r->mem, h, sizeof *r->rows);
     if (!r->rows)
         return un_fail_nomem(err, h * sizeof *r->rows);
@@ -140,17 +138,17 @@ static unet_status make_room(reader *r, size_t most, int keep, unet_error *err)
 }
 
 /* No local of this function is changed after setjmp and read after a jump. */
-static unet_status decode(reader *r, const char *name, const un_image_read_options *opt, unet_error *err)
+static unet_status decode(reader *r, const un_source *s, unet_error *err)
 {
     unet_status st;
     int keep, bits;
 
     if (setjmp(png_jmpbuf(r->png)))
-        return un_fail_offset(err, UNET_E_FORMAT, name, (int64_t)r->src.at, "broken PNG: %s", r->src.message);
+        return un_fail_offset(err, UNET_E_FORMAT, s->name, (int64_t)r->src.at, "broken PNG: %s", r->src.message);
     png_read_info(r->png, r->info);
     bits = png_get_bit_depth(r->png, r->info);
-    choose_form(r, opt, &keep);
-    st = make_room(r, opt->max_bytes ? opt->max_bytes : UN_IMAGE_MAX_BYTES, keep, err);
+    choose_form(r, s->opt, &keep);
+    st = make_room(r, s, keep, err);
     if (st)
         return st;
     r->out->bits = bits;
@@ -159,52 +157,51 @@ static unet_status decode(reader *r, const char *name, const un_image_read_optio
     return UNET_OK;
 }
 
-unet_status un_png_read(un_image *out, un_mem *mem, const unsigned char *data, size_t size, const char *name,
-    const un_image_read_options *opt, unet_error *err)
+static unet_status read_png(un_image *out, const un_source *s, unet_error *err)
 {
-    reader r = {.mem = mem, .out = out};
-    unet_status st = open_reader(&r, data, size, err);
+    reader r = {.mem = s->mem, .out = out};
+    unet_status st = open_reader(&r, s->data, s->size, err);
 
-    memset(out, 0, sizeof *out);
     if (!st)
-        st = decode(&r, name, opt, err);
+        st = decode(&r, s, err);
     close_reader(&r);
-    if (st) {
-        un_image_free(out);
-        un_error_where(err, name);
-    }
     return st;
 }
 
-unet_status un_png_info(un_image_info *out, const unsigned char *data, size_t size, const char *name, unet_error *err)
+static unet_status describe(reader *r, un_image_info *out, const un_source *s, unet_error *err)
+{
+    int type;
+
+    if (setjmp(png_jmpbuf(r->png)))
+        return un_fail_offset(err, UNET_E_FORMAT, s->name, (int64_t)r->src.at, "broken PNG: %s", r->src.message);
+    png_read_info(r->png, r->info);
+    type = png_get_color_type(r->png, r->info);
+    *out = (un_image_info){.format = "png",
+        .type = png_get_bit_depth(r->png, r->info) == 16 ? UN_DTYPE_U16 : UN_DTYPE_U8,
+        .d = 1,
+        .h = (int)png_get_image_height(r->png, r->info),
+        .w = (int)png_get_image_width(r->png, r->info),
+        .c = type == PNG_COLOR_TYPE_PALETTE ? 3 : png_get_channels(r->png, r->info),
+        .pages = 1,
+        .alpha = type & PNG_COLOR_MASK_ALPHA || png_get_valid(r->png, r->info, PNG_INFO_tRNS),
+        .palette = type == PNG_COLOR_TYPE_PALETTE,
+        .orientation = 1};
+    out->c += out->alpha && !(type & PNG_COLOR_MASK_ALPHA);
+    return UNET_OK;
+}
+
+static unet_status info(un_image_info *out, const un_source *s, unet_error *err)
 {
     reader r = {0};
-    unet_status st = open_reader(&r, data, size, err);
+    unet_status st = open_reader(&r, s->data, s->size, err);
 
-    memset(out, 0, sizeof *out);
-    if (!st && setjmp(png_jmpbuf(r.png))) {
-        close_reader(&r);
-        return un_fail_offset(err, UNET_E_FORMAT, name, (int64_t)r.src.at, "broken PNG: %s", r.src.message);
-    }
-    if (!st) {
-        int type;
-
-        png_read_info(r.png, r.info);
-        type = png_get_color_type(r.png, r.info);
-        *out = (un_image_info){.format = "png",
-            .type = png_get_bit_depth(r.png, r.info) == 16 ? UN_DTYPE_U16 : UN_DTYPE_U8,
-            .d = 1,
-            .h = (int)png_get_image_height(r.png, r.info),
-            .w = (int)png_get_image_width(r.png, r.info),
-            .c = type == PNG_COLOR_TYPE_PALETTE ? 3 : png_get_channels(r.png, r.info),
-            .pages = 1,
-            .alpha = !!(type & PNG_COLOR_MASK_ALPHA),
-            .palette = type == PNG_COLOR_TYPE_PALETTE,
-            .orientation = 1};
-    }
+    if (!st)
+        st = describe(&r, out, s, err);
     close_reader(&r);
     return st;
 }
+
+const un_codec un_codec_png = {is, read_png, info};
 
 /* ---- writing ---- */
 
