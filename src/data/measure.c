@@ -5,6 +5,7 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "base/text.h"
 #include "data/resample.h"
 #include "data/scan.h"
 #include "io/image.h"
@@ -246,38 +247,70 @@ static unet_status measure_values(un_scan_item *out, un_mem *mem, const seen *s,
     return st;
 }
 
-/* Connected objects of what is not background: above 0, or above half of the highest when the mask has soft edges. */
+enum { CLASSES_MOST = 32, SPECK_PX = 4 };
+static const double speck_share = 1e-4; /* of the picture */
+
+/* Sizes of connected places, added to *x; specks are left out: they are slips of whoever drew the mask. */
+static unet_status add_objects(
+    un_text *x, un_mem *mem, const uint8_t *map, const un_image *mask, int class_index, unet_error *err)
+{
+    const un_objects_options opt = {.class_index = class_index, .faces_only = 1};
+    const un_shape shape = {1, mask->d, mask->h, mask->w, 1};
+    const double speck = UN_MAX((double)SPECK_PX, speck_share * mask->d * mask->h * mask->w);
+    un_objects o = {0};
+    unet_status st = un_objects_find(&o, mem, map, shape, &opt, err);
+
+    for (int i = 0; i < o.count && !st; i++) {
+        const float pixels = (float)o.of[i].pixels;
+
+        if ((double)pixels >= speck)
+            un_text_add_n(x, (const char *)&pixels, sizeof pixels);
+    }
+    un_objects_free(&o);
+    return st ? st : x->failed ? un_fail_nomem(err, x->n) : UNET_OK;
+}
+
+/* What a pixel of a mask is for the search of objects: the number of its value where these can be classes, else whether
+ * it is above 0, or above half of the highest value when the edges are soft. */
+static uint8_t object_class(const un_scan_item *out, const un_image *mask, size_t i, int by_class, double limit)
+{
+    const double v = out->by_colour ? un_mask_colour(mask, i) : un_image_at(mask, i * (size_t)mask->c);
+
+    if (!by_class)
+        return v > limit;
+    for (int k = 0; k < out->values; k++)
+        if (out->value[k].value == v)
+            return (uint8_t)k;
+    return 0;
+}
+
 static unet_status measure_objects(un_scan_item *out, un_mem *mem, const un_image *mask, unet_error *err)
 {
     static const double percent[3] = {10, 50, 90};
-    const un_objects_options opt = {.class_index = UN_OBJECT_ANY_CLASS, .faces_only = 1};
-    const un_shape shape = {1, mask->d, mask->h, mask->w, 1};
     const size_t n = un_image_count(mask) / (size_t)mask->c;
     const double high = out->values ? out->value[out->values - 1].value : 0;
     const double limit = out->fractional || (out->values > 64 && mask->type == UN_DTYPE_U8) ? high / 2 : 0;
+    const int by_class = out->values > 2 && out->values <= CLASSES_MOST && !out->fractional;
     uint8_t *map = un_alloc_array(mem, n, 1);
-    float *x = NULL;
-    un_objects o = {0};
-    unet_status st;
+    un_text x; /* floats */
+    unet_status st = UNET_OK;
 
     if (!map)
         return un_fail_nomem(err, n);
+    un_text_init(&x, mem, SIZE_MAX / 2);
     for (size_t i = 0; i < n; i++)
-        map[i] = (out->by_colour ? un_mask_colour(mask, i) : un_image_at(mask, i * (size_t)mask->c)) > limit;
-    st = un_objects_find(&o, mem, map, shape, &opt, err);
-    if (!st) {
-        x = un_alloc_array(mem, (size_t)o.count, sizeof *x);
-        if (!x)
-            st = un_fail_nomem(err, (size_t)o.count * sizeof *x);
-    }
-    for (int i = 0; i < o.count && !st; i++)
-        x[i] = (float)o.of[i].pixels;
-    out->objects = o.count;
+        map[i] = object_class(out, mask, i, by_class, limit);
+    if (!by_class)
+        st = add_objects(&x, mem, map, mask, UN_OBJECT_ANY_CLASS, err);
+    for (int k = 0; k < out->values && by_class && !st; k++)
+        if (out->value[k].value > 0)
+            st = add_objects(&x, mem, map, mask, k, err);
+    out->objects = (int)(x.n / sizeof(float));
     if (!st)
-        st = un_quantiles(out->object_pixels, mem, x, (size_t)o.count, percent, 3, err);
-    un_free(x);
+        st = un_quantiles(
+            out->object_pixels, mem, (const float *)(const void *)x.s, (size_t)out->objects, percent, 3, err);
+    un_text_free(&x);
     un_free(map);
-    un_objects_free(&o);
     return st;
 }
 

@@ -12,20 +12,20 @@
  */
 enum {
     PATCH_2D = 192,          /* px; what most pictures need      */
+    PATCH_PLACED = 256,      /* where classes have their place   */
     PATCH_2D_MOST = 320,     /* for objects larger than 48 px    */
     STEP_PIXELS_2D = 221184, /* of a batch: 6 patches of 192x192 */
     STEP_PIXELS_3D = 179200, /* 2 patches of 40x56x40            */
     PATCH_PIXELS_3D = 262144,
     BATCH_LEAST = 2,
     BATCH_MOST = 16,
-    BATCH_FOR_BATCH_NORM = 4,
+    BATCH_FOR_BATCH_NORM = 3,
     BOTTOM_LEAST = 4, /* px that a level must have     */
     DEPTH_MOST = 5,
     SMALL_DATA = 2000000, /* training pixels below which 32 filters are enough */
     DEFAULT_SECONDS = 1800
 };
-static const double share_for_steps =
-    0.9; /* of the time; the rest: selection, checkpoints, the last scores */
+static const double share_for_steps = 0.9; /* of the time; the rest: selection, checkpoints, the last scores */
 
 typedef struct planner {
     un_config *cfg;
@@ -109,8 +109,8 @@ static void plan_spacing(planner *p)
 
         d->scale = is_3d(p) || side < 1000 || f->object_px <= 190 ? 1 : f->object_px <= 380 ? 0.5 : 0.25;
         if (d->scale < 1)
-            because(p, "data.scale",
-                "objects of about %.0f px are larger than a network sees: smaller pictures do", f->object_px);
+            because(p, "data.scale", "objects of about %.0f px are larger than a network sees: smaller pictures do",
+                f->object_px);
     }
     for (int a = 0; a < 3; a++) {
         const double is = f->spacing_median[a] > 0 ? f->spacing_median[a] : 1,
@@ -136,6 +136,12 @@ static double round_up(double v, int m)
     return un_floor((v + m - 1) / m) * m;
 }
 
+/* Whether classes have their place in the picture: it takes a view of much of it to know that place. */
+static int placed(const planner *p)
+{
+    return !is_3d(p) && (p->f->one_way[1] || p->f->one_way[2]);
+}
+
 /* The patch before it is rounded to the grid. */
 static void raw_patch(const planner *p, double raw[3])
 {
@@ -148,7 +154,8 @@ static void raw_patch(const planner *p, double raw[3])
     for (int a = 1; a < 3; a++) {
         double want = round_up(4 * p->object_px, 32);
 
-        want = want < PATCH_2D ? PATCH_2D : want > PATCH_2D_MOST ? PATCH_2D_MOST : want;
+        want = UN_MAX(want, placed(p) ? PATCH_PLACED : PATCH_2D);
+        want = UN_MIN(want, PATCH_2D_MOST);
         raw[a] = UN_MIN(want, p->size[a]);
     }
 }
@@ -161,7 +168,7 @@ static void plan_depth(const planner *p, const double raw[3])
 
     if (!un_is_auto(m->depth))
         return;
-    while (depth < DEPTH_MOST && field_px(depth) < 3 * p->object_px)
+    while (depth < DEPTH_MOST && (field_px(depth) < 3 * p->object_px || (placed(p) && field_px(depth) < largest)))
         depth++;
     while (depth > 1 && largest / (1 << depth) < BOTTOM_LEAST)
         depth--;
@@ -209,8 +216,7 @@ static void plan_strides(const planner *p, const double raw[3])
         m->strides.v[0][1] = m->strides.v[0][2] = 2;
     }
     because(p, "model.strides",
-        uneven ? "axes with few or with long pixels are pooled less often"
-               : "every axis is halved at each level");
+        uneven ? "axes with few or with long pixels are pooled less often" : "every axis is halved at each level");
 }
 
 static void set_grid(planner *p)
@@ -251,8 +257,7 @@ static void plan_target(planner *p, const double raw[3])
 
     set_grid(p);
     for (int a = 0; a < 3; a++)
-        p->target[a] =
-            !un_is_auto(t->patch[0]) ? t->patch[a] : (int)round_up(UN_MIN(raw[a], 16384), p->grid[a]);
+        p->target[a] = !un_is_auto(t->patch[0]) ? t->patch[a] : (int)round_up(UN_MIN(raw[a], 16384), p->grid[a]);
     while (is_3d(p) && un_is_auto(t->patch[0]) && pixels_of(p->target) > PATCH_PIXELS_3D &&
            (axis = longest(p, p->target)) >= 0)
         p->target[axis] -= p->grid[axis];
@@ -352,8 +357,8 @@ static void plan_augment(const planner *p)
     if (p->f->kinds < 2 || is_3d(p))
         return;
     set_if_auto(&a->invert, 0.15);
-    because(p, "augment.invert", "%d kinds of pictures by brightness: some inverted ones help the rare kinds",
-        p->f->kinds);
+    because(
+        p, "augment.invert", "%d kinds of pictures by brightness: some inverted ones help the rare kinds", p->f->kinds);
     if (!colour)
         return;
     set_if_auto(&a->hue, 0.3);
@@ -412,21 +417,18 @@ static int next_ghost(const planner *p, int from)
 static unet_status fit_patch(planner *p, const int patch[3], int *fits, uint64_t *least)
 {
     un_cfg_train *t = &p->cfg->train;
-    const int told_ghost = t->ghost_batch, told_recompute = (int)t->recompute,
-              free_ghost = un_is_auto(told_ghost);
+    const int told_ghost = t->ghost_batch, told_recompute = (int)t->recompute, free_ghost = un_is_auto(told_ghost);
     unet_status st = UNET_OK;
 
     *fits = 0;
     memcpy(t->patch, patch, sizeof t->patch);
-    for (int g = free_ghost ? t->batch : told_ghost; g && !*fits && !st;
-         g = free_ghost ? next_ghost(p, g) : 0)
+    for (int g = free_ghost ? t->batch : told_ghost; g && !*fits && !st; g = free_ghost ? next_ghost(p, g) : 0)
         for (int r = 0; r < 2 && !*fits && !st; r++) {
             double seconds;
             uint64_t bytes;
             const int last = !free_ghost || !next_ghost(p, g);
 
-            if ((r && told_recompute == UN_CFG_RECOMPUTE_OFF) ||
-                (!r && told_recompute == UN_CFG_RECOMPUTE_ON) ||
+            if ((r && told_recompute == UN_CFG_RECOMPUTE_OFF) || (!r && told_recompute == UN_CFG_RECOMPUTE_ON) ||
                 (r && told_recompute == UN_CFG_RECOMPUTE_AUTO && !last))
                 continue;
             t->ghost_batch = g;
@@ -508,8 +510,7 @@ static void tell_choice(const planner *p, int told_patch, int told_filters, int 
 
     if (!told_filters)
         because(p, "model.base_filters",
-            narrower ? "%d: more do not fit the memory"
-                     : "%d: the widest that still gets enough steps in the time",
+            narrower ? "%d: more do not fit the memory" : "%d: the widest that still gets enough steps in the time",
             p->cfg->model.base_filters);
     if (!told_patch)
         because(p, "train.patch",

@@ -22,7 +22,7 @@ typedef struct proposal {
     un_text *why;
     unet_error *err;
     value *all; /* ascending */
-    int n, masks, by_colour, fractional;
+    int n, masks, by_colour, fractional, named_here;
     double pixels;
 } proposal;
 
@@ -114,8 +114,8 @@ static unet_status collect(proposal *p)
         for (int k = 0; is_labelled(p, i) && k < p->s->item[i].values; k++) {
             const un_mask_value *v = &p->s->item[i].value[k];
 
-            p->all[n++] = (value){
-                p->by_colour && !p->s->item[i].by_colour ? grey_colour(v->value) : v->value, v->pixels, 1};
+            p->all[n++] =
+                (value){p->by_colour && !p->s->item[i].by_colour ? grey_colour(v->value) : v->value, v->pixels, 1};
             p->pixels += (double)v->pixels;
         }
     if (n)
@@ -183,8 +183,7 @@ static int looks_like_instances(const proposal *p)
     }
     if (!counted || compact < 0.8 * counted)
         return 0;
-    return (most >= 6 && dense >= 0.9 * counted && (most >= least + 3 || counted == 1)) || highest > 255 ||
-           p->n > 64;
+    return (most >= 6 && dense >= 0.9 * counted && (most >= least + 3 || counted == 1)) || highest > 255 || p->n > 64;
 }
 
 /* Channels or pages of a mask that stands for several masks; 0: an ordinary one. */
@@ -304,10 +303,13 @@ static void add_map(un_cfg_data *c, double lo, double hi, int colour, int class)
     m->to = hi > lo ? hi : UN_AUTO_NUM;
 }
 
-static void name_classes(un_cfg_data *c, int n, const char *second)
+static void name_classes(proposal *p, int n, const char *second)
 {
+    un_cfg_data *c = &p->cfg->data;
+
     if (c->classes.n > 0)
         return;
+    p->named_here = 1;
     c->classes.n = n;
     for (int i = 0; i < n; i++) {
         un_cfg_class *k = &c->classes.v[i];
@@ -366,7 +368,7 @@ static int find_levels(const proposal *p, double *level)
     return n;
 }
 
-static unet_status map_levels(const proposal *p)
+static unet_status map_levels(proposal *p)
 {
     un_cfg_data *c = &p->cfg->data;
     const int whole = !p->fractional;
@@ -387,14 +389,14 @@ static unet_status map_levels(const proposal *p)
                        : above - 1e-6,
             UN_AUTO_COLOUR, i);
     }
-    name_classes(c, n, "foreground");
-    snprintf(text, sizeof text, "%d levels from %.6g to %.6g; values between go to the nearer one", n,
-        level[0], level[n - 1]);
+    name_classes(p, n, "foreground");
+    snprintf(text, sizeof text, "%d levels from %.6g to %.6g; values between go to the nearer one", n, level[0],
+        level[n - 1]);
     because(p, "data.mapping", text);
     return UNET_OK;
 }
 
-static unet_status map_each(const proposal *p)
+static unet_status map_each(proposal *p)
 {
     un_cfg_data *c = &p->cfg->data;
 
@@ -402,7 +404,7 @@ static unet_status map_each(const proposal *p)
         return not_understood(p);
     for (int i = 0; i < p->n; i++)
         add_map(c, p->all[i].v, p->all[i].v, UN_AUTO_COLOUR, i);
-    name_classes(c, p->n, "foreground");
+    name_classes(p, p->n, "foreground");
     because(p, "data.mapping", "one class for each value, in their order");
     return UNET_OK;
 }
@@ -421,7 +423,7 @@ static unet_status map_colours(proposal *p)
     for (int i = 0; i < p->n; i++)
         add_map(c, 0, 0, (int)p->all[i].v, i);
     if (c->classes.n < 1) {
-        name_classes(c, p->n, "foreground");
+        name_classes(p, p->n, "foreground");
         for (int i = 0; i < p->n; i++)
             c->classes.v[i].color = (int)p->all[i].v;
     }
@@ -488,7 +490,7 @@ static unet_status propose_index(proposal *p)
 
         for (int i = 0; i < c->mapping.n; i++)
             n = UN_MAX(n, c->mapping.v[i].class + 1);
-        name_classes(c, n, "foreground");
+        name_classes(p, n, "foreground");
         return UNET_OK;
     }
     c->mapping.n = 0;
@@ -536,15 +538,15 @@ static unet_status propose_classes(proposal *p)
             return un_fail_file(p->err, UNET_E_DATA, "data.classes",
                 "%d classes are named, but the masks have %d channels", c->classes.n, n);
         if (n > UN_CFG_MAX_class)
-            return un_fail_file(p->err, UNET_E_DATA, p->d->root,
-                "masks of %d channels; at most %d are possible", n, UN_CFG_MAX_class);
-        name_classes(c, n, "foreground");
+            return un_fail_file(
+                p->err, UNET_E_DATA, p->d->root, "masks of %d channels; at most %d are possible", n, UN_CFG_MAX_class);
+        name_classes(p, n, "foreground");
         return UNET_OK;
     }
-    name_classes(c, c->boundary ? 3 : 2, "object");
+    name_classes(p, c->boundary ? 3 : 2, "object");
     if (c->classes.n != (c->boundary ? 3 : 2))
-        return un_fail_file(p->err, UNET_E_DATA, "data.classes",
-            "%d classes are named; instance masks have %d", c->classes.n, c->boundary ? 3 : 2);
+        return un_fail_file(p->err, UNET_E_DATA, "data.classes", "%d classes are named; instance masks have %d",
+            c->classes.n, c->boundary ? 3 : 2);
     return UNET_OK;
 }
 
@@ -560,8 +562,7 @@ static void propose_foreground(const proposal *p, const un_label_map *map)
         return;
     c->data.foreground.n = 0;
     for (int i = 0; i < p->n && c->data.classes.n == 2 && !un_label_map_is_multilabel(map); i++) {
-        const int k =
-            p->by_colour ? un_label_map_colour(map, (int)p->all[i].v) : un_label_map_value(map, p->all[i].v);
+        const int k = p->by_colour ? un_label_map_colour(map, (int)p->all[i].v) : un_label_map_value(map, p->all[i].v);
 
         if (k == 0 || k == 1)
             share[k] += (double)p->all[i].pixels;
@@ -570,10 +571,11 @@ static void propose_foreground(const proposal *p, const un_label_map *map)
         c->data.foreground.v[c->data.foreground.n++] = 0;
     for (int i = 1; i < c->data.classes.n; i++)
         c->data.foreground.v[c->data.foreground.n++] = i;
+    for (int i = 0; i < 2 && share[0] < share[1] && p->named_here && !p->by_colour; i++) /* neither is a background */
+        snprintf(c->data.classes.v[i].name, sizeof c->data.classes.v[i].name, "value_%g", p->all[i ? p->n - 1 : 0].v);
     because(p, "data.foreground",
-        share[0] < share[1]
-            ? "class 0 covers less than half, so it may be what is looked for: both classes count"
-            : "all classes but the background");
+        share[0] < share[1] ? "class 0 covers less than half, so it may be what is looked for: both classes count"
+                            : "all classes but the background");
 }
 
 static unet_status check_masks(const proposal *p, const un_label_map *map)
@@ -588,20 +590,17 @@ static unet_status check_masks(const proposal *p, const un_label_map *map)
             continue;
         for (int k = 0; k < it->values; k++) {
             const double v = it->value[k].value;
-            const int class = !p->by_colour
-                                  ? un_label_map_value(map, v)
-                                  : un_label_map_colour(map, it->by_colour ? (int)v : grey_colour(v));
+            const int class = !p->by_colour ? un_label_map_value(map, v)
+                                            : un_label_map_colour(map, it->by_colour ? (int)v : grey_colour(v));
 
             strays += class == -2 ? it->value[k].pixels : 0;
             front += class >= 1 ? it->value[k].pixels : 0;
         }
         if (strays)
             st = un_dataset_issue(p->d, UN_ISSUE_STRAY_VALUES, i, p->d->items[i].mask, p->err,
-                "%lld pixels have values that mean no class; they are left out of loss and scores",
-                (long long)strays);
+                "%lld pixels have values that mean no class; they are left out of loss and scores", (long long)strays);
         if (!st && !front)
-            st = un_dataset_issue(
-                p->d, UN_ISSUE_EMPTY_MASK, i, p->d->items[i].mask, p->err, "no pixel but of class 0");
+            st = un_dataset_issue(p->d, UN_ISSUE_EMPTY_MASK, i, p->d->items[i].mask, p->err, "no pixel but of class 0");
     }
     return st;
 }
@@ -615,10 +614,9 @@ static unet_status finish(proposal *p)
     if (un_is_auto(c->model.classes))
         c->model.classes = c->data.classes.n;
     if (c->model.head == UN_CFG_HEAD_AUTO) {
-        c->model.head =
-            c->data.mask_kind == UN_CFG_MASK_MULTILABEL ? UN_CFG_HEAD_MULTILABEL : UN_CFG_HEAD_SOFTMAX;
-        because(p, "model.head",
-            c->model.head == UN_CFG_HEAD_SOFTMAX ? "one class for each pixel" : "classes may overlap");
+        c->model.head = c->data.mask_kind == UN_CFG_MASK_MULTILABEL ? UN_CFG_HEAD_MULTILABEL : UN_CFG_HEAD_SOFTMAX;
+        because(
+            p, "model.head", c->model.head == UN_CFG_HEAD_SOFTMAX ? "one class for each pixel" : "classes may overlap");
     }
     st = un_label_map_create(&map, p->s->mem, c, p->err);
     if (st)
