@@ -1,8 +1,12 @@
 #include "report/html.h"
 
+#include <limits.h>
+
 #include "base/file.h"
-#include "base/size.h"
 #include "io/image.h"
+#include "report/view.h"
+
+enum { SHOWN_MIN_PX = 192 };
 
 static const char style[] =
     ":root{color-scheme:light "
@@ -22,11 +26,12 @@ static const char style[] =
     "table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:bottom}\n"
     "thead th{color:var(--soft);font-weight:600}\n"
-    "tbody th{font-weight:600;white-space:nowrap}\n"
-    ".n{text-align:right;white-space:nowrap}\n"
+    "tbody th{font-weight:600;max-width:18rem;overflow-wrap:break-word}\n"
+    ".n{text-align:right}\n"
+    "td.n{white-space:nowrap}\n"
     ".matrix td{text-align:right;border:2px solid var(--bg)}\n"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.8rem;margin:1rem 0}\n"
-    ".tile{background:var(--card);border-radius:.6rem;padding:.8rem 1rem}\n"
+    ".tiles{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}\n"
+    ".tile{flex:1 1 9.5rem;background:var(--card);border-radius:.6rem;padding:.8rem 1rem}\n"
     ".tile b{display:block;font-size:1.6rem;line-height:1.2;font-variant-numeric:tabular-nums}\n"
     ".tile span{color:var(--soft);font-size:.85rem}\n"
     ".figures{display:flex;flex-wrap:wrap;gap:.9rem;margin:.6rem 0}\n"
@@ -46,7 +51,8 @@ static const char style[] =
     "1rem;overflow-x:auto;font-size:.85rem;line-height:1.4}\n"
     "summary{cursor:pointer;color:var(--accent);margin:.6rem 0}\n"
     "@media print{main{max-width:none;padding:0}figure,tr,.tile{break-inside:avoid}h2,h3{break-after:avoid}"
-    "pre{white-space:pre-wrap}img,.legend i,.matrix td{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";
+    "pre{white-space:pre-wrap}table{font-size:.7rem}th,td{padding:.2rem .35rem}.scroll{overflow:visible}img,.legend "
+    "i,.matrix td{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";
 
 static void element(un_text *out, const char *name, const char *text)
 {
@@ -174,11 +180,13 @@ unet_status un_html_figure(un_text *out, un_mem *mem, const un_image *im, const 
 {
     unsigned char *png;
     size_t size;
+    int h, w;
     unet_status st = un_image_encode_png(&png, &size, mem, im, err);
 
     if (st)
         return st;
-    un_text_printf(out, "<figure><img width=\"%d\" height=\"%d\" alt=\"", im->w, im->h);
+    un_view_size(&h, &w, im->h, im->w, SHOWN_MIN_PX, INT_MAX);
+    un_text_printf(out, "<figure><img width=\"%d\" height=\"%d\" alt=\"", w, h);
     un_text_xml(out, caption ? caption : "");
     un_text_add(out, "\" src=\"data:image/png;base64,");
     add_base64(out, png, size);

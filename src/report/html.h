@@ -29,7 +29,8 @@ void un_html_fold_end(un_text *out);
 /* Figures stand side by side as the width allows. */
 void un_html_figures_begin(un_text *out);
 void un_html_figures_end(un_text *out);
-/* The picture (as un_image_encode_png takes it) at its own size, not smoothed. caption NULL: none. */
+/* The picture, as un_image_encode_png takes it; a small one is shown larger by a whole factor, never smoothed.
+ * caption NULL: none. */
 UN_NODISCARD unet_status un_html_figure(
     un_text *out, un_mem *mem, const un_image *im, const char *caption, unet_error *err);
 

@@ -174,7 +174,8 @@ static void add_axis_names(un_text *out, const frame *f, const char *x_label, co
     un_text_add(out, "</g>\n");
 }
 
-static void add_y_axis(un_text *out, const frame *f)
+/* whole: the values are counts, so only whole numbers are marked. */
+static void add_y_axis(un_text *out, const frame *f, int whole)
 {
     double tick[MOST_TICKS];
     int n = un_ticks(tick, MOST_TICKS, f->y_lo, f->y_hi, f->log_y);
@@ -182,6 +183,8 @@ static void add_y_axis(un_text *out, const frame *f)
     for (int i = 0; i < n; i++) {
         double y = place_y(f, tick[i]);
 
+        if (whole && tick[i] != un_floor(tick[i]))
+            continue;
         add_line(out, f->left, y, f->right, y, "stroke-opacity=\"0.15\"");
         add_number(out, f->left - 6, y + 4, "end", tick[i]);
     }
@@ -336,7 +339,7 @@ void un_svg_lines(un_text *out, const un_chart *c)
     f.top = top + (named ? LEGEND_H : 0) + 4;
     fit(&f, c);
     begin(out, w, h, c->title);
-    add_y_axis(out, &f);
+    add_y_axis(out, &f, 0);
     add_x_axis(out, &f);
     add_axis_names(out, &f, c->x_label, c->y_label);
     for (int i = 0; i < c->count; i++)
@@ -375,20 +378,23 @@ void un_svg_bars(un_text *out, const un_bars *b)
     int w = b->width_px ? b->width_px : 640, h = b->height_px ? b->height_px : 300;
     frame f = {.left = MARGIN_LEFT,
         .right = w - MARGIN_RIGHT,
-        .top = (b->title ? TITLE_H : 8) + 14,
+        .top = (b->title ? TITLE_H : 8) + (b->mark_name ? 24 : 8),
         .bottom = h - MARGIN_BOTTOM,
         .x_hi = 1,
         .y_hi = 0};
+    int whole = 1;
 
-    for (int i = 0; i < b->n; i++)
+    for (int i = 0; i < b->n; i++) {
+        whole &= !isfinite(b->value[i]) || b->value[i] == un_floor(b->value[i]);
         f.y_hi = b->value[i] > f.y_hi && isfinite(b->value[i]) ? b->value[i] : f.y_hi;
+    }
     f.y_hi = f.y_hi > 0 ? f.y_hi : 1;
     if (b->edge && b->n) {
         f.x_lo = b->edge[0];
         f.x_hi = b->edge[b->n];
     }
     begin(out, w, h, b->title);
-    add_y_axis(out, &f);
+    add_y_axis(out, &f, whole);
     if (b->edge)
         add_x_axis(out, &f);
     else

@@ -6,13 +6,13 @@
 
 enum { PAGE_MAX = 1 << 30 };
 
-void un_smooth(double *out, const double *y, size_t n, size_t window)
+void un_smooth(double *out, const double *y, size_t n, size_t reach)
 {
     for (size_t i = 0; i < n; i++) { /* each sum anew: no rounding that grows along the curve */
         double sum = 0;
-        size_t count = 0;
+        size_t count = 0, end = n - i > reach ? i + reach + 1 : n;
 
-        for (size_t k = i + 1 > window ? i + 1 - window : 0; k <= i; k++)
+        for (size_t k = i > reach ? i - reach : 0; k < end; k++)
             if (isfinite(y[k])) {
                 sum += y[k];
                 count++;

@@ -36,6 +36,6 @@ UN_NODISCARD unet_status un_train_report_write(
 
 /* Running mean for curves: out[i] is the mean of the finite y of the last `window` entries up to i; NaN: none of them.
  */
-void un_smooth(double *out, const double *y, size_t n, size_t window);
+void un_smooth(double *out, const double *y, size_t n, size_t reach);
 
 #endif

@@ -307,7 +307,7 @@ TEST(training_page)
         loss[i] = i == 30 ? NAN : exp(-i / 20.0) + 0.02 * (i % 3);
         dice[i] = i % 10 ? NAN : 1 - exp(-i / 15.0);
     }
-    un_smooth(smooth, loss, N, 10);
+    un_smooth(smooth, loss, N, 5);
     snprintf(path, sizeof path, "%s/train.html", getenv("UNET_TEST_KEEP") ? getenv("UNET_TEST_KEEP") : un_test_tmp());
     CHECK_OK(un_train_report_write(NULL, path, &r, &err), &err);
     page = read_page(path);
@@ -339,12 +339,16 @@ TEST(smoothing)
     const double y[] = {1, NAN, 3, 5, NAN, NAN, 7};
     double s[7];
 
-    un_smooth(s, y, 7, 2);
+    un_smooth(s, y, 7, 1);
     CHECK_NEAR(s[0], 1, 0);
-    CHECK_NEAR(s[1], 1, 0);
-    CHECK_NEAR(s[2], 3, 0);
+    CHECK_NEAR(s[1], 2, 0);
+    CHECK_NEAR(s[2], 4, 0);
     CHECK_NEAR(s[3], 4, 0);
     CHECK_NEAR(s[4], 5, 0);
-    CHECK(isnan(s[5]));
+    CHECK_NEAR(s[5], 7, 0);
     CHECK_NEAR(s[6], 7, 0);
+    un_smooth(s, y, 7, 0);
+    CHECK(s[0] == 1 && isnan(s[1]) && s[6] == 7);
+    un_smooth(s, y, 7, 100);
+    CHECK(s[0] == 4 && s[6] == 4);
 }
