@@ -6,7 +6,7 @@
 #include "base/math.h"
 #include "base/size.h"
 
-enum { BINS = 4096 };
+enum { BINS = 4096, DARK = 96 };
 
 /* Values lo..hi become 0..255. */
 typedef struct stretch {
@@ -48,7 +48,9 @@ static unet_status find_stretch(
     *out = range;
     if (range.hi > range.lo)
         *out = (stretch){quantile(hist, range, 0.01), quantile(hist, range, 0.99)};
-    if (!(out->hi > out->lo)) /* a flat slice: middle grey */
+    if (im->type == UN_DTYPE_U8)
+        *out = (stretch){0, out->hi < DARK && out->hi >= 1 ? out->hi : 255};
+    else if (!(out->hi > out->lo)) /* a flat slice: middle grey */
         *out = (stretch){range.lo - 1, range.lo + 1};
     un_free(hist);
     return UNET_OK;
@@ -72,7 +74,7 @@ unet_status un_view_rgb(un_image *out, un_mem *mem, const un_image *im, int z, u
     *out = (un_image){0};
     if (z < 0 || z >= im->d)
         return un_fail(err, UNET_E_ARG, "slice %d of %d", z, im->d);
-    st = im->type == UN_DTYPE_U8 ? UNET_OK : find_stretch(&s, mem, im, first, pixels, channels, err);
+    st = im->palette ? UNET_OK : find_stretch(&s, mem, im, first, pixels, channels, err);
     if (!st)
         st = un_image_create(out, mem, UN_DTYPE_U8, 1, im->h, im->w, 3, err);
     if (st)

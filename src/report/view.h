@@ -8,8 +8,9 @@
 #include "tensor/image.h"
 
 /* Slice z of `im` as U8 RGB. One or two channels: the first as grey; three and more: the first three (opacity is left
- * out); indexed: the colours. 8-bit values are shown as they are; others are stretched so that the 1st percentile of
- * the finite values of the slice is black and the 99th is white. Not finite: black. */
+ * out); indexed: the colours. Values are stretched so that the 1st percentile of the finite values of the slice is
+ * black and the 99th is white; 8-bit pictures stay as they are, unless they are so dark (99th percentile below 96) that
+ * nothing could be seen: these are brightened, with 0 black. Not finite: black. */
 UN_NODISCARD unet_status un_view_rgb(un_image *out, un_mem *mem, const un_image *im, int z, unet_error *err);
 
 /* The size at which h x w is shown: shrunk until no side is above max_px, else enlarged by the largest whole factor

@@ -31,21 +31,38 @@ static int colour_at(const un_image *im, int y, int x, un_rgb c)
 
 TEST(view_of_bytes)
 {
-    const unsigned char rgba[] = {1, 2, 3, 9, 4, 5, 6, 9}, grey_alpha[] = {7, 255, 8, 0};
+    const unsigned char rgba[] = {1, 2, 3, 9, 4, 5, 200, 9}, grey_alpha[] = {7, 255, 180, 0};
     un_image im = picture(UN_DTYPE_U8, 1, 2, 4), out;
     unet_error err = {0};
 
     im.alpha = 1;
     memcpy(im.data, rgba, 8);
     CHECK_OK(un_view_rgb(&out, NULL, &im, 0, &err), &err);
-    CHECK(pixel_is(&out, 0, 0, 1, 2, 3) && pixel_is(&out, 0, 1, 4, 5, 6));
+    CHECK(pixel_is(&out, 0, 0, 1, 2, 3) && pixel_is(&out, 0, 1, 4, 5, 200));
     un_image_free(&out);
     un_image_free(&im);
     im = picture(UN_DTYPE_U8, 1, 2, 2);
     memcpy(im.data, grey_alpha, 4);
     CHECK_OK(un_view_rgb(&out, NULL, &im, 0, &err), &err);
-    CHECK(pixel_is(&out, 0, 0, 7, 7, 7) && pixel_is(&out, 0, 1, 8, 8, 8));
+    CHECK(pixel_is(&out, 0, 0, 7, 7, 7) && pixel_is(&out, 0, 1, 180, 180, 180));
     CHECK_STATUS(un_view_rgb(&out, NULL, &im, 1, &err), UNET_E_ARG);
+    un_image_free(&out);
+    un_image_free(&im);
+}
+
+TEST(view_brightens_dark_pictures)
+{
+    un_image im = picture(UN_DTYPE_U8, 1, 5, 1), out;
+    unet_error err = {0};
+
+    memcpy(im.data, "\0\12\24\36\50", 5); /* 0 10 20 30 40 */
+    CHECK_OK(un_view_rgb(&out, NULL, &im, 0, &err), &err);
+    CHECK(pixel_is(&out, 0, 0, 0, 0, 0) && pixel_is(&out, 0, 4, 255, 255, 255));
+    CHECK_NEAR(((unsigned char *)out.data)[6], 127.5, 1);
+    un_image_free(&out);
+    memset(im.data, 0, 5); /* nothing to brighten */
+    CHECK_OK(un_view_rgb(&out, NULL, &im, 0, &err), &err);
+    CHECK(pixel_is(&out, 0, 2, 0, 0, 0));
     un_image_free(&out);
     un_image_free(&im);
 }

@@ -31,13 +31,11 @@ static void check_markup(const char *s)
 TEST(markup_checker_notices)
 {
     const char *at;
-    static const char *const bad[] = {
-        "<a>", "<a></b>", "<a b=c></a>", "a & b", "a < b", "<a b=\"<\"/>", "</a>"};
+    static const char *const bad[] = {"<a>", "<a></b>", "<a b=c></a>", "a & b", "a < b", "<a b=\"<\"/>", "</a>"};
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(markup_check(bad[i], &at) != NULL);
-    CHECK(
-        markup_check("<!DOCTYPE html><p a=\"1\">x &amp; y<br><b/></p><style>a > b {}</style>", &at) == NULL);
+    CHECK(markup_check("<!DOCTYPE html><p a=\"1\">x &amp; y<br><b/></p><style>a > b {}</style>", &at) == NULL);
     CHECK(markup_refers_outside("<img src=\"https://x\">") && !markup_refers_outside("<img src=\"data:\">"));
 }
 
@@ -47,9 +45,9 @@ TEST(fixed_numbers)
         double v;
         int decimals;
         const char *expected;
-    } row[] = {{0.5, 0, "1"}, {-0.5, 0, "-1"}, {1.0 / 3, 4, "0.3333"}, {-1.0 / 3, 2, "-0.33"},
-        {0, 3, "0.000"}, {-0.0001, 2, "0.00"}, {99.995, 1, "100.0"}, {NAN, 3, "-"}, {1e300, 2, "1e+300"},
-        {12, 0, "12"}, {0.05, 1, "0.1"}};
+    } row[] = {{0.5, 0, "1"}, {-0.5, 0, "-1"}, {1.0 / 3, 4, "0.3333"}, {-1.0 / 3, 2, "-0.33"}, {0, 3, "0.000"},
+        {-0.0001, 2, "0.00"}, {99.995, 1, "100.0"}, {NAN, 3, "-"}, {1e300, 2, "1e+300"}, {12, 0, "12"},
+        {0.05, 1, "0.1"}};
     un_text t = text_of();
 
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
@@ -93,13 +91,11 @@ TEST(table_forms)
                    "x             -12345678901           -\n");
     s.n = 0;
     CHECK_OK(un_table_to_csv(t, &s, &err), &err);
-    CHECK_STR(
-        s.s, "name,n,\"dice, mean\"\n\"a\"\"b, <c> & \xc3\xa4\",5,0.3333333333333333\nx,-12345678901,\n");
+    CHECK_STR(s.s, "name,n,\"dice, mean\"\n\"a\"\"b, <c> & \xc3\xa4\",5,0.3333333333333333\nx,-12345678901,\n");
     s.n = 0;
     CHECK_OK(un_table_to_json(t, &s, &err), &err);
-    CHECK_STR(s.s,
-        "[\n  {\"name\": \"a\\\"b, <c> & \xc3\xa4\", \"n\": 5, \"dice, mean\": 0.3333333333333333},\n"
-        "  {\"name\": \"x\", \"n\": -12345678901, \"dice, mean\": null}\n]");
+    CHECK_STR(s.s, "[\n  {\"name\": \"a\\\"b, <c> & \xc3\xa4\", \"n\": 5, \"dice, mean\": 0.3333333333333333},\n"
+                   "  {\"name\": \"x\", \"n\": -12345678901, \"dice, mean\": null}\n]");
     s.n = 0;
     CHECK_OK(un_table_to_html(t, &s, &err), &err);
     check_markup(s.s);
@@ -183,13 +179,11 @@ TEST(line_chart)
         {.x = x, .y = loss, .n = 5, .faint = 1, .colour = 5}};
     un_text s = text_of(), file = text_of();
 
-    un_svg_lines(&s,
-        &(un_chart){.title = "A < B", .x_label = "step", .y_label = "loss", .series = series, .count = 3});
+    un_svg_lines(&s, &(un_chart){.title = "A < B", .x_label = "step", .y_label = "loss", .series = series, .count = 3});
     CHECK(!s.failed);
     check_markup(s.s);
     CHECK(!markup_refers_outside(s.s));
-    CHECK(strstr(s.s, "loss &lt;train&gt;") && strstr(s.s, "A &lt; B") &&
-          strstr(s.s, "dice &amp; &quot;iou&quot;"));
+    CHECK(strstr(s.s, "loss &lt;train&gt;") && strstr(s.s, "A &lt; B") && strstr(s.s, "dice &amp; &quot;iou&quot;"));
     CHECK_INT(count_of(s.s, "<path"), 3);
     CHECK_INT(count_of(s.s, "d=\"M62.0 "), 3);
     CHECK_INT(count_of(s.s, "M"), 2 * 3); /* each series has one gap */
@@ -254,7 +248,8 @@ TEST(bar_chart)
     s.n = 0;
     un_svg_bars(&s, &(un_bars){.edge = edge, .value = value, .n = 2, .mark = 0.25, .mark_name = "floor"});
     check_markup(s.s);
-    CHECK(strstr(s.s, ">3</text>") && strstr(s.s, "floor") && strstr(s.s, ">0.2</text>") && !strstr(s.s, ">2.5</text>"));
+    CHECK(
+        strstr(s.s, ">3</text>") && strstr(s.s, "floor") && strstr(s.s, ">0.2</text>") && !strstr(s.s, ">2.5</text>"));
     un_text_free(&s);
 }
 
@@ -270,8 +265,7 @@ TEST(palette_tells_classes_apart)
 
             nearest = d < nearest ? d : nearest;
             CHECK(d >= (i < 8 ? 80 : i < 32 ? 40 : 4));
-            CHECK(
-                j == 0 || p.of[j].r + p.of[j].g + p.of[j].b > 200); /* none but the background looks black */
+            CHECK(j == 0 || p.of[j].r + p.of[j].g + p.of[j].b > 200); /* none but the background looks black */
         }
     un_test_note("nearest two of 256 colours differ by %d", nearest);
     CHECK(un_rgb_wants_white(p.of[0]) && !un_rgb_wants_white(p.of[4]));
@@ -342,8 +336,7 @@ TEST(scores_as_files)
     CHECK_OK(un_metrics_write_json(NULL, path, &f.set, &err), &err);
     CHECK_OK(un_file_read(&data, &size, NULL, path, 1 << 20, &err), &err);
     CHECK(strstr((char *)data, "\"confusion\": [\n  [3, 0],\n  [1, 1]\n]"));
-    CHECK(strstr((char *)data, "\"background\": 0") &&
-          strstr((char *)data, "\"class\": \"mean without background\""));
+    CHECK(strstr((char *)data, "\"background\": 0") && strstr((char *)data, "\"class\": \"mean without background\""));
     un_free(data);
     CHECK_STATUS(un_metrics_write_csv(NULL, "/nowhere/at/all/x.csv", &f.set, &err), UNET_E_NOT_FOUND);
     free_scored(&f);
@@ -365,8 +358,7 @@ TEST(class_table)
     un_table_destroy(t);
     s.n = 0;
     un_scores_rules(&s, &f.set);
-    CHECK(
-        strstr(s.s, "Class 0 (sky, blue) is the background") && strstr(s.s, "5 pixels count, 1 are ignored"));
+    CHECK(strstr(s.s, "Class 0 (sky, blue) is the background") && strstr(s.s, "5 pixels count, 1 are ignored"));
     un_text_free(&s);
     free_scored(&f);
 }
