@@ -171,12 +171,15 @@ static void spline_row(const un_warp *w, un_warp_scratch *s, int z, int y)
 }
 
 /* Adds the displacement of axis a to the positions of the row. */
-static void add_displacement(const un_warp *w, const un_warp_scratch *s, int a, float *pos)
+static void add_displacement(const un_warp_scratch *s, int a, int n, float *restrict pos)
 {
-    for (int x = 0; x < w->size[2]; x++) {
-        const float *g = s->line + 3 * (ptrdiff_t)s->knot[x] + a, *b = s->spline + 4 * (ptrdiff_t)x;
+    const float *line = s->line + a, *restrict b = s->spline;
+    const int *restrict knot = s->knot;
 
-        pos[x] += w->cell[2] > 0 ? (b[0] * g[0] + b[1] * g[3]) + (b[2] * g[6] + b[3] * g[9]) : g[0];
+    for (int x = 0; x < n; x++, b += 4) {
+        const float *g = line + 3 * (ptrdiff_t)knot[x];
+
+        pos[x] += (b[0] * g[0] + b[1] * g[3]) + (b[2] * g[6] + b[3] * g[9]);
     }
 }
 
@@ -249,36 +252,36 @@ static void run_exact(const un_warp *w, un_warp_scratch *s, const un_picture *p,
     exact_index(w, s, p);
     for (int z = 0; z < w->size[0]; z++)
         for (int y = 0; y < w->size[1]; y++)
-            for (int x = 0; x < w->size[2]; x++, o++)
-                exact_pixel(p, out, o, iz[z] < 0 || iy[y] < 0 || ix[x] < 0 ? -1 : iz[z] + iy[y] + ix[x], s->zero);
+            for (int x = 0, out_of = iz[z] < 0 || iy[y] < 0; x < w->size[2]; x++, o++)
+                exact_pixel(p, out, o, out_of || ix[x] < 0 ? -1 : iz[z] + iy[y] + ix[x], s->zero);
 }
 
 /* ---- interpolation ---- */
 
-/* Positions of a row: whole part into cell, rest into part. */
-static void row_positions(const un_warp *w, un_warp_scratch *s, int z, int y)
+/* Positions of a row along the axes from `axis` on: whole part into cell, rest into part. */
+static void row_positions(const un_warp *w, un_warp_scratch *s, int z, int y, int axis)
 {
     const double oz = z - (w->size[0] - 1) * 0.5, oy = y - (w->size[1] - 1) * 0.5, ox = -(w->size[2] - 1) * 0.5;
+    const int n = w->size[2];
 
     if (w->elastic)
         spline_row(w, s, z, y);
-    for (int a = 0; a < 3; a++) {
+    for (int a = axis; a < 3; a++) {
         const double first = w->at[a] + w->m[a][0] * oz + w->m[a][1] * oy + w->m[a][2] * ox, whole = un_floor(first);
         const float rest = (float)(first - whole), step = (float)w->m[a][2];
         const int base = (int)whole;
-        float *part = s->part[a];
-        int *cell = s->cell[a];
+        float *restrict part = s->part[a];
+        int *restrict cell = s->cell[a];
 
-        for (int x = 0; x < w->size[2]; x++)
+        for (int x = 0; x < n; x++)
             part[x] = rest + step * (float)x;
         if (w->elastic)
-            add_displacement(w, s, a, part);
-        for (int x = 0; x < w->size[2]; x++) {
-            int i = (int)part[x];
+            add_displacement(s, a, n, part);
+        for (int x = 0; x < n; x++) {
+            const int cut = (int)part[x], below = cut - (part[x] < (float)cut);
 
-            i -= part[x] < (float)i;
-            part[x] -= (float)i;
-            cell[x] = base + i;
+            part[x] -= (float)below;
+            cell[x] = base + below;
         }
     }
 }
@@ -311,7 +314,7 @@ static void edge_corners(const un_picture *p, const int cell[3], int zero_outsid
     }
 }
 
-static inline void find_corners(
+static inline __attribute__((always_inline)) void find_corners(
     const un_warp *w, const un_warp_scratch *s, const un_picture *p, int x, int count, corners *q)
 {
     const int cell[3] = {s->cell[0][x], s->cell[1][x], s->cell[2][x]};
@@ -343,12 +346,26 @@ static inline void find_corners(
     }
 }
 
-static inline void blend(const float *image, int c, const corners *q, int count, const float *zero, float *to)
+static inline __attribute__((always_inline)) void blend(
+    const float *image, int c, const corners *q, int count, const float *zero, float *to)
 {
     const float *from[8];
 
     for (int i = 0; i < count; i++)
         from[i] = q->at[i] < 0 ? zero : image + q->at[i] * c;
+    if (c == 3) { /* written out: three sums at once */
+        float r = 0, g = 0, b = 0;
+
+        for (int i = 0; i < count; i++) {
+            r += q->weight[i] * from[i][0];
+            g += q->weight[i] * from[i][1];
+            b += q->weight[i] * from[i][2];
+        }
+        to[0] = r;
+        to[1] = g;
+        to[2] = b;
+        return;
+    }
     for (int k = 0; k < c; k++) {
         float v = 0;
 
@@ -394,23 +411,22 @@ static inline __attribute__((always_inline)) void run_row(
 
 static void run_linear(const un_warp *w, un_warp_scratch *s, const un_picture *p, const un_patch *out)
 {
+    const int flat = p->d == 1 && w->size[0] == 1;
     ptrdiff_t o = 0;
 
     for (int z = 0; z < w->size[0]; z++)
         for (int y = 0; y < w->size[1]; y++, o += w->size[2]) {
-            row_positions(w, s, z, y);
-            if (p->d == 1 && w->size[0] == 1) {
-                if (p->c == 1)
-                    run_row(w, s, p, out, o, 1, 4);
-                else if (p->c == 3)
-                    run_row(w, s, p, out, o, 3, 4);
-                else
-                    run_row(w, s, p, out, o, p->c, 4);
-            } else if (p->c == 1) {
+            row_positions(w, s, z, y, flat);
+            if (flat && p->c == 1)
+                run_row(w, s, p, out, o, 1, 4);
+            else if (flat && p->c == 3)
+                run_row(w, s, p, out, o, 3, 4);
+            else if (flat)
+                run_row(w, s, p, out, o, p->c, 4);
+            else if (p->c == 1)
                 run_row(w, s, p, out, o, 1, 8);
-            } else {
+            else
                 run_row(w, s, p, out, o, p->c, 8);
-            }
         }
 }
 

@@ -40,7 +40,8 @@ void un_warp_window(un_warp *w, const int size[3], const int start[3]);
 void un_warp_then(un_warp *w, const double t[3][3]);
 
 /* Grid of an elastic deformation: normal displacements whose root mean square is px[axis] at the pixels; cell: distance
- * of the points along each axis, 0: the axis has no grid. The grid lives in the scratch. UNET_E_NOMEM only. */
+ * of the points along each axis, above 0 for w, 0 for d or h: no grid there. The grid lives in the scratch.
+ * UNET_E_NOMEM only. */
 UN_NODISCARD unet_status un_warp_elastic(
     un_warp *w, un_warp_scratch *s, const double cell[3], const double px[3], un_rng *rng, unet_error *err);
 

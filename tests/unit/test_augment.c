@@ -6,6 +6,7 @@
 #include "base/math.h"
 #include "base/size.h"
 #include "data/augment.h"
+#include "data/tta.h"
 
 static unet_error err;
 
@@ -372,4 +373,35 @@ TEST(crops_follow_the_foreground)
     CHECK(in < 5);
     CHECK(negative > 100);
     un_ready_free(&r);
+}
+
+TEST(views_come_back)
+{
+    const int size[3] = {2, 3, 5};
+    float src[60], view[60], back[60];
+    un_view v[UN_TTA_MAX];
+    int n;
+
+    for (int i = 0; i < 60; i++)
+        src[i] = (float)i;
+    CHECK_INT(un_tta_views(UN_CFG_TTA_NONE, UN_CFG_FLIP_AUTO, 3, v), 1);
+    CHECK(!v[0].swap && !v[0].flip[0] && !v[0].flip[1] && !v[0].flip[2]);
+    CHECK_INT(un_tta_views(UN_CFG_TTA_FLIPS, UN_CFG_FLIP_W, 2, v), 2);
+    CHECK_INT(un_tta_views(UN_CFG_TTA_FLIPS, UN_CFG_FLIP_AUTO, 2, v), 4);
+    CHECK_INT(un_tta_views(UN_CFG_TTA_FLIPS, UN_CFG_FLIP_AUTO, 3, v), 8);
+    CHECK_INT(un_tta_views(UN_CFG_TTA_ALL, UN_CFG_FLIP_AUTO, 2, v), 8);
+    n = un_tta_views(UN_CFG_TTA_ALL, UN_CFG_FLIP_DHW, 3, v);
+    CHECK_INT(n, 16);
+    for (int i = 0; i < n; i++) {
+        un_tta_apply(&v[i], src, size, 2, view);
+        un_tta_undo(&v[i], view, size, 2, back);
+        CHECK(!memcmp(src, back, sizeof src));
+        for (int k = 0; k < i; k++) { /* all differ */
+            un_tta_apply(&v[k], src, size, 2, back);
+            CHECK(memcmp(view, back, sizeof view));
+        }
+    }
+    un_tta_apply(&(un_view){{0, 0, 1}, 1}, src, size, 2, view); /* a quarter turn */
+    CHECK_NEAR(view[0], 8, 0);                                  /* the last of the first row */
+    CHECK_NEAR(view[2], 18, 0);                                 /* then the last of the second */
 }
