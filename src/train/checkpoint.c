@@ -19,9 +19,10 @@ static const char *const block_name[UN_BLOCK_COUNT] = {"param", "m", "v", "ema",
 static void state_to_json(un_text *t, const un_progress_state *s)
 {
     un_text_printf(t,
-        "{\"format\":%d,\"step\":%lld,\"steps\":%lld,\"selections\":%lld,\"stale\":%lld,\"best_step\":%lld",
-        UN_CHECKPOINT_FORMAT, (long long)s->step, (long long)s->steps, (long long)s->selections,
-        (long long)s->stale, (long long)s->best_step);
+        "{\"format\":%d,\"step\":%lld,\"steps\":%lld,\"selections\":%lld,\"stale\":%lld,\"selected_step\":%lld,"
+        "\"best_step\":%lld",
+        UN_CHECKPOINT_FORMAT, (long long)s->step, (long long)s->steps, (long long)s->selections, (long long)s->stale,
+        (long long)s->selected_step, (long long)s->best_step);
     un_text_add(t, ",\"best_score\":");
     un_text_number(t, s->best_score);
     un_text_add(t, ",\"best_dice\":");
@@ -83,8 +84,7 @@ unet_status un_checkpoint_save(const char *path, un_mem *mem, const un_graph *g,
             st = un_fail_nomem(err, 1024);
     }
     if (!st) {
-        const un_st_meta meta[] = {
-            {"unet.checkpoint", numbers.s}, {"unet.graph", graph.s}, {"unet.config", config}};
+        const un_st_meta meta[] = {{"unet.checkpoint", numbers.s}, {"unet.graph", graph.s}, {"unet.config", config}};
 
         st = un_safetensors_write(mem, path, t, count, meta, UN_COUNT(meta), err);
     }
@@ -120,14 +120,14 @@ static unet_status read_state(un_progress_state *s, const char *text, const char
             UN_CHECKPOINT_FORMAT);
     else if (!count_of(j, "step", &s->step) || !count_of(j, "steps", &s->steps) ||
              !count_of(j, "selections", &s->selections) || !count_of(j, "stale", &s->stale) ||
-             !count_of(j, "best_step", &s->best_step) ||
+             !count_of(j, "selected_step", &s->selected_step) || !count_of(j, "best_step", &s->best_step) ||
              !un_json_number(un_json_get(j, "best_score"), &s->best_score) ||
              !un_json_number(un_json_get(j, "best_dice"), &s->best_dice) ||
              !un_json_number(un_json_get(j, "best_iou"), &s->best_iou) ||
              !un_json_number(un_json_get(j, "seconds"), &s->seconds) || !(s->seconds >= 0) || !data ||
              strlen(data) >= sizeof s->data || s->step > s->steps || s->best_step > s->step)
-        st = un_fail_file(err, UNET_E_FORMAT, path,
-            "the numbers of the checkpoint are incomplete or contradict each other");
+        st = un_fail_file(
+            err, UNET_E_FORMAT, path, "the numbers of the checkpoint are incomplete or contradict each other");
     else
         memcpy(s->data, data, strlen(data) + 1);
     un_json_free(j);
@@ -155,14 +155,14 @@ static unet_status check_block(un_checkpoint *c, un_block block, const char *pat
         for (int k = 0; t && same && k < p->rank; k++)
             same = t->dims[k] == p->dims[k];
         if (!same)
-            return un_fail_file(err, UNET_E_FORMAT, path,
-                "tensor '%.200s' has another shape or type than the network", t->name);
+            return un_fail_file(
+                err, UNET_E_FORMAT, path, "tensor '%.200s' has another shape or type than the network", t->name);
         found += t != NULL;
     }
     c->has[block] = found > 0;
     if (found && found != c->graph->n_params)
-        return un_fail_file(err, UNET_E_FORMAT, path, "block '%s' has %d of %d parameters", block_name[block],
-            found, c->graph->n_params);
+        return un_fail_file(err, UNET_E_FORMAT, path, "block '%s' has %d of %d parameters", block_name[block], found,
+            c->graph->n_params);
     return UNET_OK;
 }
 
@@ -233,8 +233,8 @@ unet_status un_checkpoint_read(const un_checkpoint *c, un_block block, float *ds
             return st;
         for (int64_t k = 0; k < p->count; k++)
             if (!isfinite(dst[p->offset + k]))
-                return un_fail(err, UNET_E_FORMAT,
-                    "the checkpoint holds a number that is not finite in '%.200s'", p->name);
+                return un_fail(
+                    err, UNET_E_FORMAT, "the checkpoint holds a number that is not finite in '%.200s'", p->name);
     }
     return UNET_OK;
 }

@@ -24,6 +24,7 @@ typedef enum un_block {
 typedef struct un_progress_state {
     int64_t step, steps;                    /* done; of the whole run as planned now        */
     int64_t selections, stale;              /* made; since the best one                      */
+    int64_t selected_step;                  /* of the last selection                         */
     int64_t best_step;                      /* 0: none yet                                   */
     double best_score, best_dice, best_iou; /* un_score of that selection */
     double seconds;                         /* spent on the run so far, for reports          */
@@ -31,9 +32,8 @@ typedef struct un_progress_state {
 } un_progress_state;
 
 /* Writes atomically and synced. blocks: NULL entries are left out. config: YAML text. */
-UN_NODISCARD unet_status un_checkpoint_save(const char *path, un_mem *mem, const un_graph *g,
-    const char *config, const un_progress_state *state, const float *const blocks[UN_BLOCK_COUNT],
-    unet_error *err);
+UN_NODISCARD unet_status un_checkpoint_save(const char *path, un_mem *mem, const un_graph *g, const char *config,
+    const un_progress_state *state, const float *const blocks[UN_BLOCK_COUNT], unet_error *err);
 
 /* A checkpoint opened for reading: everything in it was checked, the tensors are mapped. */
 typedef struct un_checkpoint {
@@ -51,7 +51,6 @@ void un_checkpoint_close(un_checkpoint *c); /* a zeroed struct is fine */
 
 /* Copies a block out; dst: graph->block_count floats, gaps are zeroed. A number that is not finite is
  * refused. */
-UN_NODISCARD unet_status un_checkpoint_read(
-    const un_checkpoint *c, un_block block, float *dst, unet_error *err);
+UN_NODISCARD unet_status un_checkpoint_read(const un_checkpoint *c, un_block block, float *dst, unet_error *err);
 
 #endif

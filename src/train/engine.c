@@ -41,9 +41,8 @@ static int levels_for(int groups)
 
 static unet_status add_bytes(un_engine *e, size_t n, unet_error *err)
 {
-    return un_size_add(e->bytes, n, &e->bytes)
-               ? UNET_OK
-               : un_fail(err, UNET_E_LIMIT, "the network is too large to train");
+    return un_size_add(e->bytes, n, &e->bytes) ? UNET_OK
+                                               : un_fail(err, UNET_E_LIMIT, "the network is too large to train");
 }
 
 static un_program_spec program_spec(const un_engine *e, int i)
@@ -52,8 +51,8 @@ static un_program_spec program_spec(const un_engine *e, int i)
         .pool = e->spec.pool,
         .level = e->spec.level,
         .seed = (uint64_t)e->spec.model->config.train.seed,
-        .blocks = {e->block[UN_BLOCK_PARAM], e->grad, e->block[UN_BLOCK_M], e->block[UN_BLOCK_V],
-            e->block[UN_BLOCK_EMA]}};
+        .blocks = {
+            e->block[UN_BLOCK_PARAM], e->grad, e->block[UN_BLOCK_M], e->block[UN_BLOCK_V], e->block[UN_BLOCK_EMA]}};
 }
 
 static unet_status make_plans(un_engine *e, unet_error *err)
@@ -88,12 +87,10 @@ static size_t plane_bytes(const un_engine *e)
 static unet_status count_blocks(un_engine *e, unet_error *err)
 {
     const un_objective *o = e->objective;
-    size_t blocks = 1 + (size_t)o->moments + (size_t)o->average + (size_t)(e->spec.keep_best != 0) +
-                    (size_t)e->levels,
+    size_t blocks = 1 + (size_t)o->moments + (size_t)o->average + (size_t)(e->spec.keep_best != 0) + (size_t)e->levels,
            all;
 
-    if (!un_size_mul((size_t)e->count, sizeof(float), &e->block_bytes) ||
-        !un_size_mul(e->block_bytes, blocks, &all))
+    if (!un_size_mul((size_t)e->count, sizeof(float), &e->block_bytes) || !un_size_mul(e->block_bytes, blocks, &all))
         return un_fail(err, UNET_E_LIMIT, "the network is too large to train");
     if (!un_shape_same_grid(e->image, e->logits))
         all += plane_bytes(e);
@@ -277,9 +274,8 @@ static unet_status check_batch(const un_engine *e, const un_batch *b, unet_error
     const un_shape s = {b->n, b->d, b->h, b->w, b->c};
 
     if (!un_shape_equal(s, e->image))
-        return un_fail(err, UNET_E_ARG,
-            "a batch is %dx%dx%dx%dx%d; the network was planned for %dx%dx%dx%dx%d", s.n, s.d, s.h, s.w, s.c,
-            e->image.n, e->image.d, e->image.h, e->image.w, e->image.c);
+        return un_fail(err, UNET_E_ARG, "a batch is %dx%dx%dx%dx%d; the network was planned for %dx%dx%dx%dx%d", s.n,
+            s.d, s.h, s.w, s.c, e->image.n, e->image.d, e->image.h, e->image.w, e->image.c);
     if (planes ? !b->soft || b->classes != e->logits.c : !b->target)
         return un_fail(err, UNET_E_ARG, "a batch has no targets of the kind that the head needs");
     if (b->weight && !e->spec.pixel_weight)
@@ -297,14 +293,12 @@ static void reduce(un_engine *e, int group, int groups)
 
     for (; i < e->levels && (last ? 1 : group >> i & 1); i++)
         if (group >> i & 1)
-            e->spec.backend->add(
-                e->spec.pool, e->spec.level, (int)sizeof(float), e->grad, e->partial[i], e->count);
+            e->spec.backend->add(e->spec.pool, e->spec.level, (int)sizeof(float), e->grad, e->partial[i], e->count);
     if (!last)
         memcpy(e->partial[i], e->grad, e->block_bytes);
 }
 
-unet_status un_engine_accumulate(
-    un_engine *e, const un_batch *b, int64_t step, int group, int groups, unet_error *err)
+unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, int group, int groups, unet_error *err)
 {
     const un_objective *o = e->objective;
     const int planes = o->accumulate->value[o->target].type == UN_TYPE_F32;

@@ -32,8 +32,7 @@ typedef struct un_step_result {
 typedef struct un_engine un_engine;
 
 /* Plans everything and states the memory; allocates no block yet. */
-UN_NODISCARD unet_status un_engine_create(
-    un_engine **out, un_mem *mem, const un_engine_spec *spec, unet_error *err);
+UN_NODISCARD unet_status un_engine_create(un_engine **out, un_mem *mem, const un_engine_spec *spec, unet_error *err);
 void un_engine_destroy(un_engine *e); /* NULL is fine */
 
 /* Bytes the engine will hold beside the model once started. */
@@ -51,8 +50,7 @@ UN_NODISCARD unet_status un_engine_accumulate(
 
 /* Ends the step: the weights change. A loss or gradient that is not finite: UNET_E_NUMERIC, the weights are
  * as before. */
-UN_NODISCARD unet_status un_engine_apply(
-    un_engine *e, int64_t step, double lr, un_step_result *out, unet_error *err);
+UN_NODISCARD unet_status un_engine_apply(un_engine *e, int64_t step, double lr, un_step_result *out, unet_error *err);
 
 /* A block of the training state, NULL when this run keeps none. Valid once started; may be written between
  * steps. */

@@ -4,8 +4,7 @@
 
 enum { RECORD_MAX = 1 << 16 };
 
-static void write_record(
-    un_text *t, const un_config *c, const un_train_options *opt, const un_progress_state *s)
+static void write_record(un_text *t, const un_config *c, const un_train_options *opt, const un_progress_state *s)
 {
     un_text_add(t, "{\"unet\":");
     un_text_json_string(t, opt->version ? opt->version : "");
@@ -13,10 +12,10 @@ static void write_record(
     un_text_json_string(t, un_cpu_level_name(opt->level));
     un_text_printf(t, ",\"seed\":%lld,\"steps\":%lld,\"planned_steps\":%lld", (long long)c->train.seed,
         (long long)s->step, (long long)s->steps);
-    un_text_printf(t, ",\"batch\":%d,\"ghost_batch\":%d,\"patch\":[%d,%d,%d]", c->train.batch,
-        c->train.ghost_batch, c->train.patch[0], c->train.patch[1], c->train.patch[2]);
-    un_text_printf(t, ",\"training_pictures\":%lld,\"selections\":%lld", (long long)opt->pictures,
-        (long long)s->selections);
+    un_text_printf(t, ",\"batch\":%d,\"ghost_batch\":%d,\"patch\":[%d,%d,%d]", c->train.batch, c->train.ghost_batch,
+        c->train.patch[0], c->train.patch[1], c->train.patch[2]);
+    un_text_printf(
+        t, ",\"training_pictures\":%lld,\"selections\":%lld", (long long)opt->pictures, (long long)s->selections);
     if (s->best_step) {
         un_text_printf(t, ",\"best_step\":%lld,\"select\":", (long long)s->best_step);
         un_text_json_string(t, un_config_word("train", "select", (int)c->train.select));
@@ -43,8 +42,7 @@ static unet_status fill_pairs(un_model *m, const un_train_options *opt, unet_err
     return st;
 }
 
-unet_status un_train_finish(
-    un_model *m, const un_train_options *opt, const un_progress_state *state, unet_error *err)
+unet_status un_train_finish(un_model *m, const un_train_options *opt, const un_progress_state *state, unet_error *err)
 {
     un_text t;
     unet_status st;

@@ -36,8 +36,7 @@ static void add_inputs(un_objective *o, const un_config *c, int pixel_weight)
                            : un_graph_input(g, "target", UN_TYPE_I32, 1);
     o->pixel_weight = pixel_weight ? un_graph_input(g, "pixel_weight", UN_TYPE_F32, 1) : UN_NONE;
     o->n_class_weights = c->loss.class_weights.n;
-    o->class_weight =
-        o->n_class_weights ? un_graph_const(g, "class_weight", UN_TYPE_F32, o->n_class_weights) : UN_NONE;
+    o->class_weight = o->n_class_weights ? un_graph_const(g, "class_weight", UN_TYPE_F32, o->n_class_weights) : UN_NONE;
 }
 
 static const char *const term_name[] = {
@@ -68,8 +67,8 @@ static void add_losses(un_objective *o, const un_config *c)
     }
 }
 
-static unet_status make_accumulate(un_objective *o, un_mem *mem, const un_graph *model, const un_config *c,
-    int pixel_weight, unet_error *err)
+static unet_status make_accumulate(
+    un_objective *o, un_mem *mem, const un_graph *model, const un_config *c, int pixel_weight, unet_error *err)
 {
     unet_status st = un_graph_clone(&o->accumulate, mem, model, err);
     un_graph *g = o->accumulate;
@@ -77,8 +76,7 @@ static unet_status make_accumulate(un_objective *o, un_mem *mem, const un_graph 
     if (st)
         return st;
     if (g->n_inputs != 1 || g->n_outputs < 1)
-        return un_fail(
-            err, UNET_E_UNSUPPORTED, "training takes networks of one input; this one has %d", g->n_inputs);
+        return un_fail(err, UNET_E_UNSUPPORTED, "training takes networks of one input; this one has %d", g->n_inputs);
     un_model_set_training(g, 1);
     drop_probabilities(g);
     add_inputs(o, c, pixel_weight);
@@ -115,8 +113,8 @@ static unet_status make_apply(un_objective *o, un_mem *mem, const un_cfg_optimis
     if (st)
         return st;
     for (int i = 0; i < from->n_params; i++)
-        un_graph_param(g, from->param[i].name, from->param[i].role, from->param[i].trainable,
-            from->param[i].rank, from->param[i].dims);
+        un_graph_param(g, from->param[i].name, from->param[i].role, from->param[i].trainable, from->param[i].rank,
+            from->param[i].dims);
     un_graph_node(g, UN_OP_CLIP, "clip", none, 0, &clip);
     for (int i = 0; i < g->n_params && !g->failed; i++) {
         const un_param *p = &g->param[i];
@@ -135,8 +133,8 @@ static unet_status make_apply(un_objective *o, un_mem *mem, const un_cfg_optimis
     return un_graph_check(g, err);
 }
 
-unet_status un_objective_create(un_objective **out, un_mem *mem, const un_graph *model, const un_config *c,
-    int pixel_weight, unet_error *err)
+unet_status un_objective_create(
+    un_objective **out, un_mem *mem, const un_graph *model, const un_config *c, int pixel_weight, unet_error *err)
 {
     un_objective *o = un_alloc_zero(mem, sizeof *o);
     unet_status st;

@@ -30,14 +30,13 @@ typedef struct un_objective {
 /* model: inference form, stays as it is. The configuration must be settled (train/schedule.h). Weight decay
  * acts on weights of convolutions alone. The moving average covers the whole block, running statistics of
  * norms included. */
-UN_NODISCARD unet_status un_objective_create(un_objective **out, un_mem *mem, const un_graph *model,
-    const un_config *c, int pixel_weight, unet_error *err);
+UN_NODISCARD unet_status un_objective_create(
+    un_objective **out, un_mem *mem, const un_graph *model, const un_config *c, int pixel_weight, unet_error *err);
 void un_objective_destroy(un_objective *o); /* NULL is fine */
 
 /* Extents of the inputs and constants of `accumulate`, in their order, for these extents of the image.
  * Targets have the extents of the logits: smaller than the image under valid padding. inputs: room for
  * accumulate->n_inputs. */
-UN_NODISCARD unet_status un_objective_inputs(
-    const un_objective *o, un_shape image, un_shape *inputs, unet_error *err);
+UN_NODISCARD unet_status un_objective_inputs(const un_objective *o, un_shape image, un_shape *inputs, unet_error *err);
 
 #endif

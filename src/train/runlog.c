@@ -71,8 +71,8 @@ static unet_status cut_file(const char *path, int64_t keep, unet_error *err)
     kept = size ? un_runlog_cut((const char *)m.data, size, keep) : 0;
     un_map_close(&m);
     if (kept < size && truncate(path, (off_t)kept))
-        return un_fail_file(err, UNET_E_IO, path, "cannot cut the log back to step %lld: %s", (long long)keep,
-            strerror(errno));
+        return un_fail_file(
+            err, UNET_E_IO, path, "cannot cut the log back to step %lld: %s", (long long)keep, strerror(errno));
     return UNET_OK;
 }
 
@@ -161,8 +161,7 @@ unet_status un_runlog_score(un_runlog *l, int64_t step, const un_score *s, int b
     return append(l, l->scores, err);
 }
 
-unet_status un_runlog_event(
-    un_runlog *l, int64_t step, const char *event, const char *detail, unet_error *err)
+unet_status un_runlog_event(un_runlog *l, int64_t step, const char *event, const char *detail, unet_error *err)
 {
     un_text *t = &l->line;
 
@@ -216,8 +215,7 @@ static unet_status add_headings(un_runlog *l, unet_error *err)
 
 unet_status un_runlog_claim(un_mem *mem, const char *folder, int replace, unet_error *err)
 {
-    static const char *const file[] = {
-        UN_CHECKPOINT_FILE, "log.csv", "log.jsonl", "scores.csv", "events.jsonl"};
+    static const char *const file[] = {UN_CHECKPOINT_FILE, "log.csv", "log.jsonl", "scores.csv", "events.jsonl"};
     unet_status st = un_make_dirs(folder, err);
 
     for (size_t i = 0; i < UN_COUNT(file) && !st; i++) {
@@ -231,8 +229,7 @@ unet_status un_runlog_claim(un_mem *mem, const char *folder, int replace, unet_e
                 "folder",
                 file[i]);
         else if (unlink(path) && errno != ENOENT)
-            st = un_fail_file(
-                err, UNET_E_IO, path, "cannot remove the file of an earlier run: %s", strerror(errno));
+            st = un_fail_file(err, UNET_E_IO, path, "cannot remove the file of an earlier run: %s", strerror(errno));
         un_free(path);
     }
     return st;

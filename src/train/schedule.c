@@ -42,8 +42,7 @@ static unet_status settle_steps(un_cfg_train *t, int64_t pictures, unet_error *e
 
 unet_status un_train_settle(un_config *c, int64_t pictures, unet_error *err)
 {
-    static const double rate[] = {
-        [UN_CFG_OPT_ADAM] = 0.001, [UN_CFG_OPT_ADAMW] = 0.002, [UN_CFG_OPT_SGD] = 0.01};
+    static const double rate[] = {[UN_CFG_OPT_ADAM] = 0.001, [UN_CFG_OPT_ADAMW] = 0.002, [UN_CFG_OPT_SGD] = 0.01};
     un_cfg_train *t = &c->train;
     un_cfg_optimiser *o = &c->optimiser;
     unet_status st;

@@ -132,8 +132,8 @@ static unet_status extend(trainer *t, unet_error *err)
     t->state.steps += t->opt->extend;
     t->state.stale = 0;
     t->opt->model->config.train.steps = t->state.steps;
-    snprintf(detail, sizeof detail, "%lld steps more, %lld in all", (long long)t->opt->extend,
-        (long long)t->state.steps);
+    snprintf(
+        detail, sizeof detail, "%lld steps more, %lld in all", (long long)t->opt->extend, (long long)t->state.steps);
     return un_runlog_event(t->log, t->state.step, "extend", detail, err);
 }
 
@@ -255,9 +255,7 @@ static unet_status run_groups(trainer *t, int64_t step, unet_error *err)
 
 static double epoch_of(const trainer *t)
 {
-    return t->opt->pictures
-               ? (double)t->state.step * t->opt->model->config.train.batch / (double)t->opt->pictures
-               : 0;
+    return t->opt->pictures ? (double)t->state.step * t->opt->model->config.train.batch / (double)t->opt->pictures : 0;
 }
 
 static unet_status log_step(trainer *t, double lr, double waiting, unet_error *err)
@@ -322,6 +320,7 @@ static unet_status make_selection(trainer *t, unet_error *err)
     better = isfinite(s->score) &&
              (!t->state.best_step || s->score > t->state.best_score + t->opt->model->config.train.min_delta);
     t->state.selections++;
+    t->state.selected_step = t->state.step;
     t->state.stale = better ? 0 : t->state.stale + 1;
     if (better) {
         t->state.best_step = t->state.step;
@@ -375,14 +374,27 @@ static unet_status stop(trainer *t, unet_error *err)
                     (long long)t->state.step, (long long)t->state.steps, t->opt->folder);
 }
 
+/* A run that was stopped while it scored owes that selection when it goes on. */
+static unet_status select_if_due(trainer *t, int *selected, unet_error *err)
+{
+    unet_status st;
+
+    *selected = t->state.step > t->state.selected_step && is_selection(t);
+    if (!*selected)
+        return UNET_OK;
+    st = make_selection(t, err);
+    return st == UNET_E_CANCELLED ? stop(t, err) : st;
+}
+
 static unet_status loop(trainer *t, unet_error *err)
 {
-    while (t->state.step < t->state.steps && !is_stale(t)) {
-        unet_status st = one_step(t, err);
-        int selected = !st && is_selection(t);
+    int selected;
+    unet_status st = select_if_due(t, &selected, err);
 
-        if (selected)
-            st = make_selection(t, err);
+    while (!st && t->state.step < t->state.steps && !is_stale(t)) {
+        st = one_step(t, err);
+        if (!st)
+            st = select_if_due(t, &selected, err);
         if (st)
             return st;
         tell(t, selected);
@@ -390,10 +402,8 @@ static unet_status loop(trainer *t, unet_error *err)
             return stop(t, err);
         if (now() - t->saved_at >= t->opt->model->config.train.checkpoint)
             st = save(t, err);
-        if (st)
-            return st;
     }
-    return UNET_OK;
+    return st;
 }
 
 /* The last checkpoint holds the weights as training left them; the model gets those that won. */

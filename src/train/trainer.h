@@ -43,7 +43,8 @@ typedef struct un_train_options {
     un_feed feed;
     void *ctx; /* of the callbacks; each of them may be NULL */
     /* Scores a network on the pictures kept for selection; larger is better. Without it the last weights are
-     * the result. The address of model is the same at every call, its weights change. */
+     * the result. The model stands at the same address at every call, its weights change; it is gone when un_train
+     * returns. UNET_E_CANCELLED stops the run as cancel does; the selection is made when it goes on. */
     unet_status (*select)(void *ctx, const un_model *model, int64_t step, un_score *out, unet_error *err);
     void (*progress)(void *ctx, const un_train_progress *p); /* after each step */
     int (*cancel)(void *ctx);                                /* asked after each step: 1 saves and stops */

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "run/session.h"
+#include "train/feed.h"
 #include "train/restore.h"
 #include "train/schedule.h"
 #include "train/select.h"
@@ -24,7 +25,8 @@ static two_pictures pictures = {.d = 1, .h = SIDE, .w = SIDE, .c = 1};
 /* What the callbacks of a run share. */
 typedef struct watcher {
     two_feed feed;
-    int64_t stop_at; /* cancel after this step; 0: never */
+    int64_t stop_at;        /* cancel after this step; 0: never */
+    int64_t stop_selecting; /* the selection of this step is cancelled */
     un_session *session;
     un_mem *mem;
 } watcher;
@@ -45,7 +47,8 @@ static unet_status score_dice(void *ctx, const un_model *model, int64_t step, un
     double both = 0, sum = 0;
     unet_status st = UNET_OK;
 
-    (void)step;
+    if (step && f->stop_selecting == step)
+        return UNET_E_CANCELLED;
     if (!f->session)
         st = un_session_create(&f->session, f->mem, model, (un_shape){1, 1, SIDE, SIDE, 1}, &o, e);
     else
@@ -295,6 +298,28 @@ static int hidden_files(const char *folder)
         n += e->d_name[0] == '.' && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     closedir(d);
     return n;
+}
+
+/* Stopped in the middle of a selection: it is made first when the run goes on. */
+TEST(cancelled_selection)
+{
+    run whole, r;
+    char folder[300];
+
+    open_run(&whole, NULL, un_test_tmp(), TINY);
+    CHECK_OK(go(&whole, NULL), &err);
+    for (int64_t at = 10; at <= 24; at += 14) { /* one in the middle, the last one */
+        snprintf(folder, sizeof folder, "%s", un_test_tmp());
+        open_run(&r, NULL, folder, TINY);
+        r.f.stop_selecting = at;
+        CHECK_STATUS(go(&r, NULL), UNET_E_CANCELLED);
+        close_run(&r);
+        reopen_run(&r, folder);
+        CHECK_OK(go(&r, NULL), &err);
+        compare_files(&whole, &r);
+        close_run(&r);
+    }
+    close_run(&whole);
 }
 
 /* Killed at random moments, each time resumed, until it is done. */
@@ -630,4 +655,64 @@ TEST(selection)
     check_selection("softmax", 0);
     check_selection("sigmoid", 0);
     check_selection("multilabel", 1);
+}
+
+/* ---- with the data pipeline ---- */
+
+/* Trains with strong augmentation from patches of two larger pictures; the pipeline has so many threads. */
+static unet_status go_piped(run *r, int threads, size_t cache_bytes)
+{
+    two_pictures t = {.d = 1, .h = 48, .w = 40, .c = 1};
+    const un_picture_source source = {.ctx = &t, .count = 2, .load = two_load};
+    un_pipeline_options o = {.threads = threads, .cache_bytes = cache_bytes};
+    un_pipeline *p;
+    unet_status st;
+
+    two_make(&t, 0.2);
+    CHECK_OK(un_train_settle(&r->model->config, 2, &err), &err);
+    un_feed_settings(&r->model->config, &o);
+    CHECK_OK(un_pipeline_create(&p, NULL, &source, &o, &err), &err);
+    r->opt.feed = un_feed_of(p);
+    r->opt.select = NULL; /* scores are not what is tested here */
+    st = go(r, NULL);
+    un_pipeline_destroy(p);
+    two_free(&t);
+    return st;
+}
+
+static void note_step(void *ctx, const un_train_progress *p)
+{
+    ((watcher *)ctx)->feed.step = p->step + 1; /* what cancel looks at */
+}
+
+/* Neither the threads of the pipeline, nor its cache, nor a stop changes a bit. */
+TEST(pipeline)
+{
+    static const struct {
+        int threads;
+        size_t cache;
+        int64_t stop_at;
+    } row[] = {{2, 1 << 20, 0}, {3, 0, 7}, {0, 1 << 20, 12}};
+    char folder[300];
+    run whole, r;
+
+    open_run(&whole, NULL, un_test_tmp(), TINY);
+    set(&whole, "augment.policy=strong");
+    CHECK_OK(go_piped(&whole, 0, 0), &err);
+    for (size_t i = 0; i < UN_COUNT(row); i++) {
+        snprintf(folder, sizeof folder, "%s", un_test_tmp());
+        open_run(&r, NULL, folder, TINY);
+        set(&r, "augment.policy=strong");
+        r.f.stop_at = row[i].stop_at;
+        r.opt.progress = note_step;
+        if (row[i].stop_at) {
+            CHECK_STATUS(go_piped(&r, row[i].threads, row[i].cache), UNET_E_CANCELLED);
+            close_run(&r);
+            reopen_run(&r, folder);
+        }
+        CHECK_OK(go_piped(&r, row[i].threads, row[i].cache), &err);
+        compare_files(&whole, &r);
+        close_run(&r);
+    }
+    close_run(&whole);
 }
