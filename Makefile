@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD = build
 
-.PHONY: all build setup test test-all fuzz install uninstall format lint docs clean help
+.PHONY: all build setup test test-all fuzz mutate install uninstall format lint docs clean help
 all: build
 
 ## build      the release build in build/ (default)
@@ -27,6 +27,10 @@ test-all: setup
 ## fuzz       replay the corpora, and changed copies of them, under the address sanitizer
 fuzz: setup
 	@tools/run-tests.sh --fuzz
+
+## mutate     plant faults one at a time; the tests must find them (minutes)
+mutate: setup
+	@tools/mutate.sh
 
 ## install    to PREFIX (default /usr/local); DESTDIR is honoured
 install: build

@@ -58,6 +58,31 @@ TEST(classic_counts)
 }
 
 /* Figure 1 of the paper: 572 x 572 -> 388 x 388. */
+/* A convolution takes exactly the channels of its weight. */
+TEST(channels_must_fit)
+{
+    const un_attr a = {.conv = {.k = {1, 3, 3},
+                           .stride = {1, 1, 1},
+                           .pad = {0, 1, 1},
+                           .pad_end = {0, 1, 1},
+                           .dilation = {1, 1, 1},
+                           .groups = 1}};
+    un_shape s[8];
+    un_graph *g;
+    int x, w;
+
+    CHECK_OK(un_graph_create(&g, NULL, &err), &err);
+    x = un_graph_input(g, "x", UN_TYPE_REAL, 0);
+    w = un_graph_param(g, "w", UN_PARAM_WEIGHT, 1, 4, (int[]){8, 3, 3, 3});
+    un_graph_output(g, un_graph_op(g, UN_OP_CONV, "conv", (int[]){x, w}, 2, &a));
+    CHECK_OK(un_graph_check(g, &err), &err);
+    for (int c = 2; c <= 4; c++) {
+        s[x] = (un_shape){1, 1, 5, 6, c};
+        CHECK_STATUS(un_graph_infer(g, s, &err), c == 3 ? UNET_OK : UNET_E_DATA);
+    }
+    un_graph_destroy(g);
+}
+
 TEST(paper_2015)
 {
     un_reach r;

@@ -139,6 +139,36 @@ TEST(concatenation_is_free)
     un_graph_destroy(g);
 }
 
+/* Parts of different widths: each begins where the one before it ends. */
+TEST(unequal_parts)
+{
+    const un_attr relu = {.act = {.act = UN_ACT_RELU}};
+    const int channels[3] = {3, 5, 2};
+    un_shape in[3];
+    un_graph *g;
+    un_plan *p;
+    int part[3], all;
+
+    CHECK_OK(un_graph_create(&g, NULL, &err), &err);
+    for (int i = 0; i < 3; i++) {
+        in[i] = (un_shape){1, 1, 4, 4, channels[i]};
+        part[i] = un_graph_input(g, (const char *[]){"a", "b", "c"}[i], UN_TYPE_REAL, channels[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        part[i] = un_graph_op(g, UN_OP_ACT, "act", &part[i], 1, &relu);
+    all = un_graph_op(g, UN_OP_CONCAT, "concat", part, 3, NULL);
+    un_graph_output(g, un_graph_op(g, UN_OP_ACT, "last", &all, 1, &relu));
+    CHECK_OK(un_graph_check(g, &err), &err);
+    CHECK_OK(un_plan_create(&p, NULL, g, in, NULL, &err), &err);
+    for (int i = 0, first = 0; i < 3; first += channels[i++]) {
+        CHECK_INT(p->place[part[i]].root, p->place[all].root);
+        CHECK_INT(p->place[part[i]].offset - p->place[all].offset, first * p->real_bytes);
+        CHECK_INT(p->place[part[i]].sw, 10);
+    }
+    un_plan_destroy(p);
+    un_graph_destroy(g);
+}
+
 /* The classic network for one picture of 256x256: the peak is the four concatenations at the bottom (32, 16, 8 and 4
  * MiB) with a little on top, not the sum of everything (0.4 GiB). */
 TEST(inference_peak)

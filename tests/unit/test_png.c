@@ -69,6 +69,27 @@ TEST(cut_files)
     un_mem_destroy(mem);
 }
 
+/* Made with another encoder: grey of 4 bits (0, 15, 3), and one row of grey with opacity ((10, 255), (20, 0)). */
+TEST(foreign_forms)
+{
+    static const unsigned char grey4[] = {137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 3, 0,
+        0, 0, 1, 4, 0, 0, 0, 0, 251, 123, 166, 105, 0, 0, 0, 11, 73, 68, 65, 84, 120, 218, 99, 224, 55, 0, 0, 0, 81, 0,
+        64, 240, 163, 148, 191, 0, 0, 0, 0, 73, 69, 78, 68, 174, 66, 96, 130};
+    static const unsigned char grey_alpha[] = {137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 2,
+        0, 0, 0, 1, 8, 4, 0, 0, 0, 94, 43, 183, 1, 0, 0, 0, 13, 73, 68, 65, 84, 120, 218, 99, 224, 250, 47, 194, 0, 0,
+        3, 82, 1, 30, 12, 202, 47, 152, 0, 0, 0, 0, 73, 69, 78, 68, 174, 66, 96, 130};
+    un_image im;
+
+    CHECK_OK(un_image_read_memory(&im, NULL, grey4, sizeof grey4, "grey4", NULL, &err), &err);
+    CHECK(im.w == 3 && im.h == 1 && im.c == 1 && im.type == UN_DTYPE_U8 && im.bits == 4 && !im.alpha);
+    CHECK(((uint8_t *)im.data)[0] == 0 && ((uint8_t *)im.data)[1] == 255 && ((uint8_t *)im.data)[2] == 51);
+    un_image_free(&im);
+    CHECK_OK(un_image_read_memory(&im, NULL, grey_alpha, sizeof grey_alpha, "alpha", NULL, &err), &err);
+    CHECK(im.w == 2 && im.c == 2 && im.alpha);
+    CHECK(((uint8_t *)im.data)[2] == 20 && ((uint8_t *)im.data)[3] == 0);
+    un_image_free(&im);
+}
+
 TEST(limits_and_strangers)
 {
     un_image a, b;

@@ -251,6 +251,27 @@ TEST(pixels_without_data)
     un_image_free(&mask);
 }
 
+/* data.nonzero: pixels that are exactly 0 take no part in mean and spread. */
+TEST(zeros_left_out)
+{
+    un_image im = picture(UN_DTYPE_F32, 1, 1, 6, 1, (double[]){0, 0, 2, 4, 0, 0});
+    static const double want[2][2] = {{0.654654, 1.963961}, {-1, 1}}; /* mean 1, variance 14/6; mean 3, variance 1 */
+    un_preprocess *pp;
+    un_picture p;
+
+    for (int nonzero = 0; nonzero < 2; nonzero++) {
+        CONFIGURE("data.colour=grey", "data.normalise=zscore", nonzero ? "data.nonzero=true" : "data.nonzero=false",
+            "data.mask_kind=index", "data.classes=[a, b]", "data.mapping=[{value: 0, class: 0}]");
+        CHECK_OK(un_preprocess_create(&pp, NULL, &cfg, 1, &err), &err);
+        CHECK_OK(un_preprocess_image(pp, &im, 1, NULL, &p, NULL, &err), &err);
+        CHECK_NEAR(p.image[2], want[nonzero][0], 1e-5);
+        CHECK_NEAR(p.image[3], want[nonzero][1], 1e-5);
+        un_picture_free(&p);
+        un_preprocess_destroy(pp);
+    }
+    un_image_free(&im);
+}
+
 TEST(multilabel_pair)
 {
     un_image im = picture(UN_DTYPE_F32, 1, 1, 4, 1, (double[]){NAN, 1, 3, 2});

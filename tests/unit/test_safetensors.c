@@ -115,9 +115,11 @@ TEST(round_trip)
     CHECK(!memcmp(un_safetensors_find(s, "b")->data, w, sizeof w));
     CHECK(!memcmp(un_safetensors_find(s, "a \"quoted\"")->data, n, sizeof n));
     un_safetensors_close(s);
-    /* every truncation is refused */
-    for (size_t i = 0; i < na; i++)
+    /* every truncation is refused, and the message tells where the file ends */
+    for (size_t i = 0; i < na; i++) {
         CHECK(un_safetensors_view(&s, NULL, a, i, "cut", &err) != UNET_OK && !s);
+        CHECK(i < 8 || strstr(err.message, i < na - 28 ? "the file ends after" : "ends at byte"));
+    }
     un_free(a);
     un_free(b);
 }

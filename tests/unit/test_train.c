@@ -536,6 +536,25 @@ static un_engine *engine_for(run *r)
     return e;
 }
 
+/* Both engines hold gradients of one batch: a plain step moves both by the same. */
+static void compare_steps(un_engine *a, un_engine *b, int64_t count)
+{
+    const float *x = un_engine_block(a, UN_BLOCK_PARAM), *y = un_engine_block(b, UN_BLOCK_PARAM);
+    double worst = 0, most = 0;
+    float *before = un_alloc(NULL, (size_t)count * sizeof *before);
+    un_step_result result;
+
+    memcpy(before, x, (size_t)count * sizeof *before);
+    CHECK_OK(un_engine_apply(a, 1, 0.5, &result, &err), &err);
+    CHECK_OK(un_engine_apply(b, 1, 0.5, &result, &err), &err);
+    for (int64_t i = 0; i < count; i++) {
+        worst = fmax(worst, fabs((double)x[i] - (double)y[i]));
+        most = fmax(most, fabs((double)x[i] - (double)before[i]));
+    }
+    CHECK(most > 0 && worst < 1e-4 * most);
+    un_free(before);
+}
+
 /* Seven ghost batches of one: the tree is ((0+1)+(2+3)) + ((4+5)+6), to the bit; and the mean is the gradient
  * of the batch of seven (no norm looks across samples, plain cross-entropy). */
 TEST(ghost_tree)
@@ -543,7 +562,8 @@ TEST(ghost_tree)
     static const char text[] =
         "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: "
         "instance}\n"
-        "train: {steps: 2, batch: 7, ghost_batch: %d, patch: [32, 32]}\nloss: {terms: [ce]}\n";
+        "train: {steps: 2, batch: 7, ghost_batch: %d, patch: [32, 32]}\nloss: {terms: [ce]}\n"
+        "optimiser: {name: sgd, clip_norm: 0}\n";
     char buf[400];
     float *g[7];
     run one, all;
@@ -578,12 +598,49 @@ TEST(ghost_tree)
         most = fmax(most, fabs((double)un_engine_gradient(whole)[i]));
     }
     CHECK(most > 0 && worst < 1e-5 * most);
+    compare_steps(e, whole, count);
     for (int i = 0; i < 7; i++)
         un_free(g[i]);
     un_engine_destroy(e);
     un_engine_destroy(whole);
     close_run(&one);
     close_run(&all);
+}
+
+/* Valid padding: the loss looks at the target's centre alone, and at all of it. */
+TEST(target_is_cut_to_the_centre)
+{
+    static const char text[] =
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: none, "
+        "padding: valid}\n"
+        "train: {steps: 2, batch: 1, ghost_batch: 1, patch: [32, 32]}\nloss: {terms: [ce]}\n";
+    const int edge[2] = {8, SIDE - 9}; /* 32 pixels in, 16 out: two convolutions, pooling, two, up, two */
+    run r;
+    un_engine *e;
+    un_step_result base, other;
+
+    open_run(&r, NULL, un_test_tmp(), text);
+    e = engine_for(&r);
+    fill_samples(&r.f.feed.b, 0);
+    CHECK_OK(un_engine_accumulate(e, &r.f.feed.b, 1, 0, 1, &err), &err);
+    CHECK_OK(un_engine_apply(e, 1, 0, &base, &err), &err);
+    for (int axis = 0; axis < 2; axis++)
+        for (int end = 0; end < 2; end++)
+            for (int out = 0; out < 2; out++) { /* one line turned round: the last inside, the first outside */
+                const int line = edge[end] + (end ? out : -out);
+
+                fill_samples(&r.f.feed.b, 0);
+                for (int i = 0; i < SIDE; i++) {
+                    int32_t *t = &r.f.feed.b.target[axis ? i * SIDE + line : line * SIDE + i];
+
+                    *t = 1 - *t;
+                }
+                CHECK_OK(un_engine_accumulate(e, &r.f.feed.b, 1, 0, 1, &err), &err);
+                CHECK_OK(un_engine_apply(e, 1, 0, &other, &err), &err);
+                CHECK(out ? other.loss == base.loss : other.loss != base.loss);
+            }
+    un_engine_destroy(e);
+    close_run(&r);
 }
 
 /* ---- selection ---- */
