@@ -22,23 +22,22 @@ struct un_scan_cache {
  * ------------------------------------------------------------------------------- */
 
 typedef enum kind { INT, I64, NUM } kind;
-#define ROW(kind, name)                                                                                      \
-    {                                                                                                        \
-        kind, #name, offsetof(un_scan_item, name)                                                            \
+#define ROW(kind, name)                                                                                                \
+    {                                                                                                                  \
+        kind, #name, offsetof(un_scan_item, name)                                                                      \
     }
 static const struct {
     kind kind;
     const char *name;
     size_t at;
-} fields[] = {ROW(INT, d), ROW(INT, h), ROW(INT, w), ROW(INT, c), ROW(INT, alpha), ROW(INT, bits),
-    ROW(INT, type), ROW(INT, orientation), ROW(INT, has_spacing), ROW(INT, grey), ROW(INT, axis[0]),
-    ROW(INT, axis[1]), ROW(INT, axis[2]), ROW(NUM, spacing[0]), ROW(NUM, spacing[1]), ROW(NUM, spacing[2]),
-    ROW(NUM, saturation), ROW(I64, not_finite), ROW(I64, hash), ROW(INT, mask_d), ROW(INT, mask_h),
-    ROW(INT, mask_w), ROW(INT, mask_c), ROW(INT, mask_type), ROW(INT, mask_orientation), ROW(INT, palette),
-    ROW(INT, affine_differs), ROW(INT, by_colour), ROW(INT, fractional), ROW(INT, values), ROW(NUM, fill),
-    ROW(NUM, span), ROW(INT, objects), ROW(NUM, object_pixels[0]), ROW(NUM, object_pixels[1]),
-    ROW(NUM, object_pixels[2]), ROW(NUM, value_pixels[0]), ROW(NUM, value_pixels[1]),
-    ROW(NUM, value_pixels[2])};
+} fields[] = {ROW(INT, d), ROW(INT, h), ROW(INT, w), ROW(INT, c), ROW(INT, alpha), ROW(INT, bits), ROW(INT, type),
+    ROW(INT, orientation), ROW(INT, has_spacing), ROW(INT, grey), ROW(INT, axis[0]), ROW(INT, axis[1]),
+    ROW(INT, axis[2]), ROW(NUM, spacing[0]), ROW(NUM, spacing[1]), ROW(NUM, spacing[2]), ROW(NUM, saturation),
+    ROW(I64, not_finite), ROW(I64, hash), ROW(INT, mask_d), ROW(INT, mask_h), ROW(INT, mask_w), ROW(INT, mask_c),
+    ROW(INT, mask_type), ROW(INT, mask_orientation), ROW(INT, palette), ROW(INT, affine_differs), ROW(INT, by_colour),
+    ROW(INT, fractional), ROW(INT, values), ROW(NUM, fill), ROW(NUM, span), ROW(INT, objects),
+    ROW(NUM, object_pixels[0]), ROW(NUM, object_pixels[1]), ROW(NUM, object_pixels[2]), ROW(NUM, value_pixels[0]),
+    ROW(NUM, value_pixels[1]), ROW(NUM, value_pixels[2])};
 
 static int read_field(un_scan_item *it, size_t i, const un_json *item)
 {
@@ -147,24 +146,18 @@ static void settings(un_text *t, const un_config *cfg)
     un_text_printf(t, "format %d, exif %d, pages %d", FORMAT, cfg->data.exif, (int)cfg->data.pages);
 }
 
-unet_status un_scan_cache_open(
-    un_scan_cache **out, un_mem *mem, const char *path, const un_config *cfg, unet_error *err)
+unet_status un_scan_cache_parse(
+    un_scan_cache **out, un_mem *mem, const char *text, size_t size, const un_config *cfg, unet_error *err)
 {
     un_scan_cache *c = un_alloc_zero(mem, sizeof *c);
-    unsigned char *text = NULL;
-    size_t size;
     un_text made_with;
     const char *stored;
 
     *out = c;
     if (!c)
         return un_fail_nomem(err, sizeof *c);
-    if (un_file_read(&text, &size, mem, path, MAX_BYTES, NULL) ||
-        un_json_parse(&c->json, (const char *)text, size, path, NULL)) {
-        un_free(text);
+    if (un_json_parse(&c->json, text, size, "scan", NULL))
         return UNET_OK;
-    }
-    un_free(text);
     un_text_init(&made_with, mem, 256);
     settings(&made_with, cfg);
     stored = un_json_string(un_json_get(c->json, "made_with"));
@@ -172,6 +165,20 @@ unet_status un_scan_cache_open(
         c->items = un_json_get(c->json, "items");
     un_text_free(&made_with);
     return UNET_OK;
+}
+
+unet_status un_scan_cache_open(
+    un_scan_cache **out, un_mem *mem, const char *path, const un_config *cfg, unet_error *err)
+{
+    unsigned char *text = NULL;
+    size_t size = 0;
+    unet_status st;
+
+    if (un_file_read(&text, &size, mem, path, MAX_BYTES, NULL))
+        size = 0;
+    st = un_scan_cache_parse(out, mem, size ? (const char *)text : "", size, cfg, err);
+    un_free(text);
+    return st;
 }
 
 void un_scan_cache_destroy(un_scan_cache *c)
@@ -211,8 +218,8 @@ static int read_values(un_scan_item *it, const un_json *list, un_mem *mem)
         const size_t at = EACH * (size_t)i;
         un_mask_value *v = &it->value[i];
 
-        if (!un_json_number(un_json_at(list, at), &v->value) ||
-            !un_json_int(un_json_at(list, at + 1), &v->pixels) || v->pixels < 0)
+        if (!un_json_number(un_json_at(list, at), &v->value) || !un_json_int(un_json_at(list, at + 1), &v->pixels) ||
+            v->pixels < 0)
             return 0;
         for (size_t a = 0; a < 3; a++)
             if (!un_json_number(un_json_at(list, at + 2 + a), &v->centre[a]))
@@ -234,8 +241,7 @@ int un_scan_cache_get(const un_scan_cache *c, const un_item *item, un_mem *mem, 
         ok = read_field(out, i, entry);
     ok = ok && out->d > 0 && out->h > 0 && out->w > 0 && out->type < UN_DTYPE_COUNT && out->axis[0] < 3 &&
          out->axis[1] < 3 && out->axis[2] < 3 && out->mask_type < UN_DTYPE_COUNT &&
-         (item->mask != NULL) == (out->mask_d > 0) &&
-         read_channels(out, un_json_get(entry, "channels"), mem) &&
+         (item->mask != NULL) == (out->mask_d > 0) && read_channels(out, un_json_get(entry, "channels"), mem) &&
          read_values(out, un_json_get(entry, "mask_values"), mem);
     if (!ok)
         un_scan_item_free(out);
@@ -285,8 +291,8 @@ static void write_item(un_text *t, const un_item *item, const un_scan_item *it, 
     un_text_add(t, "]}");
 }
 
-unet_status un_scan_cache_write(const char *path, un_mem *mem, const un_dataset *d, const un_scan *s,
-    const un_config *cfg, unet_error *err)
+unet_status un_scan_cache_write(
+    const char *path, un_mem *mem, const un_dataset *d, const un_scan *s, const un_config *cfg, unet_error *err)
 {
     un_text t;
     unet_status st;

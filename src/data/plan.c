@@ -484,8 +484,9 @@ static unet_status filters_by_time(planner *p, int *out)
         steps = !un_is_auto(t->steps)  ? (double)t->steps
                 : !un_is_auto(t->time) ? share_for_steps * t->time / seconds
                                        : t->epochs * p->f->role[UN_ROLE_TRAIN] / t->batch;
-        if (!st && steps >= widths[i].steps)
-            *out = (int)i;
+        if (st || steps < widths[i].steps) /* wider ones are slower still and ask for more */
+            break;
+        *out = (int)i;
     }
     m->base_filters = UN_AUTO_INT;
     t->ghost_batch = told_ghost;

@@ -96,6 +96,9 @@ typedef struct un_scan_cache un_scan_cache;
 /* A missing or broken file gives an empty one. */
 UN_NODISCARD unet_status un_scan_cache_open(
     un_scan_cache **out, un_mem *mem, const char *path, const un_config *cfg, unet_error *err);
+/* The same from text; what cannot be used gives an empty one. */
+UN_NODISCARD unet_status un_scan_cache_parse(un_scan_cache **out, un_mem *mem, const char *text, size_t size,
+    const un_config *cfg, unet_error *err);
 void un_scan_cache_destroy(un_scan_cache *c);
 /* 1: found, *out is filled. */
 int un_scan_cache_get(const un_scan_cache *c, const un_item *item, un_mem *mem, un_scan_item *out);

@@ -1,10 +1,11 @@
-/* The texts of a data set: lists of names, tables, dataset.json of nnU-Net. Each takes any bytes. */
+/* The texts of a data set: lists of names, tables, dataset.json of nnU-Net, results of a scan. Each takes any bytes. */
 #include "fuzz.h"
 
 #include <string.h>
 
 #include "data/layout.h"
 #include "data/rows.h"
+#include "data/scan.h"
 
 static size_t walk(un_rows *r)
 {
@@ -15,6 +16,30 @@ static size_t walk(un_rows *r)
             sum += strlen(r->row[i].cell[k]);
     un_rows_free(r);
     return sum;
+}
+
+/* An item without files: its signature is its page alone, so the entries "files": "p0" are taken. */
+static void results(const char *text, size_t size)
+{
+    static const un_item item = {.name = "a"};
+    static un_config cfg;
+    un_scan_cache *c;
+    un_scan_item it;
+    volatile double sum = 0;
+
+    cfg.data.exif = 1;
+    if (un_scan_cache_parse(&c, NULL, text, size, &cfg, NULL))
+        return;
+    if (un_scan_cache_get(c, &item, NULL, &it)) {
+        for (int k = 0; k < it.c; k++)
+            sum += it.channel[k].m.mean + it.channel[k].q[UN_SCAN_QUANTILES - 1];
+        for (int k = 0; k < it.values; k++)
+            sum += it.value[k].value;
+        if (it.d < 1 || it.type >= UN_DTYPE_COUNT)
+            __builtin_trap();
+        un_scan_item_free(&it);
+    }
+    un_scan_cache_destroy(c);
 }
 
 int un_fuzz_one(const uint8_t *data, size_t size)
@@ -30,5 +55,6 @@ int un_fuzz_one(const uint8_t *data, size_t size)
         __builtin_trap();
     if (!un_nnunet_parse(&nn, text, size, "fuzz", &err) && (nn.classes.n < 1 || nn.channels < 1))
         __builtin_trap();
+    results(text, size);
     return 0;
 }
