@@ -90,6 +90,8 @@ TEST(refusals)
     refused("modle:\n  depth: 3\n", 1, 1, "did you mean 'model'");
     refused("model:\n  dept: 3\n", 2, 3, "did you mean 'depth'");
     refused("model:\n  depth: 9\n", 2, 10, "outside 1 to 7");
+    refused("train:\n  checkpoint: 300h\n", 2, 15, "outside 0 to 1000000");
+    refused("train:\n  mem: 1K\n", 2, 8, "outside 1048576 to");
     refused("model:\n  depth: 2.5\n", 2, 10, "whole number");
     refused("model:\n  depth: three\n", 2, 10, "not 'three'");
     refused("model:\n  norm: bach\n", 2, 9, "did you mean 'batch'");

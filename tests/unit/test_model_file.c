@@ -72,8 +72,10 @@ TEST(round_trip)
         unsigned char *a, *b;
         size_t na, nb;
 
+        m->graph->param[1].group = 7;
         CHECK_OK(un_model_save(m, path, &err), &err);
         CHECK_OK(un_model_load(&n, NULL, path, &err), &err);
+        CHECK_INT(n->graph->param[1].group, 7);
         same_graph(m->graph, n->graph);
         CHECK(!memcmp(m->weights, n->weights, (size_t)m->graph->block_count * sizeof *m->weights));
         CHECK_INT(n->n_pairs, UN_MODEL_PAIRS_LEAST);
@@ -133,6 +135,8 @@ TEST(refusals)
     refused(a, size, "\\\"op\\\":\\\"max_pool\\\"", "\\\"op\\\":\\\"max_pull\\\"", UNET_E_VERSION, "max_pull");
     refused(a, size, "\\\"op\\\":\\\"conv\\\",\\\"version\\\":1", "\\\"op\\\":\\\"conv\\\",\\\"version\\\":9",
         UNET_E_VERSION, "version 9 of 'conv'");
+    refused(a, size, "\\\"op\\\":\\\"conv\\\",\\\"version\\\":1", "\\\"op\\\":\\\"conv\\\",\\\"version\\\":2",
+        UNET_E_VERSION, "version 2 of 'conv'");
     refused(a, size, "\\\"in\\\":[0,1]", "\\\"in\\\":[9,1]", UNET_E_FORMAT, "a parameter for an activation");
     refused(a, size, "\\\"groups\\\":1", "\\\"groups\\\":0", UNET_E_FORMAT, "groups");
     refused(a, size, "\\\"dilation\\\"", "\\\"dilatiom\\\"", UNET_E_FORMAT, "unknown attribute");
