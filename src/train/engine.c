@@ -111,10 +111,11 @@ unet_status un_engine_create(un_engine **out, un_mem *mem, const un_engine_spec 
         return un_fail_nomem(err, sizeof *e);
     e->mem = mem;
     e->spec = *spec;
+    e->spec.pixel_weight |= c->model.head == UN_CFG_HEAD_MULTILABEL; /* soft planes cannot say "ignore" */
     e->image = (un_shape){t->ghost_batch, t->patch[0], t->patch[1], t->patch[2], c->model.in_channels};
     e->levels = levels_for(t->batch / t->ghost_batch);
     e->count = UN_MAX(spec->model->graph->block_count, 1);
-    st = un_objective_create(&e->objective, mem, spec->model->graph, c, spec->pixel_weight, err);
+    st = un_objective_create(&e->objective, mem, spec->model->graph, c, e->spec.pixel_weight, err);
     if (!st)
         st = make_plans(e, err);
     if (!st) {

@@ -719,7 +719,8 @@ TEST(selection)
 /* Trains with strong augmentation from patches of two larger pictures; the pipeline has so many threads. */
 static unet_status go_piped(run *r, int threads, size_t cache_bytes)
 {
-    two_pictures t = {.d = 1, .h = 48, .w = 40, .c = 1};
+    two_pictures t = {
+        .d = 1, .h = 48, .w = 40, .c = 1, .planes = r->model->config.model.head == UN_CFG_HEAD_MULTILABEL};
     const un_picture_source source = {.ctx = &t, .count = 2, .load = two_load};
     un_pipeline_options o = {.threads = threads, .cache_bytes = cache_bytes};
     un_pipeline *p;
@@ -740,6 +741,19 @@ static unet_status go_piped(run *r, int threads, size_t cache_bytes)
 static void note_step(void *ctx, const un_train_progress *p)
 {
     ((watcher *)ctx)->feed.step = p->step + 1; /* what cancel looks at */
+}
+
+/* Multi-label batches come with weights. */
+TEST(pipeline_multilabel)
+{
+    run r;
+
+    open_run(&r, NULL, un_test_tmp(),
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: multilabel, norm: batch}\n"
+        "train: {steps: 3, batch: 2, patch: [16, 16]}\n");
+    CHECK_OK(go_piped(&r, 2, 1 << 20), &err);
+    CHECK(isfinite(r.result.loss) && r.result.loss > 0);
+    close_run(&r);
 }
 
 /* Neither the threads of the pipeline, nor its cache, nor a stop changes a bit. */
