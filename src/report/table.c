@@ -123,10 +123,19 @@ void un_text_fixed(un_text *t, double v, int decimals)
     }
 }
 
+/* All digits; whole numbers without an exponent, which spreadsheets and people read more easily. */
+static void add_exact(un_text *t, double v)
+{
+    if (v == un_floor(v) && fabs(v) < 1e15)
+        un_text_printf(t, "%lld", (long long)v);
+    else
+        un_text_number(t, v);
+}
+
 void un_text_json_number(un_text *t, double v)
 {
     if (isfinite(v))
-        un_text_number(t, v);
+        add_exact(t, v);
     else
         un_text_add(t, "null");
 }
@@ -241,7 +250,7 @@ unet_status un_table_to_csv(const un_table *t, un_text *out, unet_error *err)
         else if (c->kind == INTEGER)
             un_text_printf(out, "%lld", (long long)c->v.integer);
         else if (isfinite(c->v.real))
-            un_text_number(out, c->v.real);
+            add_exact(out, c->v.real);
         un_text_add(out, (i + 1) % (size_t)t->columns ? "," : "\n");
     }
     return finish(t, out, err);

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "markup.h"
+#include "report/measure.h"
 #include "report/palette.h"
 #include "report/scores.h"
 #include "report/svg.h"
@@ -361,4 +362,29 @@ TEST(class_table)
     CHECK(strstr(s.s, "Class 0 (sky, blue) is the background") && strstr(s.s, "5 pixels count, 1 are ignored"));
     un_text_free(&s);
     free_scored(&f);
+}
+
+TEST(measures)
+{
+    static const char *const names[] = {"background", "cell", "none"};
+    static const uint8_t map[] = {1, 1, 0, 0, 1, /**/ 0, 0, 0, 0, 0, /**/ 0, 1, 1, 1, 0, /**/ 0, 0, 0, 0, 0};
+    un_measure_options opt = {.classes = 3, .class_name = names, .has_spacing = 1, .spacing_mm = {2, 0.5, 0.001}};
+    un_table *t;
+    un_text s = text_of();
+    unet_error err = {0};
+
+    CHECK_OK(un_measure_create(&t, NULL, &err), &err);
+    CHECK_OK(un_measure_add(t, NULL, "a", map, (un_shape){1, 1, 4, 5, 1}, &opt, &err), &err);
+    CHECK_OK(un_measure_add(t, NULL, "b", map, (un_shape){1, 2, 2, 5, 1}, &opt, &err), &err);
+    opt.background = -1;
+    opt.has_spacing = 0;
+    CHECK_OK(un_measure_add(t, NULL, "c", map, (un_shape){1, 1, 4, 5, 1}, &opt, &err), &err);
+    CHECK_OK(un_table_to_csv(t, &s, &err), &err);
+    CHECK(strstr(s.s, "\na,background,14,0.7,7000,,,,,,,\n"));
+    CHECK(strstr(s.s, "\na,cell,6,0.3,3000,,3,2,1,2,2,3\n")); /* sizes 2, 1, 3; two at the edge */
+    CHECK(strstr(s.s, "\na,none,0,0,0,,0,0,,,,\n"));
+    CHECK(strstr(s.s, "\nb,cell,6,0.3,,0.006,1,1,6,6,6,6\n")); /* in space they touch by corners */
+    CHECK(strstr(s.s, "\nc,background,14,0.7,,,1,1,14,14,14,14\n"));
+    un_text_free(&s);
+    un_table_destroy(t);
 }
