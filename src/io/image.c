@@ -41,7 +41,8 @@ static unet_status refuse(const unsigned char *data, size_t size, const char *na
 
 static unet_status find(const un_codec **out, const un_source *s, unet_error *err)
 {
-    static const un_codec *const codecs[] = {&un_codec_png, &un_codec_jpeg};
+    static const un_codec *const codecs[] = {
+        &un_codec_png, &un_codec_jpeg, &un_codec_tiff, &un_codec_bmp, &un_codec_pnm};
 
     for (size_t i = 0; i < UN_COUNT(codecs); i++)
         if (codecs[i]->is(s->data, s->size)) {
