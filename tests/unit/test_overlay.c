@@ -45,8 +45,8 @@ TEST(view_of_bytes)
     memcpy(im.data, grey_alpha, 4);
     CHECK_OK(un_view_rgb(&out, NULL, &im, 0, &err), &err);
     CHECK(pixel_is(&out, 0, 0, 7, 7, 7) && pixel_is(&out, 0, 1, 180, 180, 180));
-    CHECK_STATUS(un_view_rgb(&out, NULL, &im, 1, &err), UNET_E_ARG);
     un_image_free(&out);
+    CHECK_STATUS(un_view_rgb(&out, NULL, &im, 1, &err), UNET_E_ARG);
     un_image_free(&im);
 }
 

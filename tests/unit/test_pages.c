@@ -249,7 +249,8 @@ TEST(figure_holds_the_picture)
         un_text s;
         unsigned char png[4096];
         size_t n = 0;
-        int bits = 0, held = 0;
+        uint32_t bits = 0;
+        int held = 0;
         const char *p;
         unet_error err = {0};
 
@@ -263,7 +264,7 @@ TEST(figure_holds_the_picture)
         p = strstr(s.s, "base64,") + 7;
         CHECK((strchr(p, '"') - p) % 4 == 0);
         for (; base64_value(*p) >= 0; p++) {
-            bits = bits << 6 | base64_value(*p);
+            bits = bits << 6 | (uint32_t)base64_value(*p);
             held += 6;
             if (held >= 8)
                 png[n++] = (unsigned char)(bits >> (held -= 8));
