@@ -4,6 +4,7 @@
 #include "graph/autodiff.h"
 #include "kernels/args.h"
 #include "model/build.h"
+#include "train/registry.h"
 
 /* Training needs no probabilities: the losses read logits. Taken out where it is the last node, as the
  * builder makes it. */
@@ -39,9 +40,6 @@ static void add_inputs(un_objective *o, const un_config *c, int pixel_weight)
     o->class_weight = o->n_class_weights ? un_graph_const(g, "class_weight", UN_TYPE_F32, o->n_class_weights) : UN_NONE;
 }
 
-static const char *const term_name[] = {
-    [UN_CFG_LOSS_CE] = "ce", [UN_CFG_LOSS_DICE] = "dice", [UN_CFG_LOSS_BCE] = "bce"};
-
 static void add_losses(un_objective *o, const un_config *c)
 {
     const int in[4] = {o->logits, o->target, o->pixel_weight, o->class_weight};
@@ -51,18 +49,18 @@ static void add_losses(un_objective *o, const un_config *c)
     o->n_terms = c->loss.terms.n;
     for (int i = 0; i < o->n_terms; i++) {
         const un_cfg_term *t = &c->loss.terms.v[i];
+        const un_loss_rule *rule = un_loss_rule_of(t->name);
         const un_attr attr = {.loss = {.form = form_of(c->model.head),
                                   .weight = t->weight,
-                                  .smoothing = t->name == UN_CFG_LOSS_DICE ? 0 : c->loss.smoothing,
+                                  .smoothing = rule->smoothed ? c->loss.smoothing : 0,
                                   .smooth = c->loss.dice_smooth,
                                   .batch = c->loss.dice_batch,
                                   .background = c->loss.dice_background,
                                   .squared = c->loss.dice_squared}};
 
-        o->term[i].name = term_name[t->name];
+        o->term[i].name = rule->name;
         o->term[i].weight = t->weight;
-        o->term[i].value = un_graph_op(
-            g, t->name == UN_CFG_LOSS_DICE ? UN_OP_LOSS_DICE : UN_OP_LOSS_CE, o->term[i].name, in, 4, &attr);
+        o->term[i].value = un_graph_op(g, rule->op, rule->name, in, 4, &attr);
         un_graph_output(g, o->term[i].value);
     }
 }
@@ -96,6 +94,7 @@ static int has_gradient(const un_graph *g, int param)
 
 static unet_status make_apply(un_objective *o, un_mem *mem, const un_cfg_optimiser *c, unet_error *err)
 {
+    const un_method_rule *rule = un_method_rule_of(c->name);
     const un_attr clip = {.clip = {c->clip_norm}};
     static const int none[1] = {UN_NONE};
     un_attr step = {.optim = {.lr_mult = 1,
@@ -104,8 +103,7 @@ static unet_status make_apply(un_objective *o, un_mem *mem, const un_cfg_optimis
                         .eps = c->eps,
                         .momentum = c->momentum,
                         .nesterov = c->nesterov,
-                        .decoupled = c->name == UN_CFG_OPT_ADAMW}};
-    const un_op op = c->name == UN_CFG_OPT_SGD ? UN_OP_SGD : UN_OP_ADAM;
+                        .decoupled = rule->decoupled}};
     const un_graph *from = o->accumulate;
     unet_status st = un_graph_create(&o->apply, mem, err);
     un_graph *g = o->apply;
@@ -124,9 +122,9 @@ static unet_status make_apply(un_objective *o, un_mem *mem, const un_cfg_optimis
             continue;
         step.optim.weight_decay = p->role == UN_PARAM_WEIGHT ? c->weight_decay : 0;
         in[1] = un_graph_grad(g, i);
-        un_graph_node(g, op, g->param[i].name, in, 2, &step);
+        un_graph_node(g, rule->op, g->param[i].name, in, 2, &step);
     }
-    o->moments = op == UN_OP_SGD ? 1 : 2;
+    o->moments = rule->moments;
     o->average = c->ema_decay > 0;
     if (o->average)
         un_graph_node(g, UN_OP_EMA, "ema", none, 0, NULL);

@@ -1,21 +1,14 @@
 #include "train/schedule.h"
 
-#include "base/math.h"
 #include "base/size.h"
+#include "train/registry.h"
 
 double un_schedule_lr(const un_cfg_optimiser *o, int64_t step, int64_t total)
 {
-    const double span = o->lr - o->min_lr;
-    double t;
-
     if (step <= o->warmup)
         return o->lr * (double)step / (double)o->warmup;
-    if (o->schedule == UN_CFG_SCHEDULE_CONSTANT)
-        return o->lr;
-    t = step > total ? 1 : (double)(step - 1 - o->warmup) / (double)(total - o->warmup);
-    if (o->schedule == UN_CFG_SCHEDULE_COSINE)
-        return o->min_lr + span * 0.5 * (1 + un_cos2pi(0.5 * t));
-    return o->min_lr + (t < 1 ? span * un_pow(1 - t, o->power) : 0);
+    return un_schedule_rule_of(o->schedule)(
+        o, step > total ? 1 : (double)(step - 1 - o->warmup) / (double)(total - o->warmup));
 }
 
 static unet_status still_auto(const char *key, unet_error *err)
@@ -42,7 +35,6 @@ static unet_status settle_steps(un_cfg_train *t, int64_t pictures, unet_error *e
 
 unet_status un_train_settle(un_config *c, int64_t pictures, unet_error *err)
 {
-    static const double rate[] = {[UN_CFG_OPT_ADAM] = 0.001, [UN_CFG_OPT_ADAMW] = 0.002, [UN_CFG_OPT_SGD] = 0.01};
     un_cfg_train *t = &c->train;
     un_cfg_optimiser *o = &c->optimiser;
     unet_status st;
@@ -59,7 +51,7 @@ unet_status un_train_settle(un_config *c, int64_t pictures, unet_error *err)
     if (un_is_auto(t->val_interval))
         t->val_interval = UN_MAX(t->steps / 20, 1);
     if (un_is_auto(o->lr))
-        o->lr = rate[o->name];
+        o->lr = un_method_rule_of(o->name)->lr;
     if (un_is_auto(o->warmup))
         o->warmup = UN_MIN(t->steps / 20, 500);
     if (un_is_auto(o->ema_decay))

@@ -1,0 +1,265 @@
+/* One step at a time: the tree of ghost batches, memory stated and held, scores of selections. */
+#include "two_pictures.h"
+
+#include "base/size.h"
+#include "train/engine.h"
+#include "train/schedule.h"
+#include "train/select.h"
+
+static unet_error err;
+
+enum { SIDE = 32 };
+
+static two_pictures pictures = {.d = 1, .h = SIDE, .w = SIDE, .c = 1};
+
+/* A network with an engine that is ready. */
+typedef struct run {
+    un_model *model;
+    two_feed feed;
+} run;
+
+static void open_run(run *r, const char *text)
+{
+    un_config *c = un_alloc(NULL, sizeof *c);
+
+    if (!pictures.image[0])
+        two_make(&pictures, 0.4);
+    CHECK_OK(un_config_init(c, NULL, &err), &err);
+    CHECK_OK(un_config_parse(c, NULL, text, strlen(text), "test", &err), &err);
+    CHECK_OK(un_train_settle(c, 2, &err), &err);
+    CHECK_OK(un_model_create(&r->model, NULL, c, &err), &err);
+    two_open(&r->feed, &pictures, c);
+    un_free(c);
+}
+
+static void close_run(run *r)
+{
+    two_close(&r->feed);
+    un_model_destroy(r->model);
+}
+
+static void fill_samples(un_batch *b, int first)
+{
+    for (int n = 0; n < b->n; n++)
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            const int k = (first + n) & 1, shift = (first + n) * 3;
+            const int from = i / SIDE * SIDE + (i + shift) % SIDE;
+
+            b->image[n * SIDE * SIDE + i] = pictures.image[k][from];
+            b->target[n * SIDE * SIDE + i] = pictures.mask[k][from];
+        }
+    b->first = first;
+}
+
+static un_engine *engine_for(run *r)
+{
+    const un_engine_spec spec = {.model = r->model, .backend = un_backend_cpu(), .level = un_cpu_best()};
+    un_engine *e;
+
+    CHECK_OK(un_engine_create(&e, NULL, &spec, &err), &err);
+    CHECK_OK(un_engine_start(e, &err), &err);
+    return e;
+}
+
+/* Both engines hold gradients of one batch: a plain step moves both by the same. */
+static void compare_steps(un_engine *a, un_engine *b, int64_t count)
+{
+    const float *x = un_engine_block(a, UN_BLOCK_PARAM), *y = un_engine_block(b, UN_BLOCK_PARAM);
+    double worst = 0, most = 0;
+    float *before = un_alloc(NULL, (size_t)count * sizeof *before);
+    un_step_result result;
+
+    memcpy(before, x, (size_t)count * sizeof *before);
+    CHECK_OK(un_engine_apply(a, 1, 0.5, &result, &err), &err);
+    CHECK_OK(un_engine_apply(b, 1, 0.5, &result, &err), &err);
+    for (int64_t i = 0; i < count; i++) {
+        worst = fmax(worst, fabs((double)x[i] - (double)y[i]));
+        most = fmax(most, fabs((double)x[i] - (double)before[i]));
+    }
+    CHECK(most > 0 && worst < 1e-4 * most);
+    un_free(before);
+}
+
+/* Seven ghost batches of one: the tree is ((0+1)+(2+3)) + ((4+5)+6), to the bit; and the mean is the gradient
+ * of the batch of seven (no norm looks across samples, plain cross-entropy). */
+TEST(ghost_tree)
+{
+    static const char text[] =
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: "
+        "instance}\n"
+        "train: {steps: 2, batch: 7, ghost_batch: %d, patch: [32, 32]}\nloss: {terms: [ce]}\n"
+        "optimiser: {name: sgd, clip_norm: 0}\n";
+    char buf[400];
+    float *g[7];
+    run one, all;
+    un_engine *e, *whole;
+    int64_t count;
+    double worst = 0, most = 0;
+
+    snprintf(buf, sizeof buf, text, 1);
+    open_run(&one, buf);
+    snprintf(buf, sizeof buf, text, 7);
+    open_run(&all, buf);
+    e = engine_for(&one);
+    count = one.model->graph->block_count;
+    for (int i = 0; i < 7; i++) {
+        fill_samples(&one.feed.b, i);
+        CHECK_OK(un_engine_accumulate(e, &one.feed.b, 1, 0, 1, &err), &err);
+        g[i] = un_alloc(NULL, (size_t)count * sizeof *g[i]);
+        memcpy(g[i], un_engine_gradient(e), (size_t)count * sizeof *g[i]);
+    }
+    for (int i = 0; i < 7; i++) {
+        fill_samples(&one.feed.b, i);
+        CHECK_OK(un_engine_accumulate(e, &one.feed.b, 1, i, 7, &err), &err);
+    }
+    whole = engine_for(&all);
+    fill_samples(&all.feed.b, 0);
+    CHECK_OK(un_engine_accumulate(whole, &all.feed.b, 1, 0, 1, &err), &err);
+    for (int64_t i = 0; i < count; i++) {
+        const float sum = ((g[0][i] + g[1][i]) + (g[2][i] + g[3][i])) + ((g[4][i] + g[5][i]) + g[6][i]);
+
+        CHECK(sum == un_engine_gradient(e)[i]);
+        worst = fmax(worst, fabs((double)sum / 7 - (double)un_engine_gradient(whole)[i]));
+        most = fmax(most, fabs((double)un_engine_gradient(whole)[i]));
+    }
+    CHECK(most > 0 && worst < 1e-5 * most);
+    compare_steps(e, whole, count);
+    for (int i = 0; i < 7; i++)
+        un_free(g[i]);
+    un_engine_destroy(e);
+    un_engine_destroy(whole);
+    close_run(&one);
+    close_run(&all);
+}
+
+/* Valid padding: the loss looks at the target's centre alone, and at all of it. */
+TEST(target_is_cut_to_the_centre)
+{
+    static const char text[] =
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: none, "
+        "padding: valid}\n"
+        "train: {steps: 2, batch: 1, ghost_batch: 1, patch: [32, 32]}\nloss: {terms: [ce]}\n";
+    const int edge[2] = {8, SIDE - 9}; /* 32 pixels in, 16 out: two convolutions, pooling, two, up, two */
+    run r;
+    un_engine *e;
+    un_step_result base, other;
+
+    open_run(&r, text);
+    e = engine_for(&r);
+    fill_samples(&r.feed.b, 0);
+    CHECK_OK(un_engine_accumulate(e, &r.feed.b, 1, 0, 1, &err), &err);
+    CHECK_OK(un_engine_apply(e, 1, 0, &base, &err), &err);
+    for (int axis = 0; axis < 2; axis++)
+        for (int end = 0; end < 2; end++)
+            for (int out = 0; out < 2; out++) { /* one line turned round: the last inside, the first outside */
+                const int line = edge[end] + (end ? out : -out);
+
+                fill_samples(&r.feed.b, 0);
+                for (int i = 0; i < SIDE; i++) {
+                    int32_t *t = &r.feed.b.target[axis ? i * SIDE + line : line * SIDE + i];
+
+                    *t = 1 - *t;
+                }
+                CHECK_OK(un_engine_accumulate(e, &r.feed.b, 1, 0, 1, &err), &err);
+                CHECK_OK(un_engine_apply(e, 1, 0, &other, &err), &err);
+                CHECK(out ? other.loss == base.loss : other.loss != base.loss);
+            }
+    un_engine_destroy(e);
+    close_run(&r);
+}
+
+/* ---- selection ---- */
+
+static un_batch picture_batch(const two_pictures *t, int k)
+{
+    un_picture p;
+
+    CHECK_OK(two_load((void *)(uintptr_t)t, k, NULL, &p, &err), &err);
+    return (un_batch){.n = 1,
+        .d = p.d,
+        .h = p.h,
+        .w = p.w,
+        .c = p.c,
+        .classes = 2,
+        .image = p.image,
+        .target = p.target,
+        .soft = p.soft};
+}
+
+/* The loss that selection may go by is that of training on whole pictures; the Dice is the one counted by hand. */
+static void check_selection(const char *head, int planes)
+{
+    two_pictures t = {.d = 1, .h = 20, .w = 24, .c = 1, .planes = planes};
+    const un_picture_source source = {.ctx = &t, .count = 2, .load = two_load};
+    const un_selector_spec spec = {.source = &source, .predict = {.session = {.level = un_cpu_best()}}};
+    char text[500];
+    double loss = 0;
+    un_selector *s;
+    un_score *score = un_alloc_zero(NULL, sizeof *score);
+    un_engine *e;
+    run r;
+
+    two_make(&t, 0.2);
+    snprintf(text, sizeof text,
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: %s, norm: none}\n"
+        "train: {steps: 1, batch: 1, patch: [20, 24], select: loss}\n"
+        "loss: {terms: [{name: ce, weight: 0.5}, dice]%s}\n",
+        head, planes ? "" : ", class_weights: [1, 3]");
+    open_run(&r, text);
+    e = engine_for(&r);
+    for (int k = 0; k < 2; k++) {
+        un_batch b = picture_batch(&t, k);
+        un_step_result step;
+
+        CHECK_OK(un_engine_accumulate(e, &b, 1, 0, 1, &err), &err);
+        CHECK_OK(un_engine_apply(e, 1, 0, &step, &err), &err); /* rate 0: the weights stay */
+        loss += step.loss / 2;
+        un_free(b.image);
+        un_free(b.target);
+        un_free(b.soft);
+    }
+    CHECK_OK(un_selector_create(&s, NULL, &spec, &err), &err);
+    CHECK_OK(un_selector_score(s, r.model, score, &err), &err);
+    CHECK_NEAR(score->score, -loss, 2e-6);
+    CHECK(score->dice_mean >= 0 && score->dice_mean <= 1 && score->n_classes == 2);
+    r.model->config.train.select = UN_CFG_SELECT_DICE;
+    CHECK_OK(un_selector_score(s, r.model, score, &err), &err);
+    CHECK_NEAR(score->score, planes ? (score->dice[0] + score->dice[1]) / 2 : score->dice[1], 1e-15);
+    un_selector_destroy(s);
+    un_engine_destroy(e);
+    un_free(score);
+    close_run(&r);
+    two_free(&t);
+}
+
+TEST(selection)
+{
+    check_selection("softmax", 0);
+    check_selection("sigmoid", 0);
+    check_selection("multilabel", 1);
+}
+
+/* What is stated before the start is what is then held: all but the few KiB of names and steps. */
+TEST(memory_as_stated)
+{
+    un_mem *mem = un_mem_create(NULL);
+    un_engine *e;
+    un_engine_spec spec = {.backend = un_backend_cpu(), .level = un_cpu_best(), .keep_best = 1};
+    size_t before, held;
+    run r;
+
+    open_run(&r,
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 3, base_filters: 16, head: softmax, norm: batch}\n"
+        "train: {steps: 24, batch: 4, ghost_batch: 1, patch: [64, 64]}\n");
+    spec.model = r.model;
+    CHECK_OK(un_engine_create(&e, mem, &spec, &err), &err);
+    before = un_mem_live(mem);
+    CHECK_OK(un_engine_start(e, &err), &err);
+    held = un_mem_live(mem) - before;
+    un_test_note("stated %zu, held %zu bytes", un_engine_bytes(e), held);
+    CHECK(held >= un_engine_bytes(e) && held < un_engine_bytes(e) / 50 * 51 + (64 << 10));
+    un_engine_destroy(e);
+    close_run(&r);
+    CHECK_INT(un_mem_live(mem), 0);
+    un_mem_destroy(mem);
+}
