@@ -107,9 +107,7 @@ static unet_status read_palette(bmp *b, const un_source *s, size_t at, uint32_t 
 
     if (b->bits > 8)
         return UNET_OK;
-    if (stated > (1u << b->bits))
-        return broken(s, FILE_HEADER + 32, "more colours than the bits of a pixel can name", err);
-    if (!stated)
+    if (!stated || stated > (1u << b->bits)) /* some writers state more than a pixel can name */
         stated = 1u << b->bits;
     if (at > s->size)
         return broken(s, s->size, "the file ends before the palette", err);

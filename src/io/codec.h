@@ -20,7 +20,7 @@ typedef struct un_codec {
     unet_status (*info)(un_image_info *out, const un_source *s, unet_error *err);
 } un_codec;
 
-extern const un_codec un_codec_bmp, un_codec_jpeg, un_codec_png, un_codec_pnm, un_codec_tiff;
+extern const un_codec un_codec_bmp, un_codec_jpeg, un_codec_nifti, un_codec_png, un_codec_pnm, un_codec_tiff;
 
 /* un_image_create after the check against opt->max_bytes. */
 UN_NODISCARD unet_status un_codec_create(

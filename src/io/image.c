@@ -21,6 +21,10 @@ static const struct {
     {8, "WEBP", 4, "WebP"},
     {0, "\x89HDF", 4, "HDF5"},
     {0, "NRRD", 4, "NRRD"},
+    {0, "ObjectType", 10, "MetaImage"},
+    {0, "\0\0\0\x01\0\0", 6, "MGH"},
+    {0, "\xff\x4f\xff\x51", 4, "JPEG 2000"},
+    {0, "PK\x03\x04", 4, "a ZIP archive"},
     {0, "8BPS", 4, "Photoshop"},
     {0, "%PDF", 4, "PDF"},
     {4, "jP  ", 4, "JPEG 2000"},
@@ -42,7 +46,7 @@ static unet_status refuse(const unsigned char *data, size_t size, const char *na
 static unet_status find(const un_codec **out, const un_source *s, unet_error *err)
 {
     static const un_codec *const codecs[] = {
-        &un_codec_png, &un_codec_jpeg, &un_codec_tiff, &un_codec_bmp, &un_codec_pnm};
+        &un_codec_png, &un_codec_jpeg, &un_codec_tiff, &un_codec_bmp, &un_codec_pnm, &un_codec_nifti};
 
     for (size_t i = 0; i < UN_COUNT(codecs); i++)
         if (codecs[i]->is(s->data, s->size)) {
