@@ -239,6 +239,38 @@ TEST(selection)
     check_selection("multilabel", 1);
 }
 
+/* Dropout belongs to the sample, wherever its ghost batch begins: two of one sample give the mean that one of two
+ * gives. */
+TEST(dropout_follows_the_sample)
+{
+    static const char text[] = "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, "
+                               "norm: none, dropout: 0.5}\n"
+                               "train: {steps: 2, batch: 2, ghost_batch: %d, patch: [32, 32]}\nloss: {terms: [ce]}\n";
+    char buf[400];
+    un_engine *e[2];
+    double worst = 0, most = 0;
+    run r[2];
+
+    for (int k = 0; k < 2; k++) {
+        snprintf(buf, sizeof buf, text, k + 1);
+        open_run(&r[k], buf);
+        e[k] = engine_for(&r[k]);
+        for (int g = 0; g < 2 - k; g++) {
+            fill_samples(&r[k].feed.b, g);
+            CHECK_OK(un_engine_accumulate(e[k], &r[k].feed.b, 1, g, 2 - k, &err), &err);
+        }
+    }
+    for (int64_t i = 0; i < r[0].model->graph->block_count; i++) {
+        worst = fmax(worst, fabs((double)un_engine_gradient(e[0])[i] / 2 - (double)un_engine_gradient(e[1])[i]));
+        most = fmax(most, fabs((double)un_engine_gradient(e[1])[i]));
+    }
+    CHECK(most > 0 && worst < 1e-5 * most);
+    for (int k = 0; k < 2; k++) {
+        un_engine_destroy(e[k]);
+        close_run(&r[k]);
+    }
+}
+
 /* What is stated before the start is what is then held: all but the few KiB of names and steps. */
 TEST(memory_as_stated)
 {

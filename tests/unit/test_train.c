@@ -399,6 +399,28 @@ TEST(extended)
     close_run(&r);
 }
 
+/* Rises to step 10 and falls from there, above min_delta all the time. */
+static unet_status scripted(void *ctx, const un_model *model, int64_t step, un_score *out, unet_error *e)
+{
+    (void)ctx;
+    (void)model;
+    (void)e;
+    out->score = step <= 10 ? 0.1 * (double)step : 1 - 0.01 * (double)step;
+    return UNET_OK;
+}
+
+TEST(best_is_kept)
+{
+    run r;
+
+    open_run(&r, NULL, un_test_tmp(), TINY);
+    r.opt.select = scripted;
+    CHECK_OK(go(&r, NULL), &err);
+    CHECK_INT(r.result.best_step, 10);
+    CHECK_NEAR(r.result.best_score, 1, 1e-12);
+    close_run(&r);
+}
+
 TEST(early_stop)
 {
     run r;
