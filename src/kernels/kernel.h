@@ -42,6 +42,7 @@ typedef struct un_kernel {
     un_kernel_family family;
     int type;  /* UN_KERNEL_F32 or _F64 */
     int level; /* un_cpu_level that it needs; 0: portable */
+    int winograd; /* 1: rounds otherwise than a plain sum of products; left out where `exact` is asked for */
 
     /* Whether it can do this. NULL: always. Pointers inside the args may still be NULL here and in all sizes below. */
     int (*supports)(const void *args);

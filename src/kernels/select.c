@@ -27,12 +27,13 @@ const un_kernel *un_kernel_select(un_kernel_family family, int type, int level, 
     const un_kernel *best = 0;
     double least = 0;
 
-    (void)exact;
     for (int i = 0; i < un_kernel_count; i++) {
         const un_kernel *k = un_kernels[i];
         double cost;
 
-        if (k->family != family || k->type != type || k->level > level || (k->supports && !k->supports(args)))
+        if (k->family != family || k->type != type || k->level > level || (exact && k->winograd))
+            continue;
+        if (k->supports && !k->supports(args))
             continue;
         cost = k->cost ? k->cost(args) : 1e30;
         if (!best || cost < least || (cost == least && k->level > best->level)) {

@@ -177,18 +177,36 @@ static void dgrad_pack(const void *args, void *packed, int64_t task)
         un_direct d;                                                                                                   \
                                                                                                                        \
         setup(&d, args);                                                                                               \
-        return (double)un_view_pixels(&d.out) * d.taps * d.subs * d.in.c * un_blocks(d.out.c, UN_W) / 4.0;             \
+        return (double)un_view_pixels(&d.out) * d.taps * d.subs * d.in.c * un_blocks(d.out.c, UN_W) / UN_RATE;         \
     }
 
 UN_ENTRIES(conv, forward)
 UN_ENTRIES(dgrad, backward)
 
 extern const un_kernel UN_SIMD_SYMBOL(conv), UN_SIMD_SYMBOL(conv_dgrad);
-const un_kernel UN_SIMD_SYMBOL(conv) = {.name = UN_SIMD_NAME(conv_direct), .family = UN_K_CONV, .type = UN_KERNEL_F32,
-    .level = UN_SIMD_LEVEL, .supports = conv_supports, .cost = conv_cost, .packed_bytes = conv_packed_bytes,
-    .pack_tasks = conv_pack_tasks, .pack = conv_pack, .worker_bytes = conv_worker_bytes, .phases = 1,
-    .tasks = conv_tasks, .run = conv_run};
-const un_kernel UN_SIMD_SYMBOL(conv_dgrad) = {.name = UN_SIMD_NAME(conv_dgrad_direct), .family = UN_K_CONV_DGRAD,
-    .type = UN_KERNEL_F32, .level = UN_SIMD_LEVEL, .supports = dgrad_supports, .cost = dgrad_cost,
-    .packed_bytes = dgrad_packed_bytes, .pack_tasks = dgrad_pack_tasks, .pack = dgrad_pack,
-    .worker_bytes = dgrad_worker_bytes, .phases = 1, .tasks = dgrad_tasks, .run = dgrad_run};
+const un_kernel UN_SIMD_SYMBOL(conv) = {.name = UN_SIMD_NAME(conv_direct),
+    .family = UN_K_CONV,
+    .type = UN_KERNEL_F32,
+    .level = UN_SIMD_LEVEL,
+    .supports = conv_supports,
+    .cost = conv_cost,
+    .packed_bytes = conv_packed_bytes,
+    .pack_tasks = conv_pack_tasks,
+    .pack = conv_pack,
+    .worker_bytes = conv_worker_bytes,
+    .phases = 1,
+    .tasks = conv_tasks,
+    .run = conv_run};
+const un_kernel UN_SIMD_SYMBOL(conv_dgrad) = {.name = UN_SIMD_NAME(conv_dgrad_direct),
+    .family = UN_K_CONV_DGRAD,
+    .type = UN_KERNEL_F32,
+    .level = UN_SIMD_LEVEL,
+    .supports = dgrad_supports,
+    .cost = dgrad_cost,
+    .packed_bytes = dgrad_packed_bytes,
+    .pack_tasks = dgrad_pack_tasks,
+    .pack = dgrad_pack,
+    .worker_bytes = dgrad_worker_bytes,
+    .phases = 1,
+    .tasks = dgrad_tasks,
+    .run = dgrad_run};
