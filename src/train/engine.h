@@ -21,6 +21,7 @@ typedef struct un_engine_spec {
     un_cpu_level level;
     int pixel_weight; /* batches come with pixel weights; those of multilabel heads always may */
     int keep_best;    /* room for the weights of the best selection */
+    int recompute;    /* less memory, more time, the same bits; train.recompute: on does it in any case */
 } un_engine_spec;
 
 /* What a step came to; losses are means over the ghost batches. */

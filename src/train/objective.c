@@ -2,6 +2,7 @@
 
 #include "base/size.h"
 #include "graph/autodiff.h"
+#include "graph/recompute.h"
 #include "kernels/args.h"
 #include "model/build.h"
 #include "train/registry.h"
@@ -151,6 +152,16 @@ unet_status un_objective_create(
     }
     *out = o;
     return UNET_OK;
+}
+
+unet_status un_objective_recompute(un_objective *o, unet_error *err)
+{
+    const int n_forward = o->first_loss + o->n_terms;
+    un_block_range block[2 * UN_CFG_LEVELS_MAX];
+    int n = un_find_blocks(o->accumulate, n_forward, "enc", block, UN_CFG_LEVELS_MAX);
+
+    n += un_find_blocks(o->accumulate, n_forward, "dec", block + n, UN_CFG_LEVELS_MAX);
+    return un_recompute(o->accumulate, n_forward, block, n, err);
 }
 
 void un_objective_destroy(un_objective *o)

@@ -32,6 +32,9 @@ typedef struct un_objective {
  * norms included. */
 UN_NODISCARD unet_status un_objective_create(
     un_objective **out, un_mem *mem, const un_graph *model, const un_config *c, int pixel_weight, unet_error *err);
+/* Makes accumulate compute the inner values of encoder and decoder blocks again in the backward pass: less memory, more
+ * time, the same bits. */
+UN_NODISCARD unet_status un_objective_recompute(un_objective *o, unet_error *err);
 void un_objective_destroy(un_objective *o); /* NULL is fine */
 
 /* Extents of the inputs and constants of `accumulate`, in their order, for these extents of the image.

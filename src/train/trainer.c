@@ -176,15 +176,22 @@ static unet_status check_options(const un_train_options *opt, unet_error *err)
     return un_train_settle(&opt->model->config, opt->pictures, err);
 }
 
+/* train.recompute auto: only when it does not fit without. */
 static unet_status make_engine(un_engine **out, un_mem *mem, const un_train_options *opt, unet_error *err)
 {
-    const un_engine_spec spec = {.model = opt->model,
+    const un_cfg_recompute how = opt->model->config.train.recompute;
+    un_engine_spec spec = {.model = opt->model,
         .backend = opt->backend,
         .pool = opt->pool,
         .level = opt->level,
         .pixel_weight = opt->pixel_weight,
         .keep_best = opt->select != NULL};
+    unet_status st = un_engine_create(out, mem, &spec, err);
 
+    if (st || how != UN_CFG_RECOMPUTE_AUTO || !opt->max_bytes || un_engine_bytes(*out) <= opt->max_bytes)
+        return st;
+    un_engine_destroy(*out);
+    spec.recompute = 1;
     return un_engine_create(out, mem, &spec, err);
 }
 

@@ -271,6 +271,53 @@ TEST(dropout_follows_the_sample)
     }
 }
 
+/* Computing inner values again changes no bit and needs less memory. */
+TEST(recompute)
+{
+    static const char *const text[] = {"model: {dims: 2, in_channels: 1, classes: 2, depth: 3, base_filters: 4, head: "
+                                       "softmax, norm: batch, dropout: 0.3}\n",
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 2, base_filters: 4, head: softmax, norm: none, "
+        "downsample: conv,"
+        " activation: gelu, dropout: 0.2, dropout_at: all}\n",
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 2, base_filters: 4, head: softmax, norm: group, "
+        "norm_groups: 2,"
+        " upsample: bilinear, convs_per_level: [1, 3, 2]}\n"};
+    char buf[500];
+
+    for (size_t i = 0; i < UN_COUNT(text); i++) {
+        size_t bytes[2];
+        un_engine *e[2];
+        run r[2];
+
+        snprintf(buf, sizeof buf, "%strain: {steps: 4, batch: 4, ghost_batch: 2, patch: [32, 32]}\n", text[i]);
+        for (int k = 0; k < 2; k++) {
+            un_engine_spec spec = {.backend = un_backend_cpu(), .level = un_cpu_best(), .recompute = k};
+            un_step_result result;
+
+            open_run(&r[k], buf);
+            spec.model = r[k].model;
+            CHECK_OK(un_engine_create(&e[k], NULL, &spec, &err), &err);
+            CHECK_OK(un_engine_start(e[k], &err), &err);
+            bytes[k] = un_engine_bytes(e[k]);
+            for (int step = 1; step <= 3; step++) {
+                for (int g = 0; g < 2; g++) {
+                    fill_samples(&r[k].feed.b, 2 * g);
+                    CHECK_OK(un_engine_accumulate(e[k], &r[k].feed.b, step, g, 2, &err), &err);
+                }
+                CHECK_OK(un_engine_apply(e[k], step, 0.01, &result, &err), &err);
+            }
+        }
+        un_test_note("%zu bytes, recomputed %zu", bytes[0], bytes[1]);
+        CHECK(bytes[1] < bytes[0]);
+        CHECK(
+            !memcmp(r[0].model->weights, r[1].model->weights, (size_t)r[0].model->graph->block_count * sizeof(float)));
+        for (int k = 0; k < 2; k++) {
+            un_engine_destroy(e[k]);
+            close_run(&r[k]);
+        }
+    }
+}
+
 /* What is stated before the start is what is then held: all but the few KiB of names and steps. */
 TEST(memory_as_stated)
 {
