@@ -26,6 +26,7 @@ typedef struct reader {
     struct jpeg_progress_mgr progress;
     trap t;
     unsigned char *row; /* CMYK: one row of inks */
+    int orientation;    /* read before the end of decoding, which drops the markers */
 } reader;
 
 static void on_error(j_common_ptr j)
@@ -154,6 +155,7 @@ static unet_status read_trapped(reader *r, un_image *out, const un_source *s, un
     if (setjmp(r->t.jump))
         return report(r, s, err);
     read_header(r, s);
+    r->orientation = orientation(r);
     return decode(r, out, s, err);
 }
 
@@ -163,7 +165,7 @@ static unet_status read_jpeg(un_image *out, const un_source *s, unet_error *err)
     unet_status st = read_trapped(&r, out, s, err);
 
     if (!st && !s->opt->no_orientation)
-        st = un_image_orient(out, s->mem, orientation(&r), err);
+        st = un_image_orient(out, s->mem, r.orientation, err);
     jpeg_destroy_decompress(&r.j);
     un_free(r.row);
     out->bits = st ? 0 : 8;

@@ -106,3 +106,34 @@ TEST(what_it_cannot_hold)
     CHECK(!un_path_exists(path));
     un_image_free(&a);
 }
+
+/* An EXIF block set into a written file: the decoded picture stands upright, and is left alone when asked. */
+TEST(turned_file)
+{
+    static const unsigned char app1[] = "\xff\xe1\0\x1e"
+                                        "Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0";
+    char path[512];
+    unsigned char *bytes, turned[8192];
+    un_image a, plain, b;
+    size_t n;
+
+    snprintf(path, sizeof path, "%s/x.jpg", un_test_tmp());
+    smooth(&a, NULL, 16, 24, 1);
+    CHECK_OK(un_image_write_jpeg(NULL, path, &a, &err), &err);
+    CHECK_OK(un_file_read(&bytes, &n, NULL, path, 4096, &err), &err);
+    memcpy(turned, bytes, 2);
+    memcpy(turned + 2, app1, 32);
+    memcpy(turned + 34, bytes + 2, n - 2);
+    CHECK_OK(
+        un_image_read_memory(&plain, NULL, turned, n + 32, "x", &(un_image_read_options){.no_orientation = 1}, &err),
+        &err);
+    CHECK_OK(un_image_read_memory(&b, NULL, turned, n + 32, "x", NULL, &err), &err);
+    CHECK(plain.h == 16 && plain.w == 24 && b.h == 24 && b.w == 16);
+    for (int y = 0; y < 24; y++)
+        for (int x = 0; x < 16; x++)
+            CHECK_INT(un_image_at(&b, (size_t)(16 * y + x)), un_image_at(&plain, (size_t)(24 * (15 - x) + y)));
+    un_free(bytes);
+    un_image_free(&a);
+    un_image_free(&plain);
+    un_image_free(&b);
+}
