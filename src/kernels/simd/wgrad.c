@@ -2,7 +2,7 @@
  * registers. Few blocks: rows are cut into a fixed number of chunks, whose sums are added in order in a second phase.
  */
 #include "kernels/args.h"
-#include "kernels/simd/vec.h"
+#include "kernels/simd/direct.h"
 
 #ifdef __AVX512F__
 enum { CI = 12 };
@@ -241,7 +241,7 @@ static double cost(const void *args)
     const un_wgrad_args *a = args;
     cut c = cut_of(a);
 
-    return (double)un_view_pixels(&a->dy) * (c.taps + 1) * c.ci_blocks * CI * c.co_blocks * 0.5;
+    return (double)un_view_pixels(&a->dy) * (c.taps + 1) * c.ci_blocks * CI * c.co_blocks * 2.0 / UN_RATE;
 }
 
 extern const un_kernel UN_SIMD_SYMBOL(conv_wgrad);

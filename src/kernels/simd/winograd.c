@@ -7,49 +7,37 @@
  * time, multiplies and transforms back, so that nothing but the picture travels to memory. Few tiles (deep layers): the
  * input is transformed once by all tasks (phase 0), and a task multiplies one block of outputs (phase 1), so that the
  * weights, which are then the larger part, are read once. */
-#include "kernels/simd/direct.h"
+#include "kernels/simd/winograd.h"
 
 enum {
-    OUT = 4,               /* outputs of a tile along an axis           */
-    IN = OUT + 2,          /* inputs of it                              */
-    XI = IN * IN,          /* products a channel pair                   */
-    CHUNK = 16,            /* channels stored together: one cache line  */
-    FUSED_TILES = 24,      /* tiles of a block, large pictures          */
-    SPLIT_TILES = 64,      /* the same where the input is kept          */
-    SPLIT_LIMIT = 128,     /* at most so many tiles: the input is kept  */
-    ROW = (XI + 1) * UN_CB /* floats of a tile's products; +1 against equal cache sets */
+    FUSED_TILES = 24,         /* tiles of a block, large pictures         */
+    SPLIT_TILES = 64,         /* the same where the input is kept         */
+    SPLIT_LIMIT = 128,        /* at most so many tiles: the input is kept */
+    ROW = (UN_XI + 1) * UN_CB /* floats of a tile's products; +1 against equal cache sets */
 };
 
 typedef struct winograd {
-    un_view in, out;
-    int kd, pad[3];
+    un_tiles g;
     const float *packed, *bias;
     int act;
     float slope;
-    int th, tw, chunks; /* tiles along h and w; CHUNKs of one depth tap's channels */
-    int64_t tiles;
     int split, block, blocks; /* tiles of a block */
-    ptrdiff_t plane; /* floats of one of the XI parts of a block's input: [kd][chunks][block][CHUNK], odd lines */
 } winograd;
 
 static void plan(winograd *p, const un_conv_args *a, int back)
 {
-    *p = (winograd){.in = back ? a->y : a->x, .out = back ? a->x : a->y, .kd = a->k[0]};
-    p->packed = a->packed;
-    p->bias = a->bias;
-    p->act = a->act;
-    p->slope = a->slope;
+    int pad[3];
+
     for (int i = 0; i < 3; i++)
-        p->pad[i] = back ? a->k[i] - 1 - a->pad[i] : a->pad[i];
-    p->th = un_blocks(p->out.h, OUT);
-    p->tw = un_blocks(p->out.w, OUT);
-    p->tiles = (int64_t)p->out.n * p->out.d * p->th * p->tw;
-    p->split = p->tiles <= SPLIT_LIMIT;
+        pad[i] = back ? a->k[i] - 1 - a->pad[i] : a->pad[i];
+    *p = (winograd){.packed = a->packed, .bias = a->bias, .act = a->act, .slope = a->slope};
+    un_tiles_init(&p->g, back ? &a->y : &a->x, back ? &a->x : &a->y, a->k[0], pad);
+    p->split = p->g.tiles <= SPLIT_LIMIT;
     p->block = p->split ? SPLIT_TILES : FUSED_TILES;
-    p->blocks = (int)((p->tiles + p->block - 1) / p->block);
-    p->block = (int)((p->tiles + p->blocks - 1) / p->blocks);
-    p->chunks = un_blocks(p->in.c, CHUNK);
-    p->plane = ((ptrdiff_t)p->kd * p->chunks * p->block | 1) * CHUNK;
+    p->blocks = (int)((p->g.tiles + p->block - 1) / p->block);
+    p->block = (int)((p->g.tiles + p->blocks - 1) / p->blocks);
+    p->g.tile_step = UN_CHUNK;
+    p->g.plane = ((ptrdiff_t)p->g.kd * p->g.chunks * p->block | 1) * UN_CHUNK; /* an odd number of cache lines */
 }
 
 static int supports(const un_conv_args *a)
@@ -61,21 +49,9 @@ static int supports(const un_conv_args *a)
     return unit && (a->act == UN_ACT_NONE || a->act == UN_ACT_RELU || a->act == UN_ACT_LEAKY_RELU);
 }
 
-/* ---- the three transforms, along one axis ---- */
+/* ---- transforms along one axis ---- */
 
-static inline __attribute__((always_inline)) void transform_in(un_v o[IN], const un_v i[IN])
-{
-    un_v a = i[4] - 4.0f * i[2], b = i[3] - 4.0f * i[1], c = i[4] - i[2], d = 2.0f * (i[3] - i[1]);
-
-    o[0] = 4.0f * i[0] - 5.0f * i[2] + i[4];
-    o[1] = a + b;
-    o[2] = a - b;
-    o[3] = c + d;
-    o[4] = c - d;
-    o[5] = 4.0f * i[1] - 5.0f * i[3] + i[5];
-}
-
-static inline __attribute__((always_inline)) void transform_out(un_v o[OUT], const un_v m[IN])
+static inline __attribute__((always_inline)) void transform_out(un_v o[UN_OUT], const un_v m[UN_IN])
 {
     un_v s1 = m[1] + m[2], d1 = m[1] - m[2], s2 = m[3] + m[4], d2 = m[3] - m[4];
 
@@ -85,7 +61,7 @@ static inline __attribute__((always_inline)) void transform_out(un_v o[OUT], con
     o[3] = d1 + 8.0f * d2 + m[5];
 }
 
-static inline __attribute__((always_inline)) void transform_weight(un_v o[IN], const un_v g[3])
+static inline __attribute__((always_inline)) void transform_weight(un_v o[UN_IN], const un_v g[3])
 {
     un_v s = (g[0] + g[2]) * (-1.0f / 6), a = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), b = g[1] * (1.0f / 12);
 
@@ -97,130 +73,56 @@ static inline __attribute__((always_inline)) void transform_weight(un_v o[IN], c
     o[5] = g[2];
 }
 
-/* ---- weights: [block of outputs][XI][kd][in.c][outputs of the block] ---- */
+/* ---- weights: [block of outputs][UN_XI][kd][in.c][outputs of the block] ---- */
 
 static int block_width(const winograd *p, int first)
 {
-    return p->out.c - first > UN_W ? UN_CB : UN_W;
+    return p->g.out.c - first > UN_W ? UN_CB : UN_W;
 }
 
 static size_t packed_floats(const winograd *p)
 {
-    return (size_t)XI * (size_t)p->kd * (size_t)p->in.c * (size_t)un_blocks(p->out.c, UN_W) * UN_W;
+    return (size_t)UN_XI * (size_t)p->g.kd * (size_t)p->g.in.c * (size_t)un_blocks(p->g.out.c, UN_W) * UN_W;
 }
 
 static void pack_channel(float *to, ptrdiff_t step, const float g[9][UN_CB], int width)
 {
     for (int v = 0; v < width; v += UN_W) {
-        un_v rows[3][IN], u[IN];
+        un_v rows[3][UN_IN], u[UN_IN];
 
         for (int r = 0; r < 3; r++) {
             un_v in[3] = {un_v_load(g[r * 3] + v), un_v_load(g[r * 3 + 1] + v), un_v_load(g[r * 3 + 2] + v)};
 
             transform_weight(rows[r], in);
         }
-        for (int c = 0; c < IN; c++) {
+        for (int c = 0; c < UN_IN; c++) {
             un_v in[3] = {rows[0][c], rows[1][c], rows[2][c]};
 
             transform_weight(u, in);
-            for (int r = 0; r < IN; r++)
-                un_v_store(to + (r * IN + c) * step + v, u[r]);
+            for (int r = 0; r < UN_IN; r++)
+                un_v_store(to + (r * UN_IN + c) * step + v, u[r]);
         }
     }
 }
 
-/* One task: CHUNK input channels of one depth tap of one block of outputs. wj, wi: steps of out and in in the master.
+/* One task: UN_CHUNK input channels of one depth tap of one block of outputs. wj, wi: steps of out and in in the
+ * master.
  */
 static void pack(const winograd *p, float *packed, int64_t task, const float *w, ptrdiff_t wj, ptrdiff_t wi, int flip)
 {
-    int chunk = (int)(task % p->chunks), kd = (int)(task / p->chunks % p->kd);
-    int first = (int)(task / p->chunks / p->kd) * UN_CB, width = block_width(p, first), depth = p->kd * p->in.c;
-    float *to = packed + (ptrdiff_t)first * XI * depth + (ptrdiff_t)kd * p->in.c * width;
+    int chunk = (int)(task % p->g.chunks), kd = (int)(task / p->g.chunks % p->g.kd);
+    int first = (int)(task / p->g.chunks / p->g.kd) * UN_CB, width = block_width(p, first), depth = p->g.kd * p->g.in.c;
+    float *to = packed + (ptrdiff_t)first * UN_XI * depth + (ptrdiff_t)kd * p->g.in.c * width;
     float g[9][UN_CB];
 
-    for (int i = chunk * CHUNK; i < (chunk + 1) * CHUNK && i < p->in.c; i++) {
+    for (int i = chunk * UN_CHUNK; i < (chunk + 1) * UN_CHUNK && i < p->g.in.c; i++) {
         for (int t = 0; t < 9; t++)
             for (int j = 0; j < width; j++) {
-                int tap = flip ? p->kd * 9 - 1 - (kd * 9 + t) : kd * 9 + t;
+                int tap = flip ? p->g.kd * 9 - 1 - (kd * 9 + t) : kd * 9 + t;
 
-                g[t][j] = first + j < p->out.c ? w[(first + j) * wj + i * wi + tap] : 0.0f;
+                g[t][j] = first + j < p->g.out.c ? w[(first + j) * wj + i * wi + tap] : 0.0f;
             }
         pack_channel(to + (ptrdiff_t)i * width, (ptrdiff_t)depth * width, g, width);
-    }
-}
-
-/* ---- input: [XI][kd][chunk][tile][CHUNK] ---- */
-
-/* `rows` and `step`: distances of the tile's rows and pixels in x; v: where part 0 goes. */
-static void tile_in(const float *x, ptrdiff_t rows, ptrdiff_t step, float *v, ptrdiff_t plane)
-{
-    for (int c = 0; c < CHUNK; c += UN_W) {
-        un_v t[IN][IN], in[IN], out[IN];
-
-        for (int i = 0; i < IN; i++) {
-            for (int r = 0; r < IN; r++)
-                in[r] = un_v_load(x + r * rows + i * step + c);
-            transform_in(t[i], in);
-        }
-        for (int r = 0; r < IN; r++) {
-            for (int i = 0; i < IN; i++)
-                in[i] = t[i][r];
-            transform_in(out, in);
-            for (int i = 0; i < IN; i++)
-                un_v_store(v + (r * IN + i) * plane + c, out[i]);
-        }
-    }
-}
-
-typedef struct place {
-    int n, d, h, w; /* first output of a tile */
-} place;
-
-static place tile_place(const winograd *p, int64_t tile)
-{
-    place t;
-
-    t.w = (int)(tile % p->tw) * OUT;
-    t.h = (int)(tile / p->tw % p->th) * OUT;
-    t.d = (int)(tile / p->tw / p->th % p->out.d);
-    t.n = (int)(tile / p->tw / p->th / p->out.d);
-    return t;
-}
-
-/* Copies what lies inside of the picture, zeroes elsewhere: tiles at an edge and channels that end inside a CHUNK. */
-static void copy_edge(const winograd *p, const float *x, int h, int w, int count, float *edge)
-{
-    for (int i = 0; i < XI; i++) {
-        int y = h + i / IN, z = w + i % IN;
-        int n = y < 0 || y >= p->in.h || z < 0 || z >= p->in.w ? 0 : count;
-
-        if (n)
-            memcpy(edge + i * CHUNK, x + y * p->in.sh + z * p->in.sw, (size_t)n * sizeof *edge);
-        memset(edge + i * CHUNK + n, 0, (size_t)(CHUNK - n) * sizeof *edge);
-    }
-}
-
-/* Transforms one chunk (of all depth taps' chunks) of tiles first..first+count-1 into v. */
-static void chunk_in(const winograd *p, int64_t first, int count, int chunk, float *v)
-{
-    int kd = chunk / p->chunks, c = chunk % p->chunks * CHUNK, n = p->in.c - c < CHUNK ? p->in.c - c : CHUNK;
-    float edge[XI * CHUNK];
-
-    v += (ptrdiff_t)chunk * p->block * CHUNK;
-    for (int t = 0; t < count; t++, v += CHUNK) {
-        place at = tile_place(p, first + t);
-        int d = at.d - p->pad[0] + kd, h = at.h - p->pad[1], w = at.w - p->pad[2];
-        const float *x = (const float *)p->in.p + at.n * p->in.sn + d * p->in.sd + c;
-
-        if (d < 0 || d >= p->in.d) {
-            for (int i = 0; i < XI; i++)
-                memset(v + i * p->plane, 0, CHUNK * sizeof *v);
-        } else if (n == CHUNK && h >= 0 && w >= 0 && h + IN <= p->in.h && w + IN <= p->in.w) {
-            tile_in(x + h * p->in.sh + w * p->in.sw, p->in.sh, p->in.sw, v, p->plane);
-        } else {
-            copy_edge(p, x, h, w, n, edge);
-            tile_in(edge, IN * CHUNK, CHUNK, v, p->plane);
-        }
     }
 }
 
@@ -242,17 +144,17 @@ static inline __attribute__((always_inline)) void product(const panel *q, const 
     for (int p = 0; p < px; p++)
         acc[p][0] = acc[p][1] = (un_v){0};
     for (int t = 0; t < q->taps; t++)
-        for (int left = q->channels; left > 0; left -= CHUNK, v += q->step) {
-            int n = left < CHUNK ? left : CHUNK;
+        for (int left = q->channels; left > 0; left -= UN_CHUNK, v += q->step) {
+            int n = left < UN_CHUNK ? left : UN_CHUNK;
 
             for (int k = 0; k < n; k++, u += nv * UN_W) {
                 un_v u0 = un_v_load(u), u1 = nv > 1 ? un_v_load(u + UN_W) : u0;
 
 #pragma GCC unroll 16
                 for (int p = 0; p < px; p++) {
-                    acc[p][0] += u0 * v[p * CHUNK + k];
+                    acc[p][0] += u0 * v[p * UN_CHUNK + k];
                     if (nv > 1)
-                        acc[p][1] += u1 * v[p * CHUNK + k];
+                        acc[p][1] += u1 * v[p * UN_CHUNK + k];
                 }
             }
         }
@@ -315,74 +217,76 @@ static inline void put(float *y, un_v r, const float *bias, int n, const winogra
 }
 
 /* One vector of n outputs of a tile from its products m[xi][UN_CB]. */
-static void tile_out(const winograd *p, const float *m, place at, int c, int n)
+static void tile_out(const winograd *p, const float *m, un_place at, int c, int n)
 {
-    int rows = p->out.h - at.h, columns = p->out.w - at.w;
-    float *y = (float *)p->out.p + at.n * p->out.sn + at.d * p->out.sd + at.h * p->out.sh + at.w * p->out.sw + c;
+    int rows = p->g.out.h - at.h, columns = p->g.out.w - at.w;
+    float *y =
+        (float *)p->g.out.p + at.n * p->g.out.sn + at.d * p->g.out.sd + at.h * p->g.out.sh + at.w * p->g.out.sw + c;
     const float *bias = p->bias ? p->bias + c : 0;
-    un_v t[OUT][IN], in[IN], out[OUT];
+    un_v t[UN_OUT][UN_IN], in[UN_IN], out[UN_OUT];
 
-    for (int i = 0; i < IN; i++) {
-        for (int r = 0; r < IN; r++)
-            in[r] = un_v_load(m + (r * IN + i) * UN_CB);
+    for (int i = 0; i < UN_IN; i++) {
+        for (int r = 0; r < UN_IN; r++)
+            in[r] = un_v_load(m + (r * UN_IN + i) * UN_CB);
         transform_out(out, in);
-        for (int r = 0; r < OUT; r++)
+        for (int r = 0; r < UN_OUT; r++)
             t[r][i] = out[r];
     }
-    for (int r = 0; r < OUT && r < rows; r++) {
+    for (int r = 0; r < UN_OUT && r < rows; r++) {
         transform_out(out, t[r]);
-        for (int i = 0; i < OUT && i < columns; i++)
-            put(y + r * p->out.sh + i * p->out.sw, out[i], bias, n, p);
+        for (int i = 0; i < UN_OUT && i < columns; i++)
+            put(y + r * p->g.out.sh + i * p->g.out.sw, out[i], bias, n, p);
     }
 }
 
 /* Outputs `first` to first + UN_CB - 1 of `count` tiles. */
 static void outputs(const winograd *p, const float *v, int64_t tile, int count, int first, float *m)
 {
-    int width = block_width(p, first), depth = p->kd * p->in.c, pieces = un_blocks(count, UN_PX);
-    panel q = {.step = (ptrdiff_t)p->block * CHUNK, .taps = p->kd, .channels = p->in.c};
+    int width = block_width(p, first), depth = p->g.kd * p->g.in.c, pieces = un_blocks(count, UN_PX);
+    panel q = {.step = (ptrdiff_t)p->block * UN_CHUNK, .taps = p->g.kd, .channels = p->g.in.c};
 
-    for (int xi = 0; xi < XI; xi++) {
+    for (int xi = 0; xi < UN_XI; xi++) {
         int at = 0;
 
-        q.u = p->packed + (ptrdiff_t)first * XI * depth + (ptrdiff_t)xi * depth * width;
+        q.u = p->packed + (ptrdiff_t)first * UN_XI * depth + (ptrdiff_t)xi * depth * width;
         for (int i = 0; i < pieces; i++) {
             int px = (count - at) / (pieces - i);
 
-            q.v = v + xi * p->plane + at * CHUNK;
+            q.v = v + xi * p->g.plane + at * UN_CHUNK;
             q.m = m + (ptrdiff_t)at * ROW + xi * UN_CB;
             products[width / UN_W - 1][px - 1](&q);
             at += px;
         }
     }
     for (int t = 0; t < count; t++)
-        for (int c = 0; c < UN_CB && first + c < p->out.c; c += UN_W)
-            tile_out(p, m + (ptrdiff_t)t * ROW + c, tile_place(p, tile + t), first + c, p->out.c - first - c);
+        for (int c = 0; c < UN_CB && first + c < p->g.out.c; c += UN_W)
+            tile_out(p, m + (ptrdiff_t)t * ROW + c, un_tile_place(&p->g, tile + t), first + c, p->g.out.c - first - c);
 }
 
 static int tiles_of(const winograd *p, int block)
 {
-    int64_t left = p->tiles - (int64_t)block * p->block;
+    int64_t left = p->g.tiles - (int64_t)block * p->block;
 
     return left < p->block ? (int)left : p->block;
 }
 
 static void run(const winograd *p, int phase, int64_t task, float *worker, float *shared)
 {
-    int all = p->chunks * p->kd, outs = un_blocks(p->out.c, UN_CB);
+    int all = p->g.chunks * p->g.kd, outs = un_blocks(p->g.out.c, UN_CB);
     int block = (int)(phase == 0 ? task / all : p->split ? task / outs : task), count = tiles_of(p, block);
     int64_t first = (int64_t)block * p->block;
-    float *m = worker, *v = p->split ? shared + (ptrdiff_t)block * XI * p->plane : worker + (ptrdiff_t)p->block * ROW;
+    float *m = worker,
+          *v = p->split ? shared + (ptrdiff_t)block * UN_XI * p->g.plane : worker + (ptrdiff_t)p->block * ROW;
 
     if (count <= 0)
         return;
     if (phase == 0) {
-        chunk_in(p, first, count, (int)(task % all), v);
+        un_chunk_in(&p->g, first, count, (int)(task % all), v + task % all * p->block * UN_CHUNK);
     } else if (p->split) {
         outputs(p, v, first, count, (int)(task % outs) * UN_CB, m);
     } else {
         for (int c = 0; c < all; c++)
-            chunk_in(p, first, count, c, v);
+            un_chunk_in(&p->g, first, count, c, v + (ptrdiff_t)c * p->block * UN_CHUNK);
         for (int o = 0; o < outs; o++)
             outputs(p, v, first, count, o * UN_CB, m);
     }
@@ -391,19 +295,20 @@ static void run(const winograd *p, int phase, int64_t task, float *worker, float
 static int64_t tasks_of(const winograd *p, int phase)
 {
     if (phase == 0)
-        return p->split ? (int64_t)p->blocks * p->chunks * p->kd : 0;
-    return (int64_t)p->blocks * (p->split ? un_blocks(p->out.c, UN_CB) : 1);
+        return p->split ? (int64_t)p->blocks * p->g.chunks * p->g.kd : 0;
+    return (int64_t)p->blocks * (p->split ? un_blocks(p->g.out.c, UN_CB) : 1);
 }
 
-/* Nanoseconds: products, the transforms of a CHUNK of channels, copies of chunks that are not full, weights once a
+/* Nanoseconds: products, the transforms of a UN_CHUNK of channels, copies of chunks that are not full, weights once a
  * block. The constants were measured where UN_RATE was. */
 static double cost_of(const winograd *p)
 {
-    double depth = (double)p->kd * p->in.c, vectors = un_blocks(p->out.c, UN_W);
-    double in = (p->in.c % CHUNK ? 200.0 : 70.0) * p->kd * p->chunks, out = 70.0 * un_blocks(p->out.c, CHUNK);
-    double weights = XI * depth * vectors * UN_W * sizeof(float) / 30.0;
+    double depth = (double)p->g.kd * p->g.in.c, vectors = un_blocks(p->g.out.c, UN_W);
+    double in = (p->g.in.c % UN_CHUNK ? 200.0 : 70.0) * p->g.kd * p->g.chunks,
+           out = 70.0 * un_blocks(p->g.out.c, UN_CHUNK);
+    double weights = UN_XI * depth * vectors * UN_W * sizeof(float) / 30.0;
 
-    return (double)p->tiles * (XI * depth * vectors / UN_RATE + in + out) + p->blocks * weights;
+    return (double)p->g.tiles * (UN_XI * depth * vectors / UN_RATE + in + out) + p->blocks * weights;
 }
 
 #define ENTRIES(name, back)                                                                                            \
@@ -430,7 +335,7 @@ static double cost_of(const winograd *p)
         winograd p;                                                                                                    \
                                                                                                                        \
         plan(&p, args, back);                                                                                          \
-        return (int64_t)un_blocks(p.out.c, UN_CB) * p.kd * p.chunks;                                                   \
+        return (int64_t)un_blocks(p.g.out.c, UN_CB) * p.g.kd * p.g.chunks;                                             \
     }                                                                                                                  \
     static void name##_pack(const void *args, void *packed, int64_t task)                                              \
     {                                                                                                                  \
@@ -446,14 +351,14 @@ static double cost_of(const winograd *p)
         winograd p;                                                                                                    \
                                                                                                                        \
         plan(&p, args, back);                                                                                          \
-        return ((size_t)p.block * ROW + (p.split ? 0 : (size_t)p.plane * XI)) * sizeof(float);                         \
+        return ((size_t)p.block * ROW + (p.split ? 0 : (size_t)p.g.plane * UN_XI)) * sizeof(float);                    \
     }                                                                                                                  \
     static size_t name##_shared_bytes(const void *args)                                                                \
     {                                                                                                                  \
         winograd p;                                                                                                    \
                                                                                                                        \
         plan(&p, args, back);                                                                                          \
-        return p.split ? (size_t)p.plane * XI * (size_t)p.blocks * sizeof(float) : 0;                                  \
+        return p.split ? (size_t)p.g.plane * UN_XI * (size_t)p.blocks * sizeof(float) : 0;                             \
     }                                                                                                                  \
     static int64_t name##_tasks(const void *args, int phase)                                                           \
     {                                                                                                                  \
