@@ -149,7 +149,7 @@ static unet_status begin_new(trainer *t, unet_error *err)
     st = save(t, err);
     if (!st)
         st = open_log(t, err);
-    return st ? st : un_runlog_event(t->log, 0, "start", "", err);
+    return st ? st : un_runlog_event(t->log, 0, "start", un_cpu_level_name(t->opt->level), err);
 }
 
 static unet_status begin_again(trainer *t, unet_error *err)
@@ -159,7 +159,7 @@ static unet_status begin_again(trainer *t, unet_error *err)
     if (!st)
         st = open_log(t, err);
     if (!st)
-        st = un_runlog_event(t->log, t->state.step, "resume", "", err);
+        st = un_runlog_event(t->log, t->state.step, "resume", un_cpu_level_name(t->opt->level), err);
     if (!st && t->opt->extend)
         st = extend(t, err);
     if (!st && t->opt->extend)

@@ -394,6 +394,7 @@ TEST(extended)
     CHECK(strstr(log, "\n24,") && strstr(log, "\n36,") && strstr(log, "\n31,"));
     un_free(log);
     log = log_text(folder, "events.jsonl", 0);
+    CHECK(strstr(log, un_cpu_level_name(un_cpu_best())));
     CHECK(strstr(log, "\"extend\",\"detail\":\"12 steps more, 36 in all\""));
     un_free(log);
     close_run(&r);
