@@ -43,8 +43,8 @@ static inline __attribute__((always_inline)) un_v un_activate(un_v v, int act, f
 {
     const un_v zero = {0};
 
-    if (act == UN_ACT_RELU)
-        return (un_v)((v > zero) & (__typeof__(v > zero))v);
+    if (act == UN_ACT_RELU) /* NaN stays NaN */
+        return (un_v)(~(v < zero) & (__typeof__(v < zero))v);
     if (act == UN_ACT_LEAKY_RELU) {
         __typeof__(v > zero) m = v > zero;
         un_v s = v * slope;

@@ -11,27 +11,35 @@ enum { CI = 6 };
 #endif
 enum { CO = 2 * UN_W, TASKS = 16 };
 
+/* A group is up to GROUP_CI times GROUP_CO blocks: a task reads each row once for all blocks of its group. */
+enum { GROUP_CI = 72 / CI, GROUP_CO = 64 / CO };
+
 typedef struct cut {
     int taps, co_blocks, ci_blocks, chunks;
+    int ci_groups, co_groups, ci_each, co_each; /* groups and blocks of a group */
     int64_t rows, block; /* rows of dy; floats of one block's sums [tap][CI][CO] and, in front, its [CO] bias sums */
 } cut;
 
-static int ceil_to(int n, int size)
-{
-    return (n + size - 1) / size;
-}
-
 static cut cut_of(const un_wgrad_args *a)
 {
-    cut c = {.taps = a->dw ? a->k[0] * a->k[1] * a->k[2] : 0, .co_blocks = ceil_to(a->dy.c, CO)};
+    cut c = {.taps = a->dw ? a->k[0] * a->k[1] * a->k[2] : 0, .co_blocks = un_blocks(a->dy.c, CO)};
 
-    c.ci_blocks = a->dw ? ceil_to(a->x.c, CI) : 1;
+    c.ci_blocks = a->dw ? un_blocks(a->x.c, CI) : 1;
     c.rows = (int64_t)a->dy.n * a->dy.d * a->dy.h;
-    c.chunks = ceil_to(TASKS, c.co_blocks * c.ci_blocks);
+    c.ci_groups = un_blocks(c.ci_blocks, GROUP_CI);
+    c.co_groups = un_blocks(c.co_blocks, GROUP_CO);
+    c.ci_each = un_blocks(c.ci_blocks, c.ci_groups);
+    c.co_each = un_blocks(c.co_blocks, c.co_groups);
+    c.chunks = un_blocks(TASKS, c.co_groups * c.ci_groups);
     if (c.chunks > c.rows)
         c.chunks = (int)c.rows;
     c.block = CO + (int64_t)c.taps * CI * CO;
     return c;
+}
+
+static int64_t group_floats(const cut *c)
+{
+    return c->block * c->ci_each * c->co_each;
 }
 
 static int supports(const void *args)
@@ -43,19 +51,19 @@ static size_t shared_bytes(const void *args)
 {
     cut c = cut_of(args);
 
-    return (size_t)c.block * (size_t)c.co_blocks * (size_t)c.ci_blocks * (size_t)c.chunks * sizeof(float);
+    return (size_t)(group_floats(&c) * c.co_groups * c.ci_groups * c.chunks) * sizeof(float);
 }
 
 static int64_t tasks(const void *args, int phase)
 {
     cut c = cut_of(args);
 
-    return (int64_t)c.co_blocks * c.ci_blocks * (phase ? 1 : c.chunks);
+    return phase ? (int64_t)c.co_blocks * c.ci_blocks : (int64_t)c.co_groups * c.ci_groups * c.chunks;
 }
 
 /* acc[CI][CO] += sum over `count` pixels of x (ci) times dy (co); steps between pixels. */
-static inline __attribute__((always_inline)) void
-outer(float *acc, const float *x, ptrdiff_t xs, const float *dy, ptrdiff_t ys, int count, const int ci, const int nv)
+static inline __attribute__((always_inline)) void outer(
+    float *acc, const float *x, ptrdiff_t xs, const float *dy, ptrdiff_t ys, int count, const int ci, const int nv)
 {
     un_v s[CI][2];
 
@@ -146,8 +154,8 @@ static void span(const un_wgrad_args *a, int kw, int *lo, int *hi)
         *hi = a->dy.w;
 }
 
-static void add_taps(const un_wgrad_args *a, float *sums, int n, int od, int oh, const float *dy, ptrdiff_t ys, int ci0,
-    int ci, int nv)
+static void add_taps(
+    const un_wgrad_args *a, float *sums, int n, int od, int oh, const float *dy, ptrdiff_t ys, int ci0, int ci, int nv)
 {
     float *acc = sums;
 
@@ -180,26 +188,39 @@ static void add_bias(float *sum, const float *dy, ptrdiff_t ys, int count, int n
     }
 }
 
-static void sum_rows(const un_wgrad_args *a, const cut *c, int64_t task, float *worker, float *shared)
+/* Adds one row of dy, for one block of outputs and the blocks of inputs in ci_range, to their sums. */
+static void sum_row(
+    const un_wgrad_args *a, const cut *c, int64_t row, int co_block, const int ci_range[2], float *worker, float *sums)
 {
-    int chunk = (int)(task % c->chunks), cib = (int)(task / c->chunks % c->ci_blocks),
-        cob = (int)(task / c->chunks / c->ci_blocks);
-    int co = a->dy.c - cob * CO, ci = a->dw ? a->x.c - cib * CI : 0, nv = co > UN_W ? 2 : 1;
-    float *sums = shared + task * c->block;
+    int h = (int)(row % a->dy.h), d = (int)(row / a->dy.h % a->dy.d), n = (int)(row / a->dy.h / a->dy.d);
+    int co = a->dy.c - co_block * CO, nv = co > UN_W ? 2 : 1;
+    const float *dy = (const float *)a->dy.p + n * a->dy.sn + d * a->dy.sd + h * a->dy.sh + co_block * CO;
+    ptrdiff_t step;
 
-    ci = ci > CI ? CI : ci;
-    memset(sums, 0, (size_t)c->block * sizeof *sums);
-    for (int64_t r = c->rows * chunk / c->chunks; r < c->rows * (chunk + 1) / c->chunks; r++) {
-        int h = (int)(r % a->dy.h), d = (int)(r / a->dy.h % a->dy.d), n = (int)(r / a->dy.h / a->dy.d);
-        const float *dy = (const float *)a->dy.p + n * a->dy.sn + d * a->dy.sd + h * a->dy.sh + cob * CO;
-        ptrdiff_t step;
+    dy = full_row(a, dy, co, worker, &step);
+    for (int i = ci_range[0]; i < ci_range[1]; i++, sums += c->block) {
+        int ci = a->x.c - i * CI;
 
-        dy = full_row(a, dy, co, worker, &step);
         if (a->dw)
-            add_taps(a, sums + CO, n, d, h, dy, step, cib * CI, ci, nv);
-        if (a->db && cib == 0)
+            add_taps(a, sums + CO, n, d, h, dy, step, i * CI, ci > CI ? CI : ci, nv);
+        if (a->db && i == 0)
             add_bias(sums, dy, step, a->dy.w, nv);
     }
+}
+
+static void sum_rows(const un_wgrad_args *a, const cut *c, int64_t task, float *worker, float *shared)
+{
+    int chunk = (int)(task % c->chunks), gi = (int)(task / c->chunks % c->ci_groups),
+        go = (int)(task / c->chunks / c->ci_groups);
+    int ci_range[2] = {gi * c->ci_each, (gi + 1) * c->ci_each};
+    float *sums = shared + task * group_floats(c);
+
+    if (ci_range[1] > c->ci_blocks)
+        ci_range[1] = c->ci_blocks;
+    memset(sums, 0, (size_t)group_floats(c) * sizeof *sums);
+    for (int64_t r = c->rows * chunk / c->chunks; r < c->rows * (chunk + 1) / c->chunks; r++)
+        for (int o = 0; o < c->co_each && go * c->co_each + o < c->co_blocks; o++)
+            sum_row(a, c, r, go * c->co_each + o, ci_range, worker, sums + o * c->ci_each * c->block);
 }
 
 /* Adds the chunks in order and puts the block where it belongs. */
@@ -207,13 +228,14 @@ static void finish(const un_wgrad_args *a, const cut *c, int64_t task, float *sh
 {
     int cib = (int)(task % c->ci_blocks), cob = (int)(task / c->ci_blocks);
     int co = a->dy.c - cob * CO, ci = a->dw ? a->x.c - cib * CI : 0;
-    float *sums = shared + task * c->chunks * c->block;
+    int64_t group = (int64_t)(cob / c->co_each) * c->ci_groups + cib / c->ci_each, step = group_floats(c);
+    float *sums = shared + group * c->chunks * step + (cob % c->co_each * c->ci_each + cib % c->ci_each) * c->block;
 
     co = co > CO ? CO : co;
     ci = ci > CI ? CI : ci;
     for (int k = 1; k < c->chunks; k++)
         for (int64_t i = 0; i < c->block; i++)
-            sums[i] += sums[k * c->block + i];
+            sums[i] += sums[k * step + i];
     for (int o = 0; o < co && a->db && cib == 0; o++)
         ((float *)a->db)[cob * CO + o] = sums[o];
     for (int o = 0; o < co && a->dw; o++)
@@ -239,12 +261,20 @@ static void run(const void *args, int phase, int64_t task, void *worker, void *s
 static double cost(const void *args)
 {
     const un_wgrad_args *a = args;
-    cut c = cut_of(a);
+    int taps = a->dw ? a->k[0] * a->k[1] * a->k[2] : 0;
 
-    return (double)un_view_pixels(&a->dy) * (c.taps + 1) * c.ci_blocks * CI * c.co_blocks * 2.0 / UN_RATE;
+    return (double)un_view_pixels(&a->dy) * ((double)taps * a->x.c + 1) * un_blocks(a->dy.c, UN_W) / UN_RATE;
 }
 
 extern const un_kernel UN_SIMD_SYMBOL(conv_wgrad);
-const un_kernel UN_SIMD_SYMBOL(conv_wgrad) = {.name = UN_SIMD_NAME(conv_wgrad_direct), .family = UN_K_CONV_WGRAD,
-    .type = UN_KERNEL_F32, .level = UN_SIMD_LEVEL, .supports = supports, .cost = cost, .worker_bytes = worker_bytes,
-    .shared_bytes = shared_bytes, .phases = 2, .tasks = tasks, .run = run};
+const un_kernel UN_SIMD_SYMBOL(conv_wgrad) = {.name = UN_SIMD_NAME(conv_wgrad_direct),
+    .family = UN_K_CONV_WGRAD,
+    .type = UN_KERNEL_F32,
+    .level = UN_SIMD_LEVEL,
+    .supports = supports,
+    .cost = cost,
+    .worker_bytes = worker_bytes,
+    .shared_bytes = shared_bytes,
+    .phases = 2,
+    .tasks = tasks,
+    .run = run};
