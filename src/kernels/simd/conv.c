@@ -1,22 +1,8 @@
 /* Convolution and its data gradient for vector CPUs, as direct products (direct.h). Strides other than 1 and those of a
- * plain transposed convolution, and groups, are left to the reference in the data gradient. */
+ * plain transposed convolution are strided.c's in the data gradient; groups are left to the reference. */
 #include "kernels/simd/direct.h"
 
 #include "kernels/simd/direct.inc"
-
-static int cheap_act(const un_conv_args *a)
-{
-    return a->act == UN_ACT_NONE || a->act == UN_ACT_RELU || a->act == UN_ACT_LEAKY_RELU;
-}
-
-static void set_bias(un_direct *d, const un_conv_args *a)
-{
-    d->packed = a->packed;
-    d->bias = a->bias;
-    d->act = a->act;
-    d->slope = a->slope;
-    d->subs = d->spread[0] = d->spread[1] = d->spread[2] = 1;
-}
 
 static void forward(un_direct *d, const un_conv_args *a)
 {
@@ -25,24 +11,8 @@ static void forward(un_direct *d, const un_conv_args *a)
     memcpy(d->stride, a->stride, sizeof d->stride);
     memcpy(d->pad, a->pad, sizeof d->pad);
     memcpy(d->dilation, a->dilation, sizeof d->dilation);
-    set_bias(d, a);
+    direct_set(d, a);
     direct_plan(d);
-}
-
-/* A transposed convolution whose taps do not overlap: each is a 1x1 product of its own. */
-static int is_spread(const un_conv_args *a)
-{
-    const int x[3] = {a->x.d, a->x.h, a->x.w}, y[3] = {a->y.d, a->y.h, a->y.w};
-
-    for (int i = 0; i < 3; i++)
-        if (a->k[i] != a->stride[i] || a->pad[i] || x[i] != y[i] * a->k[i])
-            return 0;
-    return a->k[0] * a->k[1] * a->k[2] > 1;
-}
-
-static int has_stride(const un_conv_args *a)
-{
-    return a->stride[0] != 1 || a->stride[1] != 1 || a->stride[2] != 1;
 }
 
 /* The data gradient of a convolution of stride 1 is one with the taps turned round and the other padding. */
@@ -57,7 +27,7 @@ static void backward(un_direct *d, const un_conv_args *a)
         d->dilation[i] = a->dilation[i];
         d->pad[i] = spread ? 0 : a->dilation[i] * (a->k[i] - 1) - a->pad[i];
     }
-    set_bias(d, a);
+    direct_set(d, a);
     if (is_spread(a)) {
         d->subs = a->k[0] * a->k[1] * a->k[2];
         memcpy(d->spread, a->k, sizeof d->spread);
@@ -66,11 +36,6 @@ static void backward(un_direct *d, const un_conv_args *a)
         d->out.w = a->y.w;
     }
     direct_plan(d);
-}
-
-static int fits(const un_conv_args *a)
-{
-    return a->groups == 1 && cheap_act(a) && a->k[0] * a->k[1] * a->k[2] <= 27 * 5;
 }
 
 static int conv_supports(const void *args)
@@ -83,43 +48,24 @@ static int dgrad_supports(const void *args)
     return fits(args) && (!has_stride(args) || is_spread(args));
 }
 
-/* Floats of the weights [sub][block][tap][in][outputs of the block]; weight j, i, t of the master: out, in, tap. */
-static void pack_block(
-    const un_direct *d, int task, float *packed, const float *w, ptrdiff_t wj, ptrdiff_t wi, int flip)
-{
-    int blocks = un_blocks(d->out.c, UN_CB), sub = task / blocks, first = task % blocks * UN_CB;
-    int width = d->out.c - first > UN_W ? UN_CB : UN_W;
-    float *to = packed + (size_t)sub * direct_packed_floats(d) + (size_t)first * (size_t)d->taps * (size_t)d->in.c;
-
-    for (int t = 0; t < d->taps; t++) {
-        const float *tap = w + (d->subs > 1 ? sub : flip ? d->taps - 1 - t : t);
-
-        for (int i = 0; i < d->in.c; i++, to += width)
-            for (int j = 0; j < width; j++)
-                to[j] = first + j < d->out.c ? tap[(first + j) * wj + i * wi] : 0.0f;
-    }
-}
-
-static int64_t pack_count(const un_direct *d)
-{
-    return (int64_t)un_blocks(d->out.c, UN_CB) * d->subs;
-}
-
 static int64_t conv_pack_tasks(const void *args)
 {
     un_direct d;
 
     forward(&d, args);
-    return pack_count(&d);
+    return direct_pack_tasks(&d);
 }
 
 static void conv_pack(const void *args, void *packed, int64_t task)
 {
     const un_conv_args *a = args;
+    int tap[UN_MAX_TAPS];
     un_direct d;
 
     forward(&d, a);
-    pack_block(&d, (int)task, packed, a->w, (ptrdiff_t)a->x.c * d.taps, d.taps, 0);
+    for (int t = 0; t < d.taps; t++)
+        tap[t] = t;
+    direct_pack(&d, (int)task, packed, a->w, (ptrdiff_t)a->x.c * d.taps, d.taps, tap);
 }
 
 static int64_t dgrad_pack_tasks(const void *args)
@@ -127,17 +73,19 @@ static int64_t dgrad_pack_tasks(const void *args)
     un_direct d;
 
     backward(&d, args);
-    return pack_count(&d);
+    return direct_pack_tasks(&d);
 }
 
 static void dgrad_pack(const void *args, void *packed, int64_t task)
 {
     const un_conv_args *a = args;
-    int taps = a->k[0] * a->k[1] * a->k[2];
+    int taps = a->k[0] * a->k[1] * a->k[2], tap[UN_MAX_TAPS];
     un_direct d;
 
     backward(&d, a);
-    pack_block(&d, (int)task, packed, a->w, taps, (ptrdiff_t)a->x.c * taps, 1);
+    for (int t = 0; t < taps; t++)
+        tap[t] = d.subs > 1 ? t : taps - 1 - t;
+    direct_pack(&d, (int)task, packed, a->w, taps, (ptrdiff_t)a->x.c * taps, tap);
 }
 
 #define UN_ENTRIES(name, setup)                                                                                        \

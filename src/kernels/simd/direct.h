@@ -12,7 +12,7 @@ enum { UN_PX = 12, UN_RATE = 3 };
 #else
 enum { UN_PX = 6, UN_RATE = 6 };
 #endif
-enum { UN_CB = 2 * UN_W, UN_STAGE_BYTES = 384 << 10 };
+enum { UN_CB = 2 * UN_W, UN_STAGE_BYTES = 384 << 10, UN_MAX_TAPS = 27 * 5 };
 
 /* What is computed: out[o] = sum over taps and channels of in[o*stride - pad + t*dilation] * w, written to every
  * `spread`-th pixel of `out` (transposed convolution), the taps of which are `subs` separate 1x1 products. */
