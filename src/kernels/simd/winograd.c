@@ -10,7 +10,7 @@
 #include "kernels/simd/winograd.h"
 
 enum {
-    FUSED_TILES = 24,         /* tiles of a block, large pictures         */
+    FUSED_TILES = 12,         /* tiles of a block, large pictures         */
     SPLIT_TILES = 64,         /* the same where the input is kept         */
     SPLIT_LIMIT = 128,        /* at most so many tiles: the input is kept */
     ROW = (UN_XI + 1) * UN_CB /* floats of a tile's products; +1 against equal cache sets */
