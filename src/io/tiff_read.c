@@ -319,7 +319,7 @@ static unet_status read_blocks(reader *r, const page *p, un_image *im, unet_erro
     if ((size_t)size / high < b.row_bytes ||
         (tiled ? TIFFNumberOfTiles(r->tif) : TIFFNumberOfStrips(r->tif)) / across / down < (apart ? p->samples : 1u))
         return broken(r, err, "blocks do not cover the picture");
-    bytes = un_alloc(r->s->mem, (size_t)size);
+    bytes = un_alloc_zero(r->s->mem, (size_t)size); /* some decoders leave damaged rows unwritten */
     if (!bytes)
         return un_fail_nomem(err, (size_t)size);
     for (uint32_t i = 0; i < across * down * (apart ? p->samples : 1u) && !st; i++) {
@@ -334,7 +334,8 @@ static unet_status read_blocks(reader *r, const page *p, un_image *im, unet_erro
         if (is_sparse(r, i))
             continue;
         got = tiled ? TIFFReadEncodedTile(r->tif, i, bytes, size) : TIFFReadEncodedStrip(r->tif, i, bytes, size);
-        st = got < (tmsize_t)(b.row_bytes * (size_t)b.rows) ? broken(r, err, "a strip or tile is too short")
+        st = got < (tmsize_t)(b.row_bytes * (size_t)b.rows) || r->trap.message[0] /* damage that is filled up is told here */
+                 ? broken(r, err, "a strip or tile is too short")
                                                             : place_block(p, bytes, im, &b, err);
     }
     un_free(bytes);

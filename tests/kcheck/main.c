@@ -300,6 +300,6 @@ int main(int argc, char **argv)
             run_one(&c, s->bench);
     }
     if (!o.list && !o.bench)
-        printf("%d passed, %d failed (seed %lu)\n", passed, failed, o.seed);
+        printf("seed %lu\n%d passed, %d failed, 0 skipped\n", o.seed, passed, failed);
     return failed > 0;
 }

@@ -78,6 +78,7 @@ TEST(tiff_palette_and_pages)
     un_image_free(&b);
     CHECK_OK(un_image_read(&b, NULL, path, &(un_image_read_options){.pages = UN_PAGES_SERIES, .page = 1}, &err), &err);
     CHECK(b.d == 1 && b.c == 3 && un_image_at(&b, 4) == 77);
+    un_image_free(&b);
     CHECK_STATUS(un_image_read(&b, NULL, path, &(un_image_read_options){.pages = UN_PAGES_SERIES, .page = 2}, &err),
         UNET_E_DATA);
     un_image_free(&a);
