@@ -368,6 +368,21 @@ static int find_levels(const proposal *p, double *level)
     return n;
 }
 
+/* Whether most pixels are at the levels, or as near as the compression of a JPEG leaves them: else it is no mask. */
+static int levels_hold(const proposal *p, const double *level, int n)
+{
+    const double near_by = (p->all[p->n - 1].v - p->all[0].v) / 48;
+    double held = 0;
+
+    for (int i = 0, k = 0; i < p->n; i++) {
+        while (k + 1 < n && level[k + 1] - p->all[i].v < p->all[i].v - level[k])
+            k++;
+        if (level[k] - p->all[i].v <= near_by && p->all[i].v - level[k] <= near_by)
+            held += (double)p->all[i].pixels;
+    }
+    return held >= 0.6 * p->pixels;
+}
+
 static unet_status map_levels(proposal *p)
 {
     un_cfg_data *c = &p->cfg->data;
@@ -376,7 +391,7 @@ static unet_status map_levels(proposal *p)
     const int n = find_levels(p, level);
     char text[160];
 
-    if (n > 32 || n < 1)
+    if (n > 32 || n < 1 || !levels_hold(p, level, n))
         return not_understood(p);
     for (int i = 0; i < n; i++) {
         const double below = i ? (level[i - 1] + level[i]) / 2 : level[i];

@@ -1,0 +1,170 @@
+#include "api/data_open.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+
+enum { WHY_MAX = 1 << 20, TOLD_MAX = 8 };
+
+/* ---- where results of the scan are kept ---- */
+
+/* FNV-1a, 64 bits. */
+static uint64_t hash_text(const char *s)
+{
+    uint64_t h = 14695981039346656037u;
+
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 1099511628211u;
+    return h;
+}
+
+/* The base directory specification of freedesktop.org wants absolute paths; others are as good as none. */
+static char *cache_folder(un_mem *mem)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+    if (cache && cache[0] == '/')
+        return un_asprintf(mem, "%s/unet/scan", cache);
+    if (home && home[0] == '/')
+        return un_asprintf(mem, "%s/.cache/unet/scan", home);
+    return NULL;
+}
+
+char *un_data_cache_path(un_mem *mem, const char *data)
+{
+    char *folder = cache_folder(mem), *path = NULL, whole[PATH_MAX];
+
+    if (folder && realpath(data, whole) && !un_make_dirs(folder, NULL))
+        path = un_asprintf(mem, "%s/%016llx.json", folder, (unsigned long long)hash_text(whole));
+    un_free(folder);
+    return path;
+}
+
+/* ---- the scan ---- */
+
+typedef struct watch {
+    unet_context *c;
+    const un_data_open_options *o;
+    struct timespec began;
+} watch;
+
+static int on_file(void *ctx, int done, int total)
+{
+    const watch *w = ctx;
+    struct timespec now;
+    unet_progress p = {.phase = "scan", .done = done, .total = total, .epoch = -1};
+    double seconds;
+
+    if (w->o->progress) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        seconds = (double)(now.tv_sec - w->began.tv_sec) + 1e-9 * (double)(now.tv_nsec - w->began.tv_nsec);
+        p.loss = p.dice = p.iou = p.learning_rate = p.waiting = NAN;
+        p.per_second = seconds > 0 ? done / seconds : -1;
+        p.seconds_left = p.per_second > 0 ? (total - done) / p.per_second : -1;
+        w->o->progress(w->o->progress_ctx, &p);
+    }
+    return un_api_cancelled(w->c);
+}
+
+static unet_status scan(un_opened *out, unet_context *c, const un_data_open_options *o, un_config *cfg, unet_error *err)
+{
+    char *cache = un_data_cache_path(c->mem, o->path);
+    watch w = {.c = c, .o = o};
+    const un_scan_options opt = {.pool = c->pool, .cache_path = cache, .progress = on_file, .ctx = &w};
+    unet_status st;
+
+    clock_gettime(CLOCK_MONOTONIC, &w.began);
+    st = un_scan_run(&out->s, c->mem, out->d, cfg, &opt, err);
+    un_free(cache);
+    return st;
+}
+
+/* ---- all together ---- */
+
+/* What concerns the user's data, not this program or machine: kept in `problem` when the caller can live with it. */
+static unet_status bear(
+    un_opened *out, const un_data_open_options *o, unet_status st, const unet_error *e, unet_error *err)
+{
+    if (st && (!o->lenient || st == UNET_E_NOMEM || st == UNET_E_INTERNAL)) {
+        if (err)
+            *err = *e;
+        return st;
+    }
+    if (st && !out->problem.status)
+        out->problem = *e;
+    return UNET_OK;
+}
+
+/* On a copy, so that masks that are not understood leave no half of a proposal. */
+static unet_status propose(un_opened *out, unet_context *c, un_config *cfg, unet_error *err)
+{
+    un_config *tried = un_alloc(c->mem, sizeof *tried);
+    unet_status st;
+
+    if (!tried)
+        return un_fail_nomem(err, sizeof *tried);
+    *tried = *cfg;
+    st = un_scan_propose(tried, out->d, out->s, &out->why, err);
+    if (!st)
+        *cfg = *tried;
+    cfg->data.colour = tried->data.colour;
+    cfg->model.in_channels = tried->model.in_channels;
+    cfg->model.dims = tried->model.dims;
+    un_free(tried);
+    return st ? st : out->why.failed ? un_fail_nomem(err, out->why.n) : UNET_OK;
+}
+
+static unet_status look(un_opened *out, unet_context *c, const un_data_open_options *o, un_config *cfg, unet_error *err)
+{
+    unet_error e = {0};
+    unet_status st = scan(out, c, o, cfg, err);
+
+    if (!st)
+        st = bear(out, o, un_dataset_check(out->d, cfg->data.on_bad, &e), &e, err);
+    if (!st)
+        st = bear(out, o, propose(out, c, cfg, &e), &e, err);
+    if (!st)
+        st = bear(out, o, un_dataset_assign(out->d, cfg, &e), &e, err);
+    return st ? st : un_fingerprint_make(&out->f, out->d, out->s, cfg, err);
+}
+
+unet_status un_data_open(
+    un_opened *out, unet_context *c, const un_data_open_options *o, un_config *cfg, unet_error *err)
+{
+    unet_status st;
+
+    *out = (un_opened){0};
+    un_text_init(&out->why, c->mem, WHY_MAX);
+    st = un_dataset_open(&out->d, c->mem, o->path, cfg, err);
+    if (!st)
+        st = look(out, c, o, cfg, err);
+    if (st)
+        un_data_close(out);
+    return st;
+}
+
+void un_data_close(un_opened *o)
+{
+    un_scan_destroy(o->s);
+    un_dataset_close(o->d);
+    un_text_free(&o->why);
+    *o = (un_opened){0};
+}
+
+void un_data_tell(const unet_context *c, const un_opened *o)
+{
+    int n = 0;
+
+    for (int i = 0; i < o->d->issue_count; i++) {
+        const un_issue *s = &o->d->issues[i];
+
+        if (un_issue_severity(s->kind) >= UN_WARN && n++ < TOLD_MAX)
+            un_api_log(c, UNET_LOG_WARN, "%s: %s: %s", s->file, un_issue_name(s->kind), s->text);
+    }
+    if (n > TOLD_MAX)
+        un_api_log(c, UNET_LOG_WARN, "and %d more; unet inspect lists them all", n - TOLD_MAX);
+}
