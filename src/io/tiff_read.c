@@ -334,9 +334,10 @@ static unet_status read_blocks(reader *r, const page *p, un_image *im, unet_erro
         if (is_sparse(r, i))
             continue;
         got = tiled ? TIFFReadEncodedTile(r->tif, i, bytes, size) : TIFFReadEncodedStrip(r->tif, i, bytes, size);
-        st = got < (tmsize_t)(b.row_bytes * (size_t)b.rows) || r->trap.message[0] /* damage that is filled up is told here */
+        st = got < (tmsize_t)(b.row_bytes * (size_t)b.rows) ||
+                     r->trap.message[0] /* damage that is filled up is told here */
                  ? broken(r, err, "a strip or tile is too short")
-                                                            : place_block(p, bytes, im, &b, err);
+                 : place_block(p, bytes, im, &b, err);
     }
     un_free(bytes);
     return st;
