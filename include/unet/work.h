@@ -17,9 +17,9 @@ typedef struct unet_progress {
     const char *item;  /* file worked on; NULL: none */
     int64_t done, total;
     double epoch, loss, dice, iou, learning_rate;
-    double per_second;   /* samples or files */
+    double per_second; /* samples or files */
     double seconds_left;
-    double waiting;      /* share of the time that training waits for data */
+    double waiting; /* share of the time that training waits for data */
 } unet_progress;
 typedef void (*unet_progress_fn)(void *ctx, const unet_progress *p);
 
@@ -27,13 +27,16 @@ typedef void (*unet_progress_fn)(void *ctx, const unet_progress *p);
 
 typedef struct unet_inspect_options {
     size_t struct_size;
-    const char *data;           /* folder or CSV */
-    const unet_config *config;  /* NULL: defaults */
-    const char *out_dir;        /* contact sheet and fingerprint go here; NULL: none is written */
+    const char *data;          /* folder or CSV */
+    const unet_config *config; /* NULL: defaults */
+    const char *out_dir;       /* contact sheet and fingerprint go here; NULL: none is written */
     unet_progress_fn progress;
     void *progress_ctx;
 } unet_inspect_options;
-#define UNET_INSPECT_OPTIONS_INIT {sizeof(unet_inspect_options), NULL, NULL, NULL, NULL, NULL}
+#define UNET_INSPECT_OPTIONS_INIT                                                                                      \
+    {                                                                                                                  \
+        sizeof(unet_inspect_options), NULL, NULL, NULL, NULL, NULL                                                     \
+    }
 /* text: what a person reads; json: the fingerprint. Either may be NULL. */
 UNET_API UNET_NODISCARD unet_status unet_inspect(
     unet_context *c, const unet_inspect_options *o, char **text, char **json, unet_error *err);
@@ -45,7 +48,10 @@ typedef struct unet_plan_options {
     unet_progress_fn progress;
     void *progress_ctx;
 } unet_plan_options;
-#define UNET_PLAN_OPTIONS_INIT {sizeof(unet_plan_options), NULL, NULL, NULL, NULL}
+#define UNET_PLAN_OPTIONS_INIT                                                                                         \
+    {                                                                                                                  \
+        sizeof(unet_plan_options), NULL, NULL, NULL, NULL                                                              \
+    }
 /* text: the settled configuration as YAML with a sentence of why above each decision. */
 UNET_API UNET_NODISCARD unet_status unet_plan(
     unet_context *c, const unet_plan_options *o, char **text, unet_error *err);
@@ -66,7 +72,10 @@ typedef struct unet_train_options {
     unet_progress_fn progress;
     void *progress_ctx;
 } unet_train_options;
-#define UNET_TRAIN_OPTIONS_INIT {sizeof(unet_train_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL}
+#define UNET_TRAIN_OPTIONS_INIT                                                                                        \
+    {                                                                                                                  \
+        sizeof(unet_train_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL                               \
+    }
 
 typedef struct unet_train_result {
     int64_t steps;
@@ -81,26 +90,29 @@ UNET_API UNET_NODISCARD unet_status unet_train(
 typedef struct unet_eval_options {
     size_t struct_size;
     const char *model, *data;
-    const char *split;         /* "val" (default), "test", "train", "select" or "all" */
-    const char *out_dir;       /* scores.csv, scores.json, report.html; NULL: none is written */
-    const char *const *set;    /* "key=value" over the model's own configuration */
+    const char *split;      /* "val" (default), "test", "train", "select" or "all" */
+    const char *out_dir;    /* scores.csv, scores.json, report.html; NULL: none is written */
+    const char *const *set; /* "key=value" over the model's own configuration */
     size_t set_count;
-    int no_floor;              /* 1: without the trivial predictor (Otsu's threshold) beside it */
+    int no_floor; /* 1: without the trivial predictor (Otsu's threshold) beside it */
     unet_progress_fn progress;
     void *progress_ctx;
 } unet_eval_options;
-#define UNET_EVAL_OPTIONS_INIT {sizeof(unet_eval_options), NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL}
+#define UNET_EVAL_OPTIONS_INIT                                                                                         \
+    {                                                                                                                  \
+        sizeof(unet_eval_options), NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL                                      \
+    }
 
 typedef struct unet_eval_result {
     int pictures;
-    double dice_mean, iou_pooled;   /* foreground: per-picture mean Dice, pooled IoU */
-    double dice_pooled, iou_mean;   /* and the other way round */
+    double dice_mean, iou_pooled; /* foreground: per-picture mean Dice, pooled IoU */
+    double dice_pooled, iou_mean; /* and the other way round */
     double accuracy;
     double floor_dice_mean, floor_iou_pooled; /* NaN when there is no floor */
 } unet_eval_result;
 /* text: tables; json: the same for machines. Either may be NULL. */
-UNET_API UNET_NODISCARD unet_status unet_eval(unet_context *c, const unet_eval_options *o, unet_eval_result *result,
-    char **text, char **json, unet_error *err);
+UNET_API UNET_NODISCARD unet_status unet_eval(
+    unet_context *c, const unet_eval_options *o, unet_eval_result *result, char **text, char **json, unet_error *err);
 
 /* ---- predict ---- */
 
@@ -110,20 +122,26 @@ typedef struct unet_predict_options {
     const char *const *inputs; /* files and folders */
     size_t input_count;
     const char *out_dir;
-    const char *const *set;    /* "key=value" over the model's own configuration */
+    const char *const *set; /* "key=value" over the model's own configuration */
     size_t set_count;
-    int overlay;               /* 1: OUT/stem_overlay.png too */
-    int probabilities;         /* 1: OUT/stem_prob.tif or .nii.gz too */
-    int measure;               /* 1: OUT/measures.csv: areas or volumes, counts and sizes of objects */
-    int split_touching;        /* 1: objects that touch are counted apart */
+    int overlay;        /* 1: OUT/stem_overlay.png too */
+    int probabilities;  /* 1: OUT/stem_prob.tif or .nii.gz too */
+    int measure;        /* 1: OUT/measures.csv: areas or volumes, counts and sizes of objects */
+    int split_touching; /* 1: objects that touch are counted apart */
     unet_progress_fn progress;
     void *progress_ctx;
 } unet_predict_options;
-#define UNET_PREDICT_OPTIONS_INIT {sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL}
+#define UNET_PREDICT_OPTIONS_INIT                                                                                      \
+    {                                                                                                                  \
+        sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL                             \
+    }
 
-/* Goes on after a bad file; then UNET_E_PARTIAL comes back and text lists them. done, failed: files. */
+/* Writes OUT/stem.png, volumes OUT/stem.nii.gz; folders below a given folder are kept. Goes on after a bad file; then
+ * UNET_E_PARTIAL comes back, and the texts list what failed (when there was only one input, its own status comes back).
+ * An output that would replace an input is refused before anything is written. done, failed: files. text: what a person
+ * reads; json: the same for machines; both come back with UNET_E_PARTIAL too. Each may be NULL. */
 UNET_API UNET_NODISCARD unet_status unet_predict(
-    unet_context *c, const unet_predict_options *o, int *done, int *failed, char **text, unet_error *err);
+    unet_context *c, const unet_predict_options *o, int *done, int *failed, char **text, char **json, unet_error *err);
 
 #ifdef __cplusplus
 }

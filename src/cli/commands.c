@@ -6,6 +6,7 @@
 #include "unet/text.h"
 
 const un_command *const un_commands[] = {
+    &un_cmd_predict,
     &un_cmd_describe,
     &un_cmd_selftest,
     &un_cmd_config,

@@ -7,6 +7,7 @@
 extern const un_command un_cmd_config;
 extern const un_command un_cmd_describe;
 extern const un_command un_cmd_help;
+extern const un_command un_cmd_predict;
 extern const un_command un_cmd_selftest;
 
 /* In the order of the overview; ends with NULL. */

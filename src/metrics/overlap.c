@@ -158,6 +158,9 @@ unet_status un_multilabel_create(un_multilabel **out, un_mem *mem, int classes, 
     *out = NULL;
     if (st)
         return st;
+    if (classes > UN_METRIC_LABELS_MAX)
+        return un_fail(err, UNET_E_UNSUPPORTED, "%d labels that may overlap; at most %d can be told apart", classes,
+            UN_METRIC_LABELS_MAX);
     *out = create_block(mem, sizeof **out, (size_t)classes, sizeof *(*out)->of, err);
     if (!*out)
         return UNET_E_NOMEM;
@@ -176,16 +179,15 @@ void un_multilabel_clear(un_multilabel *m)
     m->ignored = 0;
 }
 
-void un_multilabel_add(
-    un_multilabel *m, const uint8_t *truth, const uint8_t *prediction, const uint8_t *valid, int64_t n)
+void un_multilabel_add(un_multilabel *m, const int32_t *truth, const int32_t *prediction, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
-        if (valid && !valid[i]) {
+        if (truth[i] == UN_METRIC_IGNORE) {
             m->ignored++;
             continue;
         }
         for (int k = 0; k < m->classes; k++) {
-            int t = truth[i * m->classes + k] != 0, p = prediction[i * m->classes + k] != 0;
+            const int t = truth[i] >> k & 1, p = prediction[i] >> k & 1;
 
             m->of[k].tp += t && p;
             m->of[k].fp += !t && p;

@@ -16,7 +16,8 @@
 
 enum {
     UN_METRIC_CLASSES_MAX = 256,
-    UN_METRIC_IGNORE = -1 /* truth of a pixel that counts nowhere */
+    UN_METRIC_LABELS_MAX = 31, /* of multi-label pictures: a bit each */
+    UN_METRIC_IGNORE = -1      /* truth of a pixel that counts nowhere */
 };
 
 /* Ratios of one class. F1 equals Dice when counted over pixels; both names are in use, both are written. */
@@ -71,9 +72,8 @@ typedef struct un_multilabel {
 UN_NODISCARD unet_status un_multilabel_create(un_multilabel **out, un_mem *mem, int classes, unet_error *err);
 void un_multilabel_destroy(un_multilabel *m); /* NULL is fine */
 void un_multilabel_clear(un_multilabel *m);
-/* truth, prediction: [n][classes], nonzero = label set; valid: [n], zero = ignored, or NULL: all count. */
-void un_multilabel_add(
-    un_multilabel *m, const uint8_t *truth, const uint8_t *prediction, const uint8_t *valid, int64_t n);
+/* n pixels; bit k of a value: label k is set. Truth -1: the pixel is ignored. */
+void un_multilabel_add(un_multilabel *m, const int32_t *truth, const int32_t *prediction, int64_t n);
 void un_multilabel_merge(un_multilabel *m, const un_multilabel *other);
 
 typedef struct un_class_scores {

@@ -10,7 +10,6 @@
 typedef struct un_eval_item {
     int index; /* of the source */
     un_scores *scores;
-    double seconds;
 } un_eval_item;
 
 typedef struct un_evaluation {
@@ -33,9 +32,20 @@ typedef struct un_eval_options {
     void *ctx;
 } un_eval_options;
 
+/* The parts, for callers that make truth and classes themselves. count: pictures there will be. */
+UN_NODISCARD unet_status un_evaluation_create(
+    un_evaluation **out, un_mem *mem, const un_cfg_model *m, int count, int background, unet_error *err);
+
+/* Scores picture `index` of n pixels and adds it to the pooled counts and means. truth: class indices, of a multilabel
+ * picture a bit for each class; -1: ignored. classes: as un_predictor_classes gives them. */
+UN_NODISCARD unet_status un_evaluation_add(
+    un_evaluation *e, int index, const int32_t *truth, const int32_t *classes, int64_t n, unet_error *err);
+/* Scores the pooled counts, once all pictures were added. */
+UN_NODISCARD unet_status un_evaluation_finish(un_evaluation *e, unet_error *err);
+void un_evaluation_destroy(un_evaluation *e); /* NULL is fine */
+
 /* Pictures in the order of the source; a picture that cannot be loaded ends the evaluation with its error. */
 UN_NODISCARD unet_status un_evaluate(un_evaluation **out, un_mem *mem, un_predictor *p, const un_model *model,
     const un_picture_source *source, const un_eval_options *opt, unet_error *err);
-void un_evaluation_destroy(un_evaluation *e); /* NULL is fine */
 
 #endif

@@ -18,7 +18,7 @@ typedef struct un_predict_options {
     int tile[3];      /* largest window d, h, w; 0: chosen */
     int mode;         /* un_cfg_predict_mode */
     int tta;          /* un_cfg_tta */
-    double overlap;   /* blend; 0: one half */
+    double overlap;   /* blend: share that windows have in common; 0: one half; negative: none */
     /* Called between windows; non-zero stops with UNET_E_CANCELLED. NULL: never. */
     int (*cancel)(void *ctx);
     void *ctx;

@@ -159,7 +159,7 @@ int un_tiling_step(const un_tiling *t, const un_predict_options *opt, const int 
     int size = t->window[axis], step;
 
     if (t->blend) {
-        step = (int)(size * (1.0 - (opt->overlap > 0 ? opt->overlap : 0.5)));
+        step = (int)(size * (1.0 - (opt->overlap == 0 ? 0.5 : UN_MAX(opt->overlap, 0.0))));
         return UN_MAX(step, 1);
     }
     step = (size - 2 * t->halo[axis]) / grid[axis] * grid[axis];

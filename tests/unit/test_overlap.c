@@ -172,8 +172,7 @@ TEST(identities)
 TEST(pooled_and_per_image_differ)
 {
     /* a large image with Dice 1, a small one with 2/3, one where the class is nowhere */
-    const int32_t big[] = {1, 1, 1, 1, 1, 1, 1, 1, 0, 0}, small[] = {1, 0}, small_p[] = {1, 1},
-                  none[] = {0, 0};
+    const int32_t big[] = {1, 1, 1, 1, 1, 1, 1, 1, 0, 0}, small[] = {1, 0}, small_p[] = {1, 1}, none[] = {0, 0};
     const int32_t *truth[] = {big, small, none}, *prediction[] = {big, small_p, none};
     const int n[] = {10, 2, 2};
     un_confusion *pool, *c;
@@ -208,15 +207,14 @@ TEST(pooled_and_per_image_differ)
 TEST(multilabel_by_hand)
 {
     /* four pixels, two labels; the last pixel does not count */
-    const uint8_t truth[] = {1, 0, 1, 1, 0, 0, 1, 1}, prediction[] = {1, 0, 0, 1, 0, 1, 0, 0},
-                  valid[] = {1, 9, 1, 0};
+    const int32_t truth[] = {1, 3, 0, -1}, prediction[] = {1, 2, 2, 0};
     un_multilabel *m, *twice;
     un_scores *s;
     unet_error err = {0};
 
     CHECK_OK(un_multilabel_create(&m, NULL, 2, &err), &err);
     CHECK_OK(un_multilabel_create(&twice, NULL, 2, &err), &err);
-    un_multilabel_add(m, truth, prediction, valid, 4);
+    un_multilabel_add(m, truth, prediction, 4);
     CHECK(m->of[0].tp == 1 && m->of[0].fn == 1 && m->of[0].fp == 0 && m->of[0].tn == 1);
     CHECK(m->of[1].tp == 1 && m->of[1].fn == 0 && m->of[1].fp == 1 && m->of[1].tn == 1);
     CHECK_INT(m->ignored, 1);
@@ -227,13 +225,14 @@ TEST(multilabel_by_hand)
     CHECK_NEAR(s->foreground.v[UN_RATIO_DICE], s->macro.v[UN_RATIO_DICE], 0); /* no background */
     CHECK_INT(s->pixels, 3);
     un_scores_destroy(s);
-    un_multilabel_add(twice, truth, prediction, NULL, 3);
+    un_multilabel_add(twice, truth, prediction, 3);
     un_multilabel_merge(twice, m);
     CHECK_INT(twice->of[0].tp, 2);
     un_multilabel_clear(twice);
     CHECK(twice->of[0].tp == 0 && twice->ignored == 0);
     un_multilabel_destroy(m);
     un_multilabel_destroy(twice);
+    CHECK_STATUS(un_multilabel_create(&m, NULL, UN_METRIC_LABELS_MAX + 1, &err), UNET_E_UNSUPPORTED);
 }
 
 TEST(memory_failures_are_reported)

@@ -1,0 +1,86 @@
+#include "api/runner.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Everything but what may be set must be as the model has it. */
+static unet_status check_changes(const un_config *now, un_config *before, unet_error *err)
+{
+    before->data = now->data;
+    before->predict = now->predict;
+    before->eval = now->eval;
+    if (!un_config_equal(now, before))
+        return un_fail(err, UNET_E_CONFIG,
+            "only keys of the sections data, predict and eval can be set here; the others belong to training");
+    return un_config_check(now, err);
+}
+
+static unet_status apply(un_config *cfg, un_mem *mem, const char *const *set, size_t count, unet_error *err)
+{
+    un_config *before = un_alloc(mem, sizeof *before);
+    unet_status st = before ? UNET_OK : un_fail_nomem(err, sizeof *before);
+
+    for (size_t i = 0; i < count && !st; i++) {
+        *before = *cfg;
+        st = un_config_set(cfg, mem, set[i], err);
+        if (!st) {
+            st = check_changes(cfg, before, err);
+            un_error_where(st ? err : NULL, set[i]);
+        }
+    }
+    un_free(before);
+    return st;
+}
+
+static un_predict_options options_of(unet_context *c, const un_cfg_predict *p)
+{
+    un_predict_options o = {.session = un_api_session_options(c),
+        .mode = (int)p->mode,
+        .tta = (int)p->tta,
+        .overlap = p->overlap > 0 ? p->overlap : -1,
+        .cancel = un_api_cancelled,
+        .ctx = c};
+
+    for (int i = 0; i < 3 && !un_is_auto(p->tile[0]); i++)
+        o.tile[i] = p->tile[i];
+    return o;
+}
+
+unet_status un_runner_open(un_runner *r, unet_context *c, const char *model, const char *const *set, size_t set_count,
+    int masks, unet_error *err)
+{
+    un_predict_options o;
+    unet_status st;
+
+    *r = (un_runner){.c = c};
+    st = un_model_load(&r->model, c->mem, model, err);
+    if (!st)
+        st = apply(&r->model->config, c->mem, set, set_count, err);
+    if (!st)
+        st = un_preprocess_create(&r->pre, c->mem, &r->model->config, masks, err);
+    if (!st) {
+        o = options_of(c, &r->model->config.predict);
+        st = un_predictor_create(&r->predictor, c->mem, r->model, &o, err);
+    }
+    if (st)
+        un_runner_close(r);
+    return st;
+}
+
+void un_runner_close(un_runner *r)
+{
+    un_predictor_destroy(r->predictor);
+    un_preprocess_destroy(r->pre);
+    un_model_destroy(r->model);
+    memset(r, 0, sizeof *r);
+}
+
+const char *un_runner_class_name(const un_runner *r, int k, char buf[24])
+{
+    const un_cfg_class_list *l = &r->model->config.data.classes;
+
+    if (k < l->n && l->v[k].name[0])
+        return l->v[k].name;
+    snprintf(buf, 24, "class %d", k);
+    return buf;
+}
