@@ -82,6 +82,15 @@ const char *un_test_shared(const char *relative)
     return path[turn];
 }
 
+un_cpu_level un_test_level(void)
+{
+    un_cpu_level level;
+    unet_error err;
+
+    CHECK_OK(un_cpu_choose(&level, NULL, &err), &err);
+    return level;
+}
+
 static int remove_one(const char *path, const struct stat *sb, int flag, struct FTW *ftw)
 {
     (void)sb;

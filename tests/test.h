@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/error.h"
+#include "base/cpu.h"
 
 typedef struct un_test {
     const char *name;
@@ -26,6 +26,8 @@ void un_test_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /
  */
 const char *un_test_source(const char *relative);
 const char *un_test_shared(const char *relative);
+/* The CPU level to test at: UNET_CPU, else the best of this machine. */
+un_cpu_level un_test_level(void);
 /* A fresh empty folder, removed at exit. */
 const char *un_test_tmp(void);
 

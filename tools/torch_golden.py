@@ -68,7 +68,7 @@ class Net:
         return tuple(v)[-self.dims:]
 
     def filters(self, level):
-        return int(self.m["base_filters"] * self.m.get("growth", 2) ** level + 0.5)
+        return min(int(self.m["base_filters"] * self.m.get("growth", 2) ** level + 0.5), self.m.get("max_filters", 1024))
 
     def conv(self, name, x, co, k, stride=1, bias=True):
         w = self.get(name + ".weight", co, x.shape[1], *k)
@@ -90,20 +90,20 @@ class Net:
         kind, c = self.m["norm"], x.shape[1]
         if kind == "none":
             return self.act(x)
-        w, b = self.get(name + ".weight", c), self.get(name + ".bias", c)
+        w, b, eps = self.get(name + ".weight", c), self.get(name + ".bias", c), self.m.get("norm_eps", 1e-5)
         if kind == "batch":
             for n in (name + ".running_mean", name + ".running_var"):
                 if n not in self.buffers:
                     self.buffers[n] = parameter(n, (c,))
             x = F.batch_norm(x, self.buffers[name + ".running_mean"], self.buffers[name + ".running_var"], w, b,
-                             self.training, self.m.get("norm_momentum", 0.1), 1e-5)
+                             self.training, self.m.get("norm_momentum", 0.1), eps)
         elif kind == "instance":
-            x = F.instance_norm(x, weight=w, bias=b)
+            x = F.instance_norm(x, weight=w, bias=b, eps=eps)
         else:
             groups = min(c, self.m.get("norm_groups", 8))
             while c % groups:
                 groups -= 1
-            x = F.group_norm(x, groups, w, b)
+            x = F.group_norm(x, groups, w, b, eps)
         return self.act(x)
 
     def block(self, side, level, x, stride=1):
@@ -183,7 +183,11 @@ def cross_entropy(c, z, t, w):
     if head == "softmax" and w is None:
         return F.cross_entropy(z, t, weight=cw, ignore_index=-1, label_smoothing=smoothing)
     if head == "multilabel":
-        return F.binary_cross_entropy_with_logits(z, t)
+        keep = torch.ones_like(z) if w is None else w[:, None].expand_as(z)
+        if cw is not None:
+            keep = keep * cw.view((1, -1) + (1,) * (z.dim() - 2))
+        each = F.binary_cross_entropy_with_logits(z, (1 - smoothing) * t + smoothing / 2, reduction="none")
+        return (each * keep).sum() / keep.sum()
     assert smoothing == 0
     keep = (t >= 0).double() * (1 if w is None else w)
     index = t.clamp(min=0)
@@ -216,7 +220,7 @@ def dice(c, z, t, w):
     first = 0 if loss.get("dice_background") or head != "softmax" else 1
     each = each[..., first:]
     cw = loss.get("class_weights")
-    if cw and head == "softmax":
+    if cw and head != "sigmoid":
         cw = torch.tensor(cw[first:], dtype=torch.float64)
         return 1 - ((each * cw).sum(-1) / cw.sum()).mean()
     return 1 - each.mean()
@@ -354,6 +358,27 @@ CASES = {
                  {"terms": [CE, DICE]}, {"schedule": "poly", "min_lr": 0.001, "power": 2}),
     "parity": case({"depth": 2, "base_filters": 3}, [16, 16], None, {"lr": 0.004}, batch=4, steps=30, ignore=True),
     "nested": case({"base_filters": 2, "depth": 2, "norm": "none"}, [8, 8], {"terms": [CE, DICE]}, graph="nested"),
+    # wide enough for the vector kernels and their minimal filtering
+    "wide": case({"classes": 3, "base_filters": 16, "in_channels": 3}, [24, 28], {"class_weights": [0.5, 2, 1]}, ignore=True),
+    "wide_volume": case({"dims": 3, "base_filters": 8, "norm": "instance", "activation": "leaky_relu", "upsample": "bilinear"},
+                        [4, 12, 16], {"terms": [CE, DICE]}, {"name": "sgd", "lr": 0.05}, batch=1),
+    "wide_nested": case({"base_filters": 8, "depth": 2, "norm": "none"}, [16, 24], {"terms": [CE, DICE]}, graph="nested"),
+    # filters, convolutions, kernels, skips and strides of each level and axis
+    "levels": case({"depth": 3, "base_filters": 3, "growth": 1.5, "max_filters": 5, "convs_per_level": [1, 2, 3, 1], "norm": "group",
+                    "norm_groups": 2, "kernel": [[3, 3], [5, 5], [1, 1], [3, 3]], "skips": [True, False, True], "upsample": "nearest"}, [16, 24],
+                   {"terms": [CE]}, {"schedule": "constant"}),
+    "strided": case({"depth": 2, "downsample": "conv", "strides": [[1, 2, 1], [1, 3, 2]], "kernel": [[1, 3, 5], [1, 5, 1], [1, 3, 3]],
+                     "activation": "silu"}, [12, 10], {"terms": [CE, DICE]}),
+    "linear": case({"norm": "instance", "norm_eps": 1e-3, "upsample": "nearest", "activation": "none", "downsample": "avgpool"},
+                   [8, 12], {"terms": [CE, DICE]}, {"beta1": 0.8, "beta2": 0.95, "eps": 1e-4}),
+    "momentum": case({"norm_momentum": 0.3, "activation": "elu"}, [8, 8], {"terms": [CE, DICE]},
+                     {"name": "sgd", "lr": 0.1, "momentum": 0.7, "weight_decay": 0.05, "ema_decay": 0.5}),
+    "valid_volume": case({"dims": 3, "padding": "valid", "kernel": [[1, 3, 3], [3, 3, 3]], "strides": [[1, 2, 2]], "base_filters": 2,
+                          "head": "sigmoid", "activation": "gelu"}, [6, 22, 24], {"terms": [BCE, DICE]}, pixel_weight=True,
+                         ignore=True),
+    "weighted_labels": case({"head": "multilabel", "classes": 3, "norm": "instance"}, [8, 8],
+                            {"terms": [BCE, DICE], "class_weights": [1, 2, 0.5], "smoothing": 0.1, "dice_batch": False},
+                            pixel_weight=True),
 }
 
 

@@ -50,6 +50,7 @@ static un_program_spec program_spec(const un_engine *e, int i)
     return (un_program_spec){.plan = e->plan[i],
         .pool = e->spec.pool,
         .level = e->spec.level,
+        .exact = e->spec.exact,
         .seed = (uint64_t)e->spec.model->config.train.seed,
         .blocks = {
             e->block[UN_BLOCK_PARAM], e->grad, e->block[UN_BLOCK_M], e->block[UN_BLOCK_V], e->block[UN_BLOCK_EMA]}};

@@ -19,6 +19,7 @@ typedef struct un_engine_spec {
     const un_backend *backend;
     un_pool *pool; /* NULL: the caller's thread */
     un_cpu_level level;
+    int exact;        /* 1: no Winograd forms */
     int pixel_weight; /* batches come with pixel weights; those of multilabel heads always may */
     int keep_best;    /* room for the weights of the best selection */
     int recompute;    /* less memory, more time, the same bits; train.recompute: on does it in any case */

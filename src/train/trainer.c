@@ -184,6 +184,7 @@ static unet_status make_engine(un_engine **out, un_mem *mem, const un_train_opti
         .backend = opt->backend,
         .pool = opt->pool,
         .level = opt->level,
+        .exact = opt->exact,
         .pixel_weight = opt->pixel_weight,
         .keep_best = opt->select != NULL};
     unet_status st = un_engine_create(out, mem, &spec, err);

@@ -31,6 +31,7 @@ typedef struct un_train_options {
     const un_backend *backend;
     un_pool *pool;
     un_cpu_level level;
+    int exact;           /* 1: no Winograd forms */
     const char *folder;  /* run folder */
     int resume;          /* 1: goes on from the folder's checkpoint; model comes from un_train_restore (restore.h) */
     int64_t extend;      /* resume: steps to add to the run's total */

@@ -53,7 +53,7 @@ static void fill_samples(un_batch *b, int first)
 
 static un_engine *engine_for(run *r)
 {
-    const un_engine_spec spec = {.model = r->model, .backend = un_backend_cpu(), .level = un_cpu_best()};
+    const un_engine_spec spec = {.model = r->model, .backend = un_backend_cpu(), .level = un_test_level()};
     un_engine *e;
 
     CHECK_OK(un_engine_create(&e, NULL, &spec, &err), &err);
@@ -191,7 +191,7 @@ static void check_selection(const char *head, int planes)
 {
     two_pictures t = {.d = 1, .h = 20, .w = 24, .c = 1, .planes = planes};
     const un_picture_source source = {.ctx = &t, .count = 2, .load = two_load};
-    const un_selector_spec spec = {.source = &source, .predict = {.session = {.level = un_cpu_best()}}};
+    const un_selector_spec spec = {.source = &source, .predict = {.session = {.level = un_test_level()}}};
     char text[500];
     double loss = 0;
     un_selector *s;
@@ -291,7 +291,7 @@ TEST(recompute)
 
         snprintf(buf, sizeof buf, "%strain: {steps: 4, batch: 4, ghost_batch: 2, patch: [32, 32]}\n", text[i]);
         for (int k = 0; k < 2; k++) {
-            un_engine_spec spec = {.backend = un_backend_cpu(), .level = un_cpu_best(), .recompute = k};
+            un_engine_spec spec = {.backend = un_backend_cpu(), .level = un_test_level(), .recompute = k};
             un_step_result result;
 
             open_run(&r[k], buf);
@@ -323,7 +323,7 @@ TEST(memory_as_stated)
 {
     un_mem *mem = un_mem_create(NULL);
     un_engine *e;
-    un_engine_spec spec = {.backend = un_backend_cpu(), .level = un_cpu_best(), .keep_best = 1};
+    un_engine_spec spec = {.backend = un_backend_cpu(), .level = un_test_level(), .keep_best = 1};
     size_t before, held;
     run r;
 

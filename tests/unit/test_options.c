@@ -151,15 +151,11 @@ static const char *mixed(int f, int depth, int dims)
     case SKIPS:
         return depth == 1 ? "[true]" : "[true, false]";
     case KERNEL:
-        return dims == 2    ? depth == 1 ? "[3, 1]" : "[3, 5, 1]"
-               : depth == 1 ? "[[1, 3, 3], 3]"
-                            : "[[1, 3, 3], 3, 1]";
+        return dims == 2 ? depth == 1 ? "[3, 1]" : "[3, 5, 1]" : depth == 1 ? "[[1, 3, 3], 3]" : "[[1, 3, 3], 3, 1]";
     case CONVS:
         return depth == 1 ? "[1, 2]" : "[2, 1, 3]";
     default:
-        return dims == 2    ? depth == 1 ? "[[2, 4]]" : "[[2, 1], 2]"
-               : depth == 1 ? "[[1, 2, 2]]"
-                            : "[[1, 2, 2], 2]";
+        return dims == 2 ? depth == 1 ? "[[2, 4]]" : "[[2, 1], 2]" : depth == 1 ? "[[1, 2, 2]]" : "[[1, 2, 2], 2]";
     }
 }
 
@@ -282,8 +278,8 @@ static void load_check(const checked *k, const un_batch *b)
             for (int h = 0; h < z.h; h++)
                 for (int w = 0; w < z.w; w++) {
                     const int64_t at =
-                        ((((int64_t)n * b->d + d + (b->d - z.d) / 2) * b->h) + h + (b->h - z.h) / 2) * b->w +
-                        w + (b->w - z.w) / 2;
+                        ((((int64_t)n * b->d + d + (b->d - z.d) / 2) * b->h) + h + (b->h - z.h) / 2) * b->w + w +
+                        (b->w - z.w) / 2;
 
                     if (planes)
                         memcpy(to, b->soft + 2 * at, 2 * sizeof *to);
@@ -375,8 +371,7 @@ TEST(gradients)
         worst = fmax(worst, off);
         if (!(off < 1e-5)) {
             describe(row, "has a wrong gradient");
-            un_test_fail(
-                __FILE__, __LINE__, "network %d: slope and gradient differ by %g (run with -v)", row, off);
+            un_test_fail(__FILE__, __LINE__, "network %d: slope and gradient differ by %g (run with -v)", row, off);
         }
         un_backend_cpu()->destroy(k.program);
         un_plan_destroy(k.plan);
@@ -396,7 +391,7 @@ TEST(gradients)
 /* Dice of the ball over both pictures. Valid padding: over the part that training saw, the centre. */
 static double predicted_dice(const un_model *m, const two_pictures *t)
 {
-    const un_session_options o = {.level = un_cpu_best()};
+    const un_session_options o = {.level = un_test_level()};
     double both = 0, sum = 0;
     un_session *s;
     un_shape z;
@@ -434,14 +429,13 @@ static int cancel(void *ctx)
     return s->at && s->feed.step > s->at;
 }
 
-static unet_status train(
-    un_model *m, const two_pictures *t, const char *folder, int64_t stop_at, int64_t extend)
+static unet_status train(un_model *m, const two_pictures *t, const char *folder, int64_t stop_at, int64_t extend)
 {
     stop s = {.at = stop_at};
     un_train_result result;
     const un_train_options o = {.model = m,
         .backend = un_backend_cpu(),
-        .level = un_cpu_best(),
+        .level = un_test_level(),
         .folder = folder,
         .resume = extend >= 0,
         .extend = extend > 0 ? extend : 0,

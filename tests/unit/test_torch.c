@@ -18,6 +18,9 @@ typedef struct example {
     const char *name;
     un_model model;
     int ignore, pixel_weight, nested;
+    un_cpu_level level;
+    int exact;
+    double worst[3]; /* at this level: logits, gradients, losses */
 } example;
 
 /* ---- the formula ---- */
@@ -98,8 +101,7 @@ static un_batch make_batch(const example *x, int64_t step, int group)
             v[i] = v[i] < -0.25;
         b.soft = to_float(v, pixels * b.classes, 0);
     } else {
-        double *v = fill_tagged("target", step, group, pixels),
-               *drop = fill_tagged("ignore", step, group, pixels);
+        double *v = fill_tagged("target", step, group, pixels), *drop = fill_tagged("ignore", step, group, pixels);
 
         b.target = un_alloc(NULL, (size_t)pixels * sizeof *b.target);
         for (int64_t i = 0; i < pixels; i++)
@@ -259,8 +261,7 @@ static double largest(const float *v, int64_t n)
 }
 
 /* Largest difference in units of the reference's largest value, or of `least` when that is more. */
-static double difference(
-    const float *got, const un_st_tensor *want, int64_t count, double scale, double least)
+static double difference(const float *got, const un_st_tensor *want, int64_t count, double scale, double least)
 {
     float *w = values(want);
     double worst = 0;
@@ -277,7 +278,7 @@ static double difference(
 
 static void compare_logits(example *x)
 {
-    const un_session_options o = {.level = un_cpu_best()};
+    const un_session_options o = {.level = x->level, .exact = x->exact};
     un_batch b = make_batch(x, 1, 0);
     un_session *s;
     float *logits;
@@ -289,7 +290,7 @@ static void compare_logits(example *x)
     logits = un_alloc(NULL, (size_t)count * sizeof *logits);
     CHECK_OK(un_session_run(s, b.image, logits, NULL, &err), &err);
     off = difference(logits, expected(x, "logits"), count, 1, 0);
-    un_test_note("%s: logits off by %.1e", x->name, off);
+    x->worst[0] = off;
     CHECK(off < 1e-4);
     un_free(logits);
     un_session_destroy(s);
@@ -300,7 +301,8 @@ static un_engine *start_engine(example *x)
 {
     const un_engine_spec spec = {.model = &x->model,
         .backend = un_backend_cpu(),
-        .level = un_cpu_best(),
+        .level = x->level,
+        .exact = x->exact,
         .pixel_weight = x->pixel_weight};
     un_engine *e;
 
@@ -320,11 +322,10 @@ static void accumulate(const example *x, un_engine *e, int64_t step, int groups)
 }
 
 /* A gradient that is zero in truth (a bias before a batch norm) is measured against the largest of all. */
-static void compare_gradients(const example *x, const un_engine *e, int groups)
+static void compare_gradients(example *x, const un_engine *e, int groups)
 {
     const un_graph *g = x->model.graph;
     const double scale = 1.0 / groups, most = largest(un_engine_gradient(e), g->block_count) * scale;
-    double worst = 0;
 
     for (int i = 0; i < g->n_params; i++) {
         const un_param *p = &g->param[i];
@@ -336,11 +337,10 @@ static void compare_gradients(const example *x, const un_engine *e, int groups)
         snprintf(name, sizeof name, "grad/%s", p->name);
         off = difference(un_engine_gradient(e) + p->offset, expected(x, name), p->count, scale, 1e-2 * most);
         if (!(off < 1e-3))
-            un_test_fail(__FILE__, __LINE__, "%s: gradient of %s is off by %g of its largest value", x->name,
-                p->name, off);
-        worst = fmax(worst, off);
+            un_test_fail(
+                __FILE__, __LINE__, "%s: gradient of %s is off by %g of its largest value", x->name, p->name, off);
+        x->worst[1] = fmax(x->worst[1], off);
     }
-    un_test_note("%s: gradients off by %.1e", x->name, worst);
 }
 
 static void compare_average(const example *x, un_engine *e)
@@ -351,8 +351,8 @@ static void compare_average(const example *x, un_engine *e)
         char name[256];
 
         snprintf(name, sizeof name, "ema/%s", g->param[i].name);
-        CHECK(difference(un_engine_block(e, UN_BLOCK_EMA) + g->param[i].offset, expected(x, name),
-                  g->param[i].count, 1, 0.01) < 1e-3);
+        CHECK(difference(un_engine_block(e, UN_BLOCK_EMA) + g->param[i].offset, expected(x, name), g->param[i].count, 1,
+                  0.01) < 1e-3);
     }
 }
 
@@ -364,7 +364,6 @@ static void compare_course(example *x)
     const un_st_tensor *want = expected(x, "course");
     float *row = values(want), *at = row;
     un_engine *e = start_engine(x);
-    double worst = 0;
 
     CHECK_INT(want->count, t->steps * (terms + 2));
     for (int64_t step = 1; step <= t->steps; step++, at += terms + 2) {
@@ -379,34 +378,45 @@ static void compare_course(example *x)
         CHECK_NEAR(r.grad_norm, at[1], 1e-2 * (double)at[1]);
         for (int i = 0; i < terms; i++)
             CHECK_NEAR(r.term[i], at[2 + i], 1e-3 * (double)at[2 + i]);
-        worst = fmax(worst, fabs(r.loss / (double)at[0] - 1));
+        x->worst[2] = fmax(x->worst[2], fabs(r.loss / (double)at[0] - 1));
     }
-    un_test_note("%s: losses of %d steps off by %.1e", x->name, (int)t->steps, worst);
     if (x->model.config.optimiser.ema_decay > 0)
         compare_average(x, e);
     un_free(row);
     un_engine_destroy(e);
 }
 
+/* At each level up to the one to test at, with and without Winograd forms. The wide networks are there for these: their
+ * logits show that they were used. */
 static void compare(const char *name)
 {
     example *x = un_alloc(NULL, sizeof *x);
+    double fast = 0;
 
-    CHECK_OK(
-        un_safetensors_open(&golden, NULL, un_test_source("tests/golden/torch.safetensors"), &err), &err);
+    CHECK_OK(un_safetensors_open(&golden, NULL, un_test_source("tests/golden/torch.safetensors"), &err), &err);
     open_example(x, name);
-    compare_logits(x);
-    fill_weights(&x->model);
-    compare_course(x);
+    for (int level = 0; level <= (int)un_test_level(); level++)
+        for (int exact = level == UN_CPU_REF; exact < 2 && un_cpu_has((un_cpu_level)level); exact++) {
+            memset(x->worst, 0, sizeof x->worst);
+            x->level = (un_cpu_level)level;
+            x->exact = exact;
+            fill_weights(&x->model);
+            compare_logits(x);
+            compare_course(x);
+            CHECK(level == UN_CPU_REF || !exact || strncmp(name, "wide", 4) != 0 || fast != x->worst[0]);
+            fast = x->worst[0];
+            un_test_note("%s, %s%s: logits off by %.1e, gradients %.1e, losses %.1e", name, un_cpu_level_name(x->level),
+                exact ? " exact" : "", x->worst[0], x->worst[1], x->worst[2]);
+        }
     close_example(x);
     un_free(x);
     un_safetensors_close(golden);
 }
 
-#define CASE(name)                                                                                           \
-    TEST(name)                                                                                               \
-    {                                                                                                        \
-        compare(#name);                                                                                      \
+#define CASE(name)                                                                                                     \
+    TEST(name)                                                                                                         \
+    {                                                                                                                  \
+        compare(#name);                                                                                                \
     }
 
 CASE(batch)
@@ -422,3 +432,12 @@ CASE(ghosts)
 CASE(poly)
 CASE(parity)
 CASE(nested)
+CASE(wide)
+CASE(wide_volume)
+CASE(wide_nested)
+CASE(levels)
+CASE(strided)
+CASE(linear)
+CASE(momentum)
+CASE(valid_volume)
+CASE(weighted_labels)

@@ -41,7 +41,7 @@ static int cancel(void *ctx)
 static unet_status score_dice(void *ctx, const un_model *model, int64_t step, un_score *out, unet_error *e)
 {
     watcher *f = ctx;
-    const un_session_options o = {.level = un_cpu_best()};
+    const un_session_options o = {.level = un_test_level()};
     static float p[SIDE * SIDE * 2];
     double both = 0, sum = 0;
     unet_status st = UNET_OK;
@@ -86,7 +86,7 @@ static void open_feed(run *r, un_mem *mem)
     r->f.mem = mem;
     r->opt = (un_train_options){.model = r->model,
         .backend = un_backend_cpu(),
-        .level = un_cpu_best(),
+        .level = un_test_level(),
         .folder = r->folder,
         .pictures = 2,
         .data = "sum:1",
@@ -394,7 +394,7 @@ TEST(extended)
     CHECK(strstr(log, "\n24,") && strstr(log, "\n36,") && strstr(log, "\n31,"));
     un_free(log);
     log = log_text(folder, "events.jsonl", 0);
-    CHECK(strstr(log, un_cpu_level_name(un_cpu_best())));
+    CHECK(strstr(log, un_cpu_level_name(un_test_level())));
     CHECK(strstr(log, "\"extend\",\"detail\":\"12 steps more, 36 in all\""));
     un_free(log);
     close_run(&r);
