@@ -21,10 +21,10 @@ UNET_API UNET_NODISCARD unet_status unet_model_create(
 UNET_API void unet_model_destroy(unet_model *m); /* NULL is fine */
 
 typedef struct unet_model_info {
-    int dims;           /* 2 or 3 */
+    int dims; /* 2 or 3 */
     int in_channels;
-    int classes;        /* background included */
-    int out_channels;   /* of the probabilities: classes, or 1 for a sigmoid head */
+    int classes;      /* background included */
+    int out_channels; /* of the probabilities: classes, or 1 for a sigmoid head */
     int64_t parameters;
 } unet_model_info;
 UNET_API void unet_model_get_info(const unet_model *m, unet_model_info *out);
@@ -59,16 +59,22 @@ typedef struct unet_pixels {
     int bgr;               /* 1: three channels in the order blue, green, red */
 } unet_pixels;
 
-/* A session holds all memory for pictures of one size; a run allocates nothing. Sessions of one model may run at the
- * same time in as many threads as there are sessions; a session is used by one thread at a time. The model must outlive
- * it. */
+/* A session holds all memory for pictures of one size; a run allocates nothing. Sessions of one model may be made and
+ * run at the same time in as many threads as there are sessions; a session is used by one thread at a time. The model
+ * must outlive it. A run works in a float mode of its own (denormal numbers count as zero) and leaves the caller's as
+ * it was; 64 KiB of stack are enough for it. docs/embedding.md */
 typedef struct unet_session unet_session;
 typedef struct unet_session_options {
     size_t struct_size; /* UNET_SESSION_OPTIONS_INIT */
     int threads;        /* 1: the caller's thread alone (default); more: a pool of its own */
     int width, height;
+    void *memory;        /* of the caller, for all the session holds, until it is destroyed; NULL: from the context */
+    size_t memory_bytes; /* at least unet_session_bytes of the same options */
 } unet_session_options;
-#define UNET_SESSION_OPTIONS_INIT {sizeof(unet_session_options), 1, 0, 0}
+#define UNET_SESSION_OPTIONS_INIT                                                                                      \
+    {                                                                                                                  \
+        sizeof(unet_session_options), 1, 0, 0, NULL, 0                                                                 \
+    }
 
 UNET_API UNET_NODISCARD unet_status unet_session_bytes(
     size_t *bytes, const unet_model *m, const unet_session_options *options, unet_error *err);
@@ -76,10 +82,13 @@ UNET_API UNET_NODISCARD unet_status unet_session_create(
     unet_session **out, const unet_model *m, const unet_session_options *options, unet_error *err);
 UNET_API void unet_session_destroy(unet_session *s); /* NULL is fine */
 
-/* in: as created. mask: U8 class indices of the same extents, or NULL. probabilities: F32 with out_channels, or NULL.
- * Pictures are normalised as in training. 2-D models only. */
-UNET_API UNET_NODISCARD unet_status unet_session_run(unet_session *s, const unet_pixels *in, unet_pixels *mask,
-    unet_pixels *probabilities, unet_error *err);
+/* in: of the session's width and height; grey or colour as the files of the training. mask: U8 class indices of the
+ * same extents, or NULL; of independent classes (multilabel) a channel for each class, 0 or 255. probabilities: F32
+ * with out_channels, or NULL. Pictures are normalised as in training and results are those of `unet predict`. 2-D
+ * models only. A fourth channel to be left out: channels 3 with pixel_bytes of 4 values. Rows from the last to the
+ * first: data at the last row with negative row_bytes. */
+UNET_API UNET_NODISCARD unet_status unet_session_run(
+    unet_session *s, const unet_pixels *in, unet_pixels *mask, unet_pixels *probabilities, unet_error *err);
 
 #ifdef __cplusplus
 }

@@ -32,20 +32,6 @@ static unet_status apply(un_config *cfg, un_mem *mem, const char *const *set, si
     return st;
 }
 
-static un_predict_options options_of(unet_context *c, const un_cfg_predict *p)
-{
-    un_predict_options o = {.session = un_api_session_options(c),
-        .mode = (int)p->mode,
-        .tta = (int)p->tta,
-        .overlap = p->overlap > 0 ? p->overlap : -1,
-        .cancel = un_api_cancelled,
-        .ctx = c};
-
-    for (int i = 0; i < 3 && !un_is_auto(p->tile[0]); i++)
-        o.tile[i] = p->tile[i];
-    return o;
-}
-
 unet_status un_runner_open(un_runner *r, unet_context *c, const char *model, const char *const *set, size_t set_count,
     int masks, unet_error *err)
 {
@@ -59,7 +45,10 @@ unet_status un_runner_open(un_runner *r, unet_context *c, const char *model, con
     if (!st)
         st = un_preprocess_create(&r->pre, c->mem, &r->model->config, masks, err);
     if (!st) {
-        o = options_of(c, &r->model->config.predict);
+        o = un_predict_options_of(&r->model->config.predict);
+        o.session = un_api_session_options(c);
+        o.cancel = un_api_cancelled;
+        o.ctx = c;
         st = un_predictor_create(&r->predictor, c->mem, r->model, &o, err);
     }
     if (st)

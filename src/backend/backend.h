@@ -36,7 +36,7 @@ typedef struct un_step {
 } un_step;
 
 typedef struct un_needs {
-    size_t activation_bytes, packed_bytes, scratch_bytes;
+    size_t activation_bytes, packed_bytes, scratch_bytes, program_bytes; /* program: its list of steps */
 } un_needs;
 
 typedef struct un_program un_program;

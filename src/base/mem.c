@@ -38,6 +38,29 @@ void un_mem_destroy(un_mem *m)
     free(m);
 }
 
+size_t un_mem_size(void)
+{
+    return sizeof(un_mem);
+}
+
+un_mem *un_mem_place(void *at, const un_allocator *a)
+{
+    un_mem *m = memset(at, 0, sizeof *m);
+
+    m->a = *a;
+    return m;
+}
+
+void *un_mem_context(const un_mem *m)
+{
+    return m->a.ctx;
+}
+
+size_t un_mem_raw_bytes(size_t bytes)
+{
+    return bytes + 2 * (size_t)ALIGN;
+}
+
 void un_mem_cap(un_mem *m, size_t bytes)
 {
     atomic_store(&m->cap, bytes);

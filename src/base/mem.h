@@ -25,6 +25,13 @@ size_t un_mem_live(const un_mem *m);
 size_t un_mem_peak(const un_mem *m);
 int64_t un_mem_count(const un_mem *m); /* allocations so far */
 
+/* For domains that do not come from the C library (base/block.h): a domain in un_mem_size() bytes at `at` (64-byte
+ * aligned, nothing to destroy), its allocator's ctx, and what un_alloc asks the allocator for. */
+size_t un_mem_size(void);
+un_mem *un_mem_place(void *at, const un_allocator *a);
+void *un_mem_context(const un_mem *m);
+size_t un_mem_raw_bytes(size_t bytes);
+
 /* NULL when there is no memory. bytes == 0 gives a valid block. Contents of un_alloc are undefined. */
 void *un_alloc(un_mem *m, size_t bytes);
 void *un_alloc_zero(un_mem *m, size_t bytes);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/float_mode.h"
 #include "base/size.h"
 
 enum { SPIN = 2000 };
@@ -14,6 +15,7 @@ enum { SPIN = 2000 };
 struct un_pool {
     int threads, started;
     pthread_t *id;
+    struct worker_arg *start; /* [threads] */
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
     unsigned generation; /* of the region, guarded by lock; workers also peek at it while spinning */
@@ -78,11 +80,11 @@ static void work(un_pool *p, int worker)
 
 static void *worker_main(void *v)
 {
-    worker_arg a = *(worker_arg *)v;
+    const worker_arg a = *(const worker_arg *)v;
     un_pool *p = a.pool;
     unsigned seen = 0;
 
-    un_free(v);
+    un_float_mode_enter();
     for (;;) {
         for (int i = 0; i < SPIN && atomic_load_explicit(&p->peek, memory_order_relaxed) == seen; i++)
             relax();
@@ -118,17 +120,14 @@ unet_status un_pool_create(un_pool **out, un_mem *mem, int threads, unet_error *
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);
     p->id = un_alloc_array(mem, (size_t)threads, sizeof *p->id);
-    if (!p->id) {
+    p->start = un_alloc_array(mem, (size_t)threads, sizeof *p->start);
+    if (!p->id || !p->start) {
         un_pool_destroy(p);
         return un_fail_nomem(err, (size_t)threads * sizeof *p->id);
     }
     for (int i = 1; i < threads; i++) {
-        worker_arg *a = un_alloc(mem, sizeof *a);
-
-        if (a)
-            *a = (worker_arg){p, i};
-        if (!a || pthread_create(&p->id[i], NULL, worker_main, a)) {
-            un_free(a);
+        p->start[i] = (worker_arg){p, i};
+        if (pthread_create(&p->id[i], NULL, worker_main, &p->start[i])) {
             un_pool_destroy(p);
             return un_fail(err, UNET_E_NOMEM, "cannot start thread %d of %d; ask for fewer with --threads", i, threads);
         }
@@ -152,6 +151,7 @@ void un_pool_destroy(un_pool *p)
     pthread_cond_destroy(&p->wake);
     pthread_cond_destroy(&p->done);
     pthread_mutex_destroy(&p->lock);
+    un_free(p->start);
     un_free(p->id);
     un_free(p);
 }
@@ -161,13 +161,9 @@ int un_pool_threads(const un_pool *p)
     return p ? p->threads : 1;
 }
 
-void un_pool_run(un_pool *p, un_task_fn fn, void *arg, int64_t tasks)
+/* The tasks on all threads; the caller's mode is set. */
+static void run_region(un_pool *p, un_task_fn fn, void *arg, int64_t tasks)
 {
-    if (!p || p->threads == 1 || tasks <= 1) {
-        for (int64_t i = 0; i < tasks; i++)
-            fn(arg, i, 0);
-        return;
-    }
     pthread_mutex_lock(&p->lock);
     p->fn = fn;
     p->arg = arg;
@@ -194,4 +190,16 @@ void un_pool_run(un_pool *p, un_task_fn fn, void *arg, int64_t tasks)
     while (p->busy)
         pthread_cond_wait(&p->done, &p->lock);
     pthread_mutex_unlock(&p->lock);
+}
+
+void un_pool_run(un_pool *p, un_task_fn fn, void *arg, int64_t tasks)
+{
+    const un_float_mode before = un_float_mode_enter();
+
+    if (p && p->threads > 1 && tasks > 1)
+        run_region(p, fn, arg, tasks);
+    else
+        for (int64_t i = 0; i < tasks; i++)
+            fn(arg, i, 0);
+    un_float_mode_set(before);
 }

@@ -17,7 +17,8 @@ void un_pool_destroy(un_pool *p);
 int un_pool_threads(const un_pool *p); /* NULL: 1 */
 
 /* Runs fn(arg, 0..tasks-1, worker) and returns when all are done. NULL pool: in order, on the caller's thread.
- * The caller's thread is worker 0. Not to be nested, and called by one thread at a time. */
+ * The caller's thread is worker 0. Not to be nested, and called by one thread at a time. Tasks run in the float mode of
+ * base/float_mode.h; the caller's is restored. */
 void un_pool_run(un_pool *p, un_task_fn fn, void *arg, int64_t tasks);
 
 int un_cpu_count(void); /* processors by affinity and cgroup quota, at least 1 */

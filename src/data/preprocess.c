@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/block.h"
 #include "base/math.h"
 #include "base/size.h"
 #include "data/values.h"
@@ -14,21 +15,18 @@ struct un_preprocess {
     un_label_map *labels;
 };
 
-unet_status un_preprocess_create(
-    un_preprocess **out, un_mem *mem, const un_config *cfg, int masks, unet_error *err)
+unet_status un_preprocess_create(un_preprocess **out, un_mem *mem, const un_config *cfg, int masks, unet_error *err)
 {
     un_preprocess *p;
     const un_cfg_data *d = &cfg->data;
 
     *out = NULL;
     if (d->colour == UN_CFG_COLOUR_AUTO || d->normalise == UN_CFG_NORMALISE_AUTO)
-        return un_fail_file(err, UNET_E_CONFIG,
-            d->colour == UN_CFG_COLOUR_AUTO ? "data.colour" : "data.normalise",
+        return un_fail_file(err, UNET_E_CONFIG, d->colour == UN_CFG_COLOUR_AUTO ? "data.colour" : "data.normalise",
             "is not decided yet; inspect the data first, or set it");
-    if (d->normalise == UN_CFG_NORMALISE_WINDOW &&
-        (un_is_auto(d->window_centre) || un_is_auto(d->window_width)))
-        return un_fail_file(err, UNET_E_CONFIG, "data.window_centre",
-            "data.normalise window needs window_centre and window_width");
+    if (d->normalise == UN_CFG_NORMALISE_WINDOW && (un_is_auto(d->window_centre) || un_is_auto(d->window_width)))
+        return un_fail_file(
+            err, UNET_E_CONFIG, "data.window_centre", "data.normalise window needs window_centre and window_width");
     if (d->normalise == UN_CFG_NORMALISE_DATASET && (d->mean.n < 1 || d->std.n != d->mean.n))
         return un_fail_file(err, UNET_E_CONFIG, "data.mean", "data.normalise dataset needs mean and std");
     p = un_alloc_zero(mem, sizeof *p);
@@ -79,7 +77,8 @@ un_image_read_options un_preprocess_read_options(const un_preprocess *p, int pag
 /* The whole picture as floats on the file's grid, channels as the files have them. */
 typedef struct raw {
     const un_image *images;
-    int count, c; /* files; channels without opacity */
+    const un_strides *strides; /* NULL: dense */
+    int count, c;              /* files; channels without opacity */
     size_t pixels;
     un_mem *mem;
     unet_error *err;
@@ -99,11 +98,35 @@ static unet_status check_files(raw *r)
         const un_image *b = &r->images[i];
 
         if (b->d != a->d || b->h != a->h || b->w != a->w)
-            return un_fail(r->err, UNET_E_DATA, "channel file %d has %dx%dx%d pixels, the first %dx%dx%d",
-                i + 1, b->d, b->h, b->w, a->d, a->h, a->w);
+            return un_fail(r->err, UNET_E_DATA, "channel file %d has %dx%dx%d pixels, the first %dx%dx%d", i + 1, b->d,
+                b->h, b->w, a->d, a->h, a->w);
         r->c += file_channels(b);
     }
     return UNET_OK;
+}
+
+/* Channel k of a picture in the caller's memory. */
+static void strided_channel(const raw *r, int k, float *dst)
+{
+    const un_image *im = r->images;
+    const un_strides *s = r->strides;
+    const ptrdiff_t first = (ptrdiff_t)((size_t)(s->backwards ? im->c - 1 - k : k) * un_dtype_size(im->type));
+
+    for (int y = 0; y < im->h; y++) {
+        const unsigned char *at = (const unsigned char *)im->data + y * s->row + first;
+
+        for (int x = 0; x < im->w; x++, at += s->pixel)
+            if (im->type == UN_DTYPE_U8) {
+                *dst++ = (float)*at;
+            } else if (im->type == UN_DTYPE_U16) {
+                uint16_t v;
+
+                memcpy(&v, at, sizeof v);
+                *dst++ = (float)v;
+            } else {
+                memcpy(dst++, at, sizeof *dst);
+            }
+    }
 }
 
 static void channel(const raw *r, int k, float *dst)
@@ -111,6 +134,10 @@ static void channel(const raw *r, int k, float *dst)
     const un_image *im = r->images;
     size_t c;
 
+    if (r->strides) {
+        strided_channel(r, k, dst);
+        return;
+    }
     while (k >= file_channels(im))
         k -= file_channels(im++);
     c = (size_t)im->c;
@@ -159,15 +186,15 @@ static int wanted_channels(const un_preprocess *p, const raw *r)
     if (d->channels.n > 0) {
         for (int i = 0; i < d->channels.n; i++)
             if (d->channels.v[i] >= c) {
-                (void)un_fail(r->err, UNET_E_DATA,
-                    "data.channels names channel %d, but the picture ends at %d", d->channels.v[i], c - 1);
+                (void)un_fail(r->err, UNET_E_DATA, "data.channels names channel %d, but the picture ends at %d",
+                    d->channels.v[i], c - 1);
                 return 0;
             }
         c = d->channels.n;
     }
     if (p->channels && c != p->channels) {
-        (void)un_fail(r->err, UNET_E_DATA, "the picture gives %d channel%s; the network takes %d", c,
-            c == 1 ? "" : "s", p->channels);
+        (void)un_fail(r->err, UNET_E_DATA, "the picture gives %d channel%s; the network takes %d", c, c == 1 ? "" : "s",
+            p->channels);
         return 0;
     }
     return c;
@@ -256,8 +283,7 @@ static float bend(double v, const rule *r)
 }
 
 /* x in place; scratch holds as many floats; bad (NULL: none wanted) is set to 1 where there is no data. */
-static unet_status normalise(
-    const un_preprocess *p, const raw *w, float *x, float *scratch, unsigned char *bad, int k)
+static unet_status normalise(const un_preprocess *p, const raw *w, float *x, float *scratch, unsigned char *bad, int k)
 {
     rule r;
     size_t n = 0;
@@ -310,8 +336,7 @@ static void make_grid(const un_preprocess *p, const un_image *im, un_grid *g)
 }
 
 /* One channel from the file's grid into channel k of the picture. */
-static unet_status place(
-    const raw *w, const un_grid *g, const float *x, float *scratch, un_picture *out, int k)
+static unet_status place(const raw *w, const un_grid *g, const float *x, float *scratch, un_picture *out, int k)
 {
     const size_t n = (size_t)out->d * (size_t)out->h * (size_t)out->w;
     float *small;
@@ -350,8 +375,7 @@ static unet_status make_picture(
     out->h = g->size[1];
     out->w = g->size[2];
     memcpy(out->spacing, g->spacing, sizeof out->spacing);
-    if (!un_size_mul((size_t)out->d * (size_t)out->h, (size_t)out->w, &n) ||
-        !un_size_mul(n, (size_t)out->c, &n))
+    if (!un_size_mul((size_t)out->d * (size_t)out->h, (size_t)out->w, &n) || !un_size_mul(n, (size_t)out->c, &n))
         return un_fail(
             err, UNET_E_LIMIT, "%dx%dx%d pixels of %d channels are too many", out->d, out->h, out->w, out->c);
     out->image = un_alloc_array(w->mem, n, sizeof *out->image);
@@ -370,16 +394,16 @@ static unet_status make_picture(
     return st;
 }
 
-static unet_status image_with_bad(const un_preprocess *p, const un_image *images, int count, un_mem *mem,
-    un_picture *out, un_grid *grid, unsigned char **bad, unet_error *err)
+static unet_status image_with_bad(
+    const un_preprocess *p, raw *w, un_picture *out, un_grid *grid, unsigned char **bad, unet_error *err)
 {
-    raw w = {.images = images, .count = count, .mem = mem, .err = err};
+    const size_t pixels = un_image_count(&w->images[0]) / (size_t)w->images[0].c;
     un_grid g = {0};
     unet_status st;
 
     memset(out, 0, sizeof *out);
-    *bad = un_alloc_array(mem, un_image_count(&images[0]) / (size_t)images[0].c, 1);
-    st = *bad ? make_picture(p, &w, out, &g, *bad, err) : un_fail_nomem(err, un_image_count(&images[0]));
+    *bad = un_alloc_array(w->mem, pixels, 1);
+    st = *bad ? make_picture(p, w, out, &g, *bad, err) : un_fail_nomem(err, pixels);
     if (st) {
         un_picture_free(out);
         un_free(*bad);
@@ -390,22 +414,52 @@ static unet_status image_with_bad(const un_preprocess *p, const un_image *images
     return st;
 }
 
-unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, int count, un_mem *mem,
-    un_picture *out, un_grid *grid, unet_error *err)
+unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, int count, un_mem *mem, un_picture *out,
+    un_grid *grid, unet_error *err)
 {
+    raw w = {.images = images, .count = count, .mem = mem, .err = err};
     unsigned char *bad;
-    unet_status st = image_with_bad(p, images, count, mem, out, grid, &bad, err);
+    unet_status st = image_with_bad(p, &w, out, grid, &bad, err);
 
     un_free(bad);
     return st;
+}
+
+unet_status un_preprocess_pixels(const un_preprocess *p, const un_image *image, const un_strides *strides, un_mem *mem,
+    un_picture *out, un_grid *grid, unet_error *err)
+{
+    raw w = {.images = image, .strides = strides, .count = 1, .mem = mem, .err = err};
+    unsigned char *bad;
+    unet_status st = image_with_bad(p, &w, out, grid, &bad, err);
+
+    un_free(bad);
+    return st;
+}
+
+/* What is alive at the same time in make_picture: `bad`, the result, two planes, and the most that a channel needs. */
+size_t un_preprocess_room(const un_preprocess *p, int h, int w, un_grid *grid)
+{
+    const un_image like = {.d = 1, .h = h, .w = w, .spacing = {1, 1, 1}};
+    const size_t pixels = (size_t)h * (size_t)w;
+    size_t n, most = 0;
+
+    make_grid(p, &like, grid);
+    n = (size_t)grid->size[1] * (size_t)grid->size[2];
+    if (p->data.colour == UN_CFG_COLOUR_GREY)
+        most = un_block_room(pixels * sizeof(float));
+    if (p->data.normalise == UN_CFG_NORMALISE_PERCENTILE)
+        most = UN_MAX(most, un_quantiles_room());
+    if (!un_grid_is_same(grid))
+        most = UN_MAX(most, un_block_room(n * sizeof(float)) + un_resample_room(grid->size, grid->turned, 1));
+    return un_block_room(pixels) + un_block_room(n * (size_t)p->channels * sizeof(float)) +
+           un_block_room(2 * pixels * sizeof(float)) + most;
 }
 
 /* ---- masks
  * ------------------------------------------------------------------------------------------------------- */
 
 /* Classes on the file's grid, turned and brought to the picture's size. */
-static unet_status place_target(
-    const un_grid *g, int32_t *flat, un_mem *mem, un_picture *out, unet_error *err)
+static unet_status place_target(const un_grid *g, int32_t *flat, un_mem *mem, un_picture *out, unet_error *err)
 {
     const size_t n = (size_t)out->d * (size_t)out->h * (size_t)out->w;
     const size_t pixels = (size_t)g->file[0] * (size_t)g->file[1] * (size_t)g->file[2];
@@ -422,13 +476,13 @@ static unet_status place_target(
     return UNET_OK;
 }
 
-static unet_status add_target(const un_preprocess *p, const un_image *mask, const un_grid *g,
-    const unsigned char *bad, un_mem *mem, un_picture *out, int64_t *strays, unet_error *err)
+static unet_status add_target(const un_preprocess *p, const un_image *mask, const un_grid *g, const unsigned char *bad,
+    un_mem *mem, un_picture *out, int64_t *strays, unet_error *err)
 {
     const size_t pixels = (size_t)g->file[0] * (size_t)g->file[1] * (size_t)g->file[2];
     int32_t *flat = un_alloc_array(mem, pixels, sizeof *flat);
-    unet_status st = flat ? un_label_map_apply(p->labels, mask, flat, strays, err)
-                          : un_fail_nomem(err, pixels * sizeof *flat);
+    unet_status st =
+        flat ? un_label_map_apply(p->labels, mask, flat, strays, err) : un_fail_nomem(err, pixels * sizeof *flat);
 
     for (size_t i = 0; i < pixels && !st; i++)
         if (bad[i])
@@ -440,14 +494,13 @@ static unet_status add_target(const un_preprocess *p, const un_image *mask, cons
 }
 
 /* Multi-label planes on the picture's grid; pixels without data get weight 0. */
-static unet_status add_soft(const un_preprocess *p, const un_image *mask, const un_grid *g,
-    const unsigned char *bad, un_mem *mem, un_picture *out, unet_error *err)
+static unet_status add_soft(const un_preprocess *p, const un_image *mask, const un_grid *g, const unsigned char *bad,
+    un_mem *mem, un_picture *out, unet_error *err)
 {
     const size_t pixels = (size_t)g->file[0] * (size_t)g->file[1] * (size_t)g->file[2];
     const size_t n = (size_t)out->d * (size_t)out->h * (size_t)out->w, k = (size_t)out->classes;
     float *soft = un_alloc_array(mem, pixels, k * sizeof *soft);
-    float *plane = un_alloc_array(mem, pixels, 2 * sizeof *plane),
-          *small = un_alloc_array(mem, n, sizeof *small);
+    float *plane = un_alloc_array(mem, pixels, 2 * sizeof *plane), *small = un_alloc_array(mem, n, sizeof *small);
     unet_status st = UNET_OK;
 
     out->soft = un_alloc_array(mem, n, k * sizeof *out->soft);
@@ -470,20 +523,21 @@ static unet_status add_soft(const un_preprocess *p, const un_image *mask, const 
     return st;
 }
 
-unet_status un_preprocess_pair(const un_preprocess *p, const un_image *images, int count,
-    const un_image *mask, un_mem *mem, un_picture *out, un_grid *grid, int64_t *strays, unet_error *err)
+unet_status un_preprocess_pair(const un_preprocess *p, const un_image *images, int count, const un_image *mask,
+    un_mem *mem, un_picture *out, un_grid *grid, int64_t *strays, unet_error *err)
 {
     const un_image *a = &images[0];
     const int pages = un_label_map_is_multilabel(p->labels) && a->d == 1;
+    raw w = {.images = images, .count = count, .mem = mem, .err = err};
     unsigned char *bad;
     un_grid g;
     unet_status st;
 
     memset(out, 0, sizeof *out);
     if (mask->h != a->h || mask->w != a->w || (mask->d != a->d && !pages))
-        return un_fail(err, UNET_E_DATA, "the mask has %dx%dx%d pixels, the picture %dx%dx%d (d, h, w)",
-            mask->d, mask->h, mask->w, a->d, a->h, a->w);
-    st = image_with_bad(p, images, count, mem, out, &g, &bad, err);
+        return un_fail(err, UNET_E_DATA, "the mask has %dx%dx%d pixels, the picture %dx%dx%d (d, h, w)", mask->d,
+            mask->h, mask->w, a->d, a->h, a->w);
+    st = image_with_bad(p, &w, out, &g, &bad, err);
     if (st)
         return st;
     out->classes = un_label_map_classes(p->labels);

@@ -27,8 +27,14 @@ un_image_read_options un_preprocess_read_options(const un_preprocess *p, int pag
 /* images: one, or one for each channel file, all of one size. Values that are not finite, or data.no_data,
  * become 0 after the normalisation and are left out of its statistics. *grid (NULL is fine) leads back to the
  * file's grid. The target is not set. Thread-safe. */
-UN_NODISCARD unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, int count,
+UN_NODISCARD unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, int count, un_mem *mem,
+    un_picture *out, un_grid *grid, unet_error *err);
+/* The same for one picture in the caller's memory; strides NULL: dense. */
+UN_NODISCARD unet_status un_preprocess_pixels(const un_preprocess *p, const un_image *image, const un_strides *strides,
     un_mem *mem, un_picture *out, un_grid *grid, unet_error *err);
+/* For a 2-D picture of these extents: the memory that un_preprocess_pixels holds at most, its result included, as
+ * pieces of a block (base/block.h); fills *grid. */
+size_t un_preprocess_room(const un_preprocess *p, int h, int w, un_grid *grid);
 /* With the mask: target, or soft for multi-label masks; -1 where the picture has no data. *strays as in
  * labels.h. */
 UN_NODISCARD unet_status un_preprocess_pair(const un_preprocess *p, const un_image *images, int count,
@@ -36,8 +42,8 @@ UN_NODISCARD unet_status un_preprocess_pair(const un_preprocess *p, const un_ima
 
 /* Reads and prepares one item of a data set, with its mask when the preprocess has labels and the item a
  * mask, cut to its part. */
-UN_NODISCARD unet_status un_preprocess_item(const un_preprocess *p, const un_item *item, un_mem *mem,
-    un_picture *out, un_grid *grid, unet_error *err);
+UN_NODISCARD unet_status un_preprocess_item(
+    const un_preprocess *p, const un_item *item, un_mem *mem, un_picture *out, un_grid *grid, unet_error *err);
 
 /* The items of one role as a source of pictures. Pictures stay in memory, prepared, while they fit into
  * cache_bytes: the first that came stay, so that a pass over more than fits still finds some. Data set and

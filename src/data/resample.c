@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/block.h"
 #include "base/math.h"
 #include "base/size.h"
 
@@ -16,12 +17,19 @@ typedef struct taps {
     int most;
 } taps;
 
+static int most_taps(int n_in, int n_out)
+{
+    const double ratio = (double)n_in / n_out;
+
+    return (int)(2 * (ratio > 1 ? ratio : 1)) + 3;
+}
+
 /* Weights of a triangle as wide as the ratio, at least one pixel each way; cut at the edges and scaled to
  * sum 1. */
 static unet_status make_taps(taps *t, int n_in, int n_out, un_mem *mem, unet_error *err)
 {
     const double ratio = (double)n_in / n_out, reach = ratio > 1 ? ratio : 1;
-    const int most = (int)(2 * reach) + 3;
+    const int most = most_taps(n_in, n_out);
     size_t bytes;
 
     *t = (taps){.most = most};
@@ -34,8 +42,7 @@ static unet_status make_taps(taps *t, int n_in, int n_out, un_mem *mem, unet_err
     t->weight = (float *)(t->count + n_out);
     for (int i = 0; i < n_out; i++) {
         const double centre = (i + 0.5) * ratio;
-        const int lo = UN_MAX((int)un_floor(centre - reach), 0),
-                  hi = UN_MIN((int)un_floor(centre + reach), n_in - 1);
+        const int lo = UN_MAX((int)un_floor(centre - reach), 0), hi = UN_MIN((int)un_floor(centre + reach), n_in - 1);
         float *w = t->weight + (size_t)i * (size_t)most;
         double sum = 0;
 
@@ -54,8 +61,7 @@ static unet_status make_taps(taps *t, int n_in, int n_out, un_mem *mem, unet_err
 }
 
 /* One axis of [outer][n_in][inner] to [outer][n_out][inner]. */
-static void along(
-    float *dst, const float *src, const taps *t, size_t outer, int n_in, int n_out, size_t inner)
+static void along(float *dst, const float *src, const taps *t, size_t outer, int n_in, int n_out, size_t inner)
 {
     for (size_t o = 0; o < outer; o++)
         for (int i = 0; i < n_out; i++) {
@@ -87,6 +93,23 @@ static int order_axes(int order[3], const int to[3], const int size[3])
         n++;
     }
     return n;
+}
+
+size_t un_resample_room(const int to[3], const int size[3], int c)
+{
+    int order[3], now[3] = {size[0], size[1], size[2]};
+    const int n = order_axes(order, to, size);
+    size_t room = 0;
+
+    for (int i = 0; i < n; i++) {
+        const int a = order[i];
+
+        room += un_block_room((size_t)to[a] * ((size_t)most_taps(size[a], to[a]) * sizeof(float) + 2 * sizeof(int)));
+        now[a] = to[a];
+        if (i + 1 < n)
+            room += un_block_room((size_t)now[0] * (size_t)now[1] * (size_t)now[2] * (size_t)c * sizeof(float));
+    }
+    return room;
 }
 
 unet_status un_resample_linear(
@@ -222,8 +245,7 @@ int un_grid_is_same(const un_grid *g)
 
 void un_grid_copy(const un_grid *g, void *dst, const void *src, int bytes, int back)
 {
-    const size_t stride[3] = {(size_t)g->file[1] * (size_t)g->file[2], (size_t)g->file[2], 1},
-                 b = (size_t)bytes;
+    const size_t stride[3] = {(size_t)g->file[1] * (size_t)g->file[2], (size_t)g->file[2], 1}, b = (size_t)bytes;
     const unsigned char *s = src;
     unsigned char *d = dst;
     size_t at = 0;
@@ -247,8 +269,16 @@ void un_grid_copy(const un_grid *g, void *dst, const void *src, int bytes, int b
             }
 }
 
-unet_status un_grid_restore(
-    const un_grid *g, float *dst, const float *src, int stride, un_mem *mem, unet_error *err)
+size_t un_grid_restore_room(const un_grid *g)
+{
+    const size_t n_in = (size_t)g->size[0] * (size_t)g->size[1] * (size_t)g->size[2];
+    const size_t n_out = (size_t)g->turned[0] * (size_t)g->turned[1] * (size_t)g->turned[2];
+
+    return un_block_room(n_in * sizeof(float)) + un_block_room(n_out * sizeof(float)) +
+           un_resample_room(g->turned, g->size, 1);
+}
+
+unet_status un_grid_restore(const un_grid *g, float *dst, const float *src, int stride, un_mem *mem, unet_error *err)
 {
     const size_t n_in = (size_t)g->size[0] * (size_t)g->size[1] * (size_t)g->size[2];
     const size_t n_out = (size_t)g->turned[0] * (size_t)g->turned[1] * (size_t)g->turned[2];

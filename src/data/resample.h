@@ -12,6 +12,7 @@
  * extents are copied exactly. */
 UN_NODISCARD unet_status un_resample_linear(
     float *dst, const int to[3], const float *src, const int size[3], int c, un_mem *mem, unet_error *err);
+size_t un_resample_room(const int to[3], const int size[3], int c); /* what it takes for a while (base/block.h) */
 /* The nearest pixel; elements of 1 or 4 bytes. */
 void un_resample_nearest(void *dst, const int to[3], const void *src, const int size[3], int bytes);
 
@@ -38,5 +39,6 @@ void un_grid_copy(const un_grid *g, void *dst, const void *src, int bytes, int b
  * file[0]*file[1]*file[2] floats. */
 UN_NODISCARD unet_status un_grid_restore(
     const un_grid *g, float *dst, const float *src, int stride, un_mem *mem, unet_error *err);
+size_t un_grid_restore_room(const un_grid *g); /* what it takes for a while (base/block.h) */
 
 #endif

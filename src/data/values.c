@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/block.h"
 #include "base/math.h"
 
 enum { HALF_BITS = 16, BUCKETS = 1 << HALF_BITS };
@@ -81,6 +82,11 @@ static double select_rank(selector *s, size_t k)
         if (sum > k)
             return from_order((uint32_t)bucket << HALF_BITS | i);
     }
+}
+
+size_t un_quantiles_room(void)
+{
+    return un_block_room(2 * (size_t)BUCKETS * sizeof(size_t));
 }
 
 unet_status un_quantiles(

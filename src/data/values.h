@@ -17,5 +17,6 @@ void un_moments_of(const float *x, size_t n, un_moments *out);
  * holds no NaN. Radix selection on the order-preserving bits of a float: no copy, no bad cases. */
 UN_NODISCARD unet_status un_quantiles(
     double *out, un_mem *mem, const float *x, size_t n, const double *percent, int count, unet_error *err);
+size_t un_quantiles_room(void); /* what it takes for a while (base/block.h) */
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/block.h"
 #include "base/size.h"
 #include "run/tiling.h"
 
@@ -12,6 +13,7 @@ struct un_predictor {
     const un_model *model;
     un_predict_options opt;
     un_session *session; /* of the windows of the last picture */
+    struct job *kept;    /* un_predictor_prepare: for pictures of one size; NULL: made and freed with each picture */
 };
 
 /* One picture on its way. Axis 0 of the slab is z in 3-D and y in 2-D: `slab`. */
@@ -28,6 +30,15 @@ typedef struct job {
     void *ctx;
 } job;
 
+un_predict_options un_predict_options_of(const un_cfg_predict *c)
+{
+    un_predict_options o = {.mode = (int)c->mode, .tta = (int)c->tta, .overlap = c->overlap > 0 ? c->overlap : -1};
+
+    for (int i = 0; i < 3 && !un_is_auto(c->tile[0]); i++)
+        o.tile[i] = c->tile[i];
+    return o;
+}
+
 unet_status un_predictor_create(
     un_predictor **out, un_mem *mem, const un_model *model, const un_predict_options *opt, unet_error *err)
 {
@@ -42,14 +53,6 @@ unet_status un_predictor_create(
     p->opt = opt ? *opt : defaults;
     *out = p;
     return UNET_OK;
-}
-
-void un_predictor_destroy(un_predictor *p)
-{
-    if (!p)
-        return;
-    un_session_destroy(p->session);
-    un_free(p);
 }
 
 void un_predictor_refresh(un_predictor *p)
@@ -190,57 +193,155 @@ static unet_status run_all(job *j, unet_error *err)
     return st;
 }
 
-static unet_status prepare(job *j, unet_error *err)
+/* Elements of in, out, acc and row once tiling and axes are known. */
+static unet_status buffer_sizes(const job *j, size_t n[4], unet_error *err)
+{
+    n[0] = (size_t)un_shape_count(j->t.in);
+    n[1] = (size_t)un_shape_count(j->t.out);
+    n[3] = (size_t)j->rest * (size_t)j->channels;
+    if (!un_size_mul(n[3], (size_t)j->axis[j->slab].size, &n[2]))
+        return un_fail(err, UNET_E_LIMIT, "the picture is too wide");
+    return UNET_OK;
+}
+
+static unet_status make_axes(job *j, un_mem *mem, unet_error *err)
 {
     int grid[3];
+    unet_status st = UNET_OK;
+
+    un_model_grid(&j->p->model->config.model, grid);
+    for (int i = 0; i < 3 && !st; i++)
+        st = un_axis_create(&j->axis[i], mem, &j->t, i, j->extent[i], un_tiling_step(&j->t, &j->p->opt, grid, i), err);
+    j->rest = (int64_t)j->extent[2] * (j->slab == 0 ? j->extent[1] : 1);
+    return st;
+}
+
+static unet_status prepare(job *j, unet_error *err)
+{
+    un_mem *mem = j->p->mem;
+    size_t n[4] = {0};
     unet_status st = un_predictor_tiling(j->p, j->extent[0], j->extent[1], j->extent[2], &j->t, err);
-    size_t in, out, acc, row;
 
     if (!st)
         st = use_session(j->p, j->t.in, err);
-    un_model_grid(&j->p->model->config.model, grid);
-    for (int i = 0; i < 3 && !st; i++)
-        st = un_axis_create(
-            &j->axis[i], j->p->mem, &j->t, i, j->extent[i], un_tiling_step(&j->t, &j->p->opt, grid, i), err);
+    if (!st)
+        st = make_axes(j, mem, err);
+    if (!st)
+        st = buffer_sizes(j, n, err);
     if (st)
         return st;
-    j->rest = (int64_t)j->extent[2] * (j->slab == 0 ? j->extent[1] : 1);
-    in = (size_t)un_shape_count(j->t.in);
-    out = (size_t)un_shape_count(j->t.out);
-    row = (size_t)j->rest * (size_t)j->channels;
-    if (!un_size_mul(row, (size_t)j->axis[j->slab].size, &acc))
-        return un_fail(err, UNET_E_LIMIT, "the picture is too wide");
-    j->in = un_alloc_array(j->p->mem, in, sizeof(float));
-    j->out = un_alloc_array(j->p->mem, out, sizeof(float));
-    j->acc = un_alloc_array(j->p->mem, acc, sizeof(float));
-    j->row = un_alloc_array(j->p->mem, row, sizeof(float));
-    return j->in && j->out && j->acc && j->row ? UNET_OK : un_fail_nomem(err, (in + out + acc + row) * sizeof(float));
+    j->in = un_alloc_array(mem, n[0], sizeof(float));
+    j->out = un_alloc_array(mem, n[1], sizeof(float));
+    j->acc = un_alloc_array(mem, n[2], sizeof(float));
+    j->row = un_alloc_array(mem, n[3], sizeof(float));
+    return j->in && j->out && j->acc && j->row ? UNET_OK
+                                               : un_fail_nomem(err, (n[0] + n[1] + n[2] + n[3]) * sizeof(float));
+}
+
+static unet_status set_job(job *j, un_predictor *p, int d, int h, int w, unet_error *err)
+{
+    const un_cfg_model *m = &p->model->config.model;
+
+    *j = (job){.p = p, .extent = {d, h, w}, .slab = m->dims == 2 ? 1 : 0, .channels = un_model_channels(m)};
+    if (d < 1 || h < 1 || w < 1 || (m->dims == 2 && d != 1))
+        return un_fail(err, UNET_E_DATA, "a %d-D network does not take %dx%dx%d pixels", m->dims, d, h, w);
+    return UNET_OK;
+}
+
+static void free_job(job *j)
+{
+    un_free(j->row);
+    un_free(j->acc);
+    un_free(j->out);
+    un_free(j->in);
+    for (int i = 2; i >= 0; i--)
+        un_axis_destroy(&j->axis[i]);
+}
+
+unet_status un_predictor_prepare(un_predictor *p, int d, int h, int w, unet_error *err)
+{
+    job *j = un_alloc_zero(p->mem, sizeof *j);
+    unet_status st = j ? set_job(j, p, d, h, w, err) : un_fail_nomem(err, sizeof *j);
+
+    if (p->kept)
+        free_job(p->kept);
+    un_free(p->kept);
+    p->kept = NULL;
+    if (!st)
+        st = prepare(j, err);
+    if (st) {
+        if (j)
+            free_job(j);
+        un_free(j);
+        return st;
+    }
+    p->kept = j;
+    return UNET_OK;
+}
+
+unet_status un_predictor_room(un_predictor *p, int d, int h, int w, size_t *bytes, unet_error *err)
+{
+    un_block_sum small;
+    un_mem *sum = un_mem_summing(&small, p->mem);
+    size_t n[4] = {0}, session = 0;
+    job j;
+    unet_status st = sum ? set_job(&j, p, d, h, w, err) : un_fail_nomem(err, sizeof small);
+
+    *bytes = 0;
+    if (st) {
+        un_mem_destroy(sum);
+        return st;
+    }
+    st = un_tiling_choose(&j.t, sum, p->model, &p->opt, d, h, w, err);
+    if (!st)
+        st = un_session_room(&session, p->mem, p->model, j.t.in, &p->opt.session, err);
+    if (!st)
+        st = make_axes(&j, sum, err);
+    if (!st)
+        st = buffer_sizes(&j, n, err);
+    free_job(&j);
+    *bytes = small.bytes + session + un_block_room(sizeof j);
+    for (int i = 0; i < 4 && !st; i++)
+        *bytes += un_block_room(n[i] * sizeof(float));
+    un_mem_destroy(sum);
+    return st;
+}
+
+void un_predictor_destroy(un_predictor *p)
+{
+    if (!p)
+        return;
+    if (p->kept)
+        free_job(p->kept);
+    un_free(p->kept);
+    un_session_destroy(p->session);
+    un_free(p);
 }
 
 unet_status un_predictor_run(
     un_predictor *p, const float *image, int d, int h, int w, un_predict_sink sink, void *ctx, unet_error *err)
 {
-    job j = {.p = p,
-        .image = image,
-        .extent = {d, h, w},
-        .slab = p->model->config.model.dims == 2 ? 1 : 0,
-        .channels = un_model_channels(&p->model->config.model),
-        .sink = sink,
-        .ctx = ctx};
-    unet_status st;
+    const job *kept = p->kept;
+    const int ready = kept && kept->extent[0] == d && kept->extent[1] == h && kept->extent[2] == w &&
+                      un_shape_equal(un_session_input(p->session), kept->t.in);
+    job j;
+    unet_status st = set_job(&j, p, d, h, w, err);
 
-    if (d < 1 || h < 1 || w < 1 || (p->model->config.model.dims == 2 && d != 1))
-        return un_fail(
-            err, UNET_E_DATA, "a %d-D network does not take %dx%dx%d pixels", p->model->config.model.dims, d, h, w);
-    st = prepare(&j, err);
+    if (st)
+        return st;
+    if (ready)
+        j = *kept;
+    else
+        st = prepare(&j, err);
+    j.image = image;
+    j.sink = sink;
+    j.ctx = ctx;
+    if (!st && ready)
+        memset(j.acc, 0, (size_t)j.axis[j.slab].size * (size_t)j.rest * (size_t)j.channels * sizeof *j.acc);
     if (!st)
         st = run_all(&j, err);
-    for (int i = 0; i < 3; i++)
-        un_axis_destroy(&j.axis[i]);
-    un_free(j.in);
-    un_free(j.out);
-    un_free(j.acc);
-    un_free(j.row);
+    if (!ready)
+        free_job(&j);
     return st;
 }
 

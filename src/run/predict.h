@@ -24,6 +24,9 @@ typedef struct un_predict_options {
     void *ctx;
 } un_predict_options;
 
+/* What the keys of the section `predict` say; the rest is left at its default. */
+un_predict_options un_predict_options_of(const un_cfg_predict *c);
+
 /* What a prediction will do with a picture of these extents. */
 typedef struct un_tiling {
     int padded[3], window[3], halo[3]; /* d, h, w */
@@ -47,6 +50,12 @@ void un_predictor_destroy(un_predictor *p); /* NULL is fine */
 void un_predictor_refresh(un_predictor *p); /* the model's weights changed */
 
 UN_NODISCARD unet_status un_predictor_tiling(un_predictor *p, int d, int h, int w, un_tiling *out, unet_error *err);
+
+/* Takes all memory for pictures of these extents and keeps it until the predictor goes: a run on one of them then
+ * allocates nothing. Its room: what that takes of a block (base/block.h), for which it is rehearsed without the large
+ * pieces. */
+UN_NODISCARD unet_status un_predictor_prepare(un_predictor *p, int d, int h, int w, unet_error *err);
+UN_NODISCARD unet_status un_predictor_room(un_predictor *p, int d, int h, int w, size_t *bytes, unet_error *err);
 
 /* image: [d][h][w][c] with the network's channels. */
 UN_NODISCARD unet_status un_predictor_run(

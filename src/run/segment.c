@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/block.h"
 #include "base/size.h"
 #include "report/palette.h"
 
@@ -35,18 +36,24 @@ int un_class_colour(const un_config *cfg, int k)
     return p.of[k].r << 16 | p.of[k].g << 8 | p.of[k].b;
 }
 
+/* Gathers a whole picture; either result may be NULL. */
 typedef struct keeper {
+    const un_config *config;
     float *p;
+    int32_t *classes;
     int h, w, channels;
 } keeper;
 
 static unet_status keep(void *ctx, int z0, int z1, int y0, int y1, const float *p, unet_error *err)
 {
     const keeper *k = ctx;
+    const int64_t first = ((int64_t)z0 * k->h + y0) * k->w, n = (int64_t)(z1 - z0) * (y1 - y0) * k->w;
 
     (void)err;
-    memcpy(k->p + ((int64_t)z0 * k->h + y0) * k->w * k->channels, p,
-        (size_t)(z1 - z0) * (size_t)(y1 - y0) * (size_t)k->w * (size_t)k->channels * sizeof *p);
+    if (k->p)
+        memcpy(k->p + first * k->channels, p, (size_t)n * (size_t)k->channels * sizeof *p);
+    if (k->classes)
+        un_classes_of(k->config, p, n, k->classes + first);
     return UNET_OK;
 }
 
@@ -66,27 +73,56 @@ static unet_status restore(
     return st;
 }
 
-/* Through the probabilities of the whole picture: another grid, or the caller wants them. */
-static unet_status by_probabilities(un_segmentation *s, un_mem *mem, un_predictor *p, const un_model *m,
-    const un_picture *pic, const un_grid *grid, unet_error *err)
+/* The network saw another grid: its probabilities of the whole picture are brought back. */
+static unet_status by_probabilities(un_mem *mem, un_predictor *p, const un_model *m, const un_picture *pic,
+    const un_grid *grid, un_predict_sink sink, void *ctx, unet_error *err)
 {
-    int c = un_model_channels(&m->config.model);
-    int64_t seen = (int64_t)pic->d * pic->h * pic->w, stored = (int64_t)grid->file[0] * grid->file[1] * grid->file[2];
-    keeper k = {un_alloc_array(mem, (size_t)seen * (size_t)c, sizeof(float)), pic->h, pic->w, c};
-    unet_status st =
-        k.p ? un_image_create(&s->probabilities, mem, UN_DTYPE_F32, grid->file[0], grid->file[1], grid->file[2], c, err)
-            : un_fail_nomem(err, (size_t)seen * (size_t)c * sizeof(float));
+    const int c = un_model_channels(&m->config.model), *to = grid->file;
+    const int64_t seen = (int64_t)pic->d * pic->h * pic->w, stored = (int64_t)to[0] * to[1] * to[2];
+    keeper k = {
+        .p = un_alloc_array(mem, (size_t)seen * (size_t)c, sizeof(float)), .h = pic->h, .w = pic->w, .channels = c};
+    float *back = un_alloc_array(mem, (size_t)stored * (size_t)c, sizeof *back);
+    unet_status st = k.p && back ? UNET_OK : un_fail_nomem(err, (size_t)(seen + stored) * (size_t)c * sizeof *back);
 
     if (!st)
         st = un_predictor_run(p, pic->image, pic->d, pic->h, pic->w, keep, &k, err);
-    if (!st && un_grid_is_same(grid))
-        memcpy(s->probabilities.data, k.p, (size_t)seen * (size_t)c * sizeof(float));
-    else if (!st)
-        st = restore(s->probabilities.data, k.p, grid, c, stored, mem, err);
     if (!st)
-        un_classes_of(&m->config, s->probabilities.data, stored, s->classes);
+        st = restore(back, k.p, grid, c, stored, mem, err);
+    if (!st)
+        st = sink(ctx, 0, to[0], 0, to[1], back, err);
+    un_free(back);
     un_free(k.p);
     return st;
+}
+
+unet_status un_segment_stream(un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
+    const un_image *image, const un_strides *strides, un_predict_sink sink, void *ctx, unet_error *err)
+{
+    un_picture pic = {0};
+    un_grid grid;
+    unet_status st = un_preprocess_pixels(pre, image, strides, mem, &pic, &grid, err);
+
+    if (!st && pic.c != m->config.model.in_channels)
+        st = un_fail(
+            err, UNET_E_DATA, "the picture has %d channels; the model takes %d", pic.c, m->config.model.in_channels);
+    if (!st)
+        st = un_grid_is_same(&grid) ? un_predictor_run(p, pic.image, pic.d, pic.h, pic.w, sink, ctx, err)
+                                    : by_probabilities(mem, p, m, &pic, &grid, sink, ctx, err);
+    un_picture_free(&pic);
+    return st;
+}
+
+size_t un_segment_room(const un_model *m, const un_preprocess *pre, int h, int w, un_grid *grid)
+{
+    const size_t c = (size_t)un_model_channels(&m->config.model), stored = (size_t)h * (size_t)w;
+    size_t room = un_preprocess_room(pre, h, w, grid), later;
+
+    if (un_grid_is_same(grid))
+        return room;
+    later = un_block_room((size_t)grid->size[1] * (size_t)grid->size[2] * c * sizeof(float)) +
+            un_block_room(stored * c * sizeof(float)) + un_block_room(stored * sizeof(float)) +
+            un_grid_restore_room(grid);
+    return room + later; /* the picture stays while its probabilities are brought back */
 }
 
 static void fill_palette(unsigned char *palette, const un_config *cfg, int entries)
@@ -148,31 +184,24 @@ static unet_status make_mask(
 unet_status un_segment(un_segmentation *out, un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
     const un_image *image, int probabilities, unet_error *err)
 {
-    un_picture pic = {0};
-    un_grid grid;
-    size_t n = (size_t)image->d * (size_t)image->h * (size_t)image->w;
-    unet_status st = un_preprocess_image(pre, image, 1, mem, &pic, &grid, err);
+    const int c = un_model_channels(&m->config.model);
+    const size_t n = (size_t)image->d * (size_t)image->h * (size_t)image->w;
+    keeper k = {.config = &m->config, .h = image->h, .w = image->w, .channels = c};
+    unet_status st = UNET_OK;
 
     memset(out, 0, sizeof *out);
-    if (!st && pic.c != m->config.model.in_channels)
-        st = un_fail(
-            err, UNET_E_DATA, "the picture has %d channels; the model takes %d", pic.c, m->config.model.in_channels);
-    if (!st) {
-        out->classes = un_alloc_array(mem, n, sizeof *out->classes);
-        if (!out->classes)
-            st = un_fail_nomem(err, n * sizeof *out->classes);
+    k.classes = out->classes = un_alloc_array(mem, n, sizeof *out->classes);
+    if (!out->classes)
+        st = un_fail_nomem(err, n * sizeof *out->classes);
+    if (!st && probabilities) {
+        st = un_image_create(&out->probabilities, mem, UN_DTYPE_F32, image->d, image->h, image->w, c, err);
+        copy_place(&out->probabilities, image);
+        k.p = out->probabilities.data;
     }
     if (!st)
-        st = probabilities || !un_grid_is_same(&grid)
-                 ? by_probabilities(out, mem, p, m, &pic, &grid, err)
-                 : un_predictor_classes(p, pic.image, pic.d, pic.h, pic.w, out->classes, err);
+        st = un_segment_stream(mem, p, m, pre, image, NULL, keep, &k, err);
     if (!st)
         st = make_mask(out, mem, &m->config, image, err);
-    if (!st && probabilities)
-        copy_place(&out->probabilities, image);
-    else
-        un_image_free(&out->probabilities);
-    un_picture_free(&pic);
     if (st)
         un_segmentation_free(out);
     return st;

@@ -1,6 +1,7 @@
 /* Sessions. */
 #include "run/session.h"
 
+#include "base/block.h"
 #include "graph/planner.h"
 
 struct un_session {
@@ -39,6 +40,33 @@ unet_status un_session_bytes(
     st = un_backend_cpu()->needs(&needs, &spec, err);
     *bytes = needs.activation_bytes + needs.packed_bytes + needs.scratch_bytes;
     un_plan_destroy(plan);
+    return st;
+}
+
+unet_status un_session_room(
+    size_t *bytes, un_mem *mem, const un_model *model, un_shape input, const un_session_options *opt, unet_error *err)
+{
+    un_block_sum small;
+    un_program_spec spec;
+    un_needs n = {0};
+    un_plan *plan = NULL;
+    un_mem *sum = un_mem_summing(&small, mem);
+    unet_status st;
+
+    *bytes = 0;
+    if (!sum)
+        return un_fail_nomem(err, sizeof small);
+    st = un_plan_create(&plan, sum, model->graph, &input, NULL, err);
+    if (!st) {
+        spec_of(&spec, plan, model, opt);
+        st = un_backend_cpu()->needs(&n, &spec, err);
+        /* the program's parts: itself with its two lists, activations, packed weights, scratch in two pieces */
+        *bytes = small.bytes + un_block_room(sizeof(un_session)) + un_block_room(n.program_bytes) +
+                 5 * un_block_room(64) + un_block_room(n.activation_bytes) + un_block_room(n.packed_bytes) +
+                 un_block_room(n.scratch_bytes);
+    }
+    un_plan_destroy(plan);
+    un_mem_destroy(sum);
     return st;
 }
 

@@ -19,6 +19,10 @@ typedef struct un_session un_session;
 UN_NODISCARD unet_status un_session_bytes(
     size_t *bytes, un_mem *mem, const un_model *model, un_shape input, const un_session_options *opt, unet_error *err);
 
+/* What un_session_create takes of a block (base/block.h). */
+UN_NODISCARD unet_status un_session_room(
+    size_t *bytes, un_mem *mem, const un_model *model, un_shape input, const un_session_options *opt, unet_error *err);
+
 /* The model must outlive the session and keep its weights, or un_session_refresh be called after they changed. */
 UN_NODISCARD unet_status un_session_create(un_session **out, un_mem *mem, const un_model *model, un_shape input,
     const un_session_options *opt, unet_error *err);

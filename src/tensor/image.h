@@ -26,17 +26,24 @@ const char *un_dtype_name(un_dtype t); /* "u8", "f32" */
 /* Owned by whoever holds it; un_image_free releases data and palette. A zeroed struct is an empty image. */
 typedef struct un_image {
     un_dtype type;
-    int d, h, w, c;        /* all at least 1; 2-D has d = 1. Element (z, y, x, k): ((z*h + y)*w + x)*c + k */
-    void *data;            /* un_alloc'ed */
+    int d, h, w, c;         /* all at least 1; 2-D has d = 1. Element (z, y, x, k): ((z*h + y)*w + x)*c + k */
+    void *data;             /* un_alloc'ed */
     unsigned char *palette; /* RGB triples of indexed pictures (data then holds indices, c = 1); NULL: none */
-    int palette_size;      /* entries */
-    int alpha;             /* 1: the last channel is opacity */
-    int bits;              /* significant bits of integer samples as stored: 1..16; 0: all of the type */
-    double spacing[3];     /* distance of neighbours along d, h, w in mm (or 1 when unknown)             */
+    int palette_size;       /* entries */
+    int alpha;              /* 1: the last channel is opacity */
+    int bits;               /* significant bits of integer samples as stored: 1..16; 0: all of the type */
+    double spacing[3];      /* distance of neighbours along d, h, w in mm (or 1 when unknown)             */
     int has_spacing;
     int has_affine; /* NIfTI: voxel (x, y, z) index to world mm (RAS+), rows of the 3x4 matrix, for the stored axes */
     double affine[3][4];
 } un_image;
+
+/* Where the pixels of a 2-D picture lie that is not dense: the caller's memory. Pixel (x, y) starts at data + y * row +
+ * x * pixel (bytes); backwards: channel k is stored at place c - 1 - k. */
+typedef struct un_strides {
+    ptrdiff_t row, pixel;
+    int backwards;
+} un_strides;
 
 void un_image_free(un_image *im); /* NULL is fine; leaves an empty image */
 

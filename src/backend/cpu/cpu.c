@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "backend/cpu/program.h"
+#include "base/float_mode.h"
 #include "base/math.h"
 #include "base/size.h"
 
@@ -162,8 +163,9 @@ static unet_status cpu_needs(un_needs *out, const un_program_spec *s, unet_error
     un_lowering l;
     unet_status st = measure(&l, &p, err);
 
-    *out = (un_needs){
-        s->plan->act_bytes, l.packed_bytes, l.worker_bytes * (size_t)un_pool_threads(s->pool) + l.shared_bytes};
+    *out = (un_needs){s->plan->act_bytes, l.packed_bytes,
+        l.worker_bytes * (size_t)un_pool_threads(s->pool) + l.shared_bytes,
+        sizeof p + (size_t)l.n_steps * sizeof *p.step + (size_t)l.n_folds * sizeof *p.fold};
     return st;
 }
 
@@ -327,6 +329,7 @@ static double now_ns(void)
 
 static unet_status cpu_run(un_program *p, un_step *step, unet_error *err)
 {
+    const un_float_mode before = un_float_mode_enter();
     unet_status st = UNET_OK;
 
     if (step) {
@@ -349,6 +352,7 @@ static unet_status cpu_run(un_program *p, un_step *step, unet_error *err)
             p->node_ns[s->node] += now_ns() - t0;
     }
     p->stale = 0;
+    un_float_mode_set(before);
     return st;
 }
 
