@@ -41,7 +41,7 @@ install: build
 uninstall:
 	@ninja -C $(BUILD) uninstall
 
-## format     clang-format over the C files that differ from main
+## format     clang-format over the C files that changed since main
 format:
 	@tools/format.sh
 

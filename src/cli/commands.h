@@ -6,9 +6,12 @@
 
 extern const un_command un_cmd_config;
 extern const un_command un_cmd_describe;
+extern const un_command un_cmd_extend;
 extern const un_command un_cmd_help;
+extern const un_command un_cmd_plan;
 extern const un_command un_cmd_predict;
 extern const un_command un_cmd_selftest;
+extern const un_command un_cmd_train;
 
 /* In the order of the overview; ends with NULL. */
 extern const un_command *const un_commands[];

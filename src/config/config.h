@@ -26,10 +26,10 @@ typedef struct un_cfg_axes {
     int n, v[UN_CFG_LEVELS_MAX][3]; /* one entry: for every level */
 } un_cfg_axes;
 
-#define UN_AUTO_INT INT_MIN
-#define UN_AUTO_I64 INT64_MIN
-#define UN_AUTO_NUM (-DBL_MAX)
-#define UN_AUTO_BYTES UINT64_MAX
+#define UN_AUTO_INT    INT_MIN
+#define UN_AUTO_I64    INT64_MIN
+#define UN_AUTO_NUM    (-DBL_MAX)
+#define UN_AUTO_BYTES  UINT64_MAX
 #define UN_AUTO_COLOUR (-1)
 
 static inline int un_auto_int(int v)
@@ -50,32 +50,36 @@ static inline int un_auto_num(double v)
 }
 /* For INT, I64, BYTES, NUM and SECONDS members; of INT3, NUM3 and RANGE members ask element [0]; of lists n. */
 #define un_is_auto(x)                                                                                                  \
-    _Generic((x), int: un_auto_int, int64_t: un_auto_i64, uint64_t: un_auto_bytes, double: un_auto_num)(x)
+    _Generic((x), int : un_auto_int, int64_t : un_auto_i64, uint64_t : un_auto_bytes, double : un_auto_num)(x)
 
 /* enum un_cfg_norm { UN_CFG_NORM_AUTO, ... } and so on. */
-#define UN_VALUES(list) typedef enum un_cfg_##list {
+#define UN_VALUES(list)                                                                                                \
+    typedef enum un_cfg_##list                                                                                         \
+    {
 #define UN_VALUE(list, ID, name, help) UN_CFG_##ID,
-#define UN_VALUES_END(list) } un_cfg_##list;
+#define UN_VALUES_END(list)                                                                                            \
+    }                                                                                                                  \
+    un_cfg_##list;
 #include "config/schema.def"
 
 /* struct un_cfg_class { char name[64]; int value; int color; }, un_cfg_class_list { int n; un_cfg_class v[256]; },
  * struct un_cfg_model { int dims; ... } and so on. BYTES are bytes, SECONDS seconds, COLOUR 0xrrggbb. */
-#define UN_MEMBER_BOOL(key, extra) int key
-#define UN_MEMBER_INT(key, extra) int key
-#define UN_MEMBER_I64(key, extra) int64_t key
-#define UN_MEMBER_NUM(key, extra) double key
+#define UN_MEMBER_BOOL(key, extra)    int key
+#define UN_MEMBER_INT(key, extra)     int key
+#define UN_MEMBER_I64(key, extra)     int64_t key
+#define UN_MEMBER_NUM(key, extra)     double key
 #define UN_MEMBER_SECONDS(key, extra) double key
-#define UN_MEMBER_BYTES(key, extra) uint64_t key
-#define UN_MEMBER_COLOUR(key, extra) int key
-#define UN_MEMBER_CHOICE(key, extra) un_cfg_##extra key
-#define UN_MEMBER_STR(key, extra) char key[extra]
-#define UN_MEMBER_INTS(key, extra) un_cfg_ints key
-#define UN_MEMBER_BOOLS(key, extra) un_cfg_ints key
-#define UN_MEMBER_NUMS(key, extra) un_cfg_nums key
-#define UN_MEMBER_AXES(key, extra) un_cfg_axes key
-#define UN_MEMBER_INT3(key, extra) int key[3]
-#define UN_MEMBER_NUM3(key, extra) double key[3]
-#define UN_MEMBER_RANGE(key, extra) double key[2]
+#define UN_MEMBER_BYTES(key, extra)   uint64_t key
+#define UN_MEMBER_COLOUR(key, extra)  int key
+#define UN_MEMBER_CHOICE(key, extra)  un_cfg_##extra key
+#define UN_MEMBER_STR(key, extra)     char key[extra]
+#define UN_MEMBER_INTS(key, extra)    un_cfg_ints key
+#define UN_MEMBER_BOOLS(key, extra)   un_cfg_ints key
+#define UN_MEMBER_NUMS(key, extra)    un_cfg_nums key
+#define UN_MEMBER_AXES(key, extra)    un_cfg_axes key
+#define UN_MEMBER_INT3(key, extra)    int key[3]
+#define UN_MEMBER_NUM3(key, extra)    double key[3]
+#define UN_MEMBER_RANGE(key, extra)   double key[2]
 #define UN_MEMBER_RECORDS(key, extra) un_cfg_##extra##_list key
 #define UN_RECORD(name, max, help)                                                                                     \
     enum { UN_CFG_MAX_##name = max };                                                                                  \
@@ -117,9 +121,9 @@ UN_NODISCARD unet_status un_config_set(un_config *c, un_mem *mem, const char *as
 UN_NODISCARD unet_status un_config_check(const un_config *c, unet_error *err);
 
 typedef struct un_config_style {
-    int comments;   /* help behind each key                                              */
-    int changed;    /* only keys that differ from the default                            */
-    int no_paths;   /* leave out keys that name files: what goes into a model            */
+    int comments; /* help behind each key                                              */
+    int changed;  /* only keys that differ from the default                            */
+    int no_paths; /* leave out keys of this machine (files, threads, memory): what goes into a model */
     const char *(*why)(void *ctx, const char *section, const char *key); /* a comment above a key; NULL: none */
     void *ctx;
 } un_config_style;
@@ -135,16 +139,16 @@ int un_config_int_at(const un_cfg_ints *a, int level);
 /* Everything there is to say about the keys, for docs, `unet help` and shell completion. */
 typedef struct un_config_key_info {
     const char *section, *key, *kind, *def, *help;
-    double lo, hi;              /* equal: no range */
+    double lo, hi; /* equal: no range */
     int may_be_auto;
-    const char *const *values;  /* words of a choice; NULL: none */
+    const char *const *values; /* words of a choice; NULL: none */
     size_t value_count;
 } un_config_key_info;
 size_t un_config_key_count(void);
 void un_config_key(size_t i, un_config_key_info *out);
 const char *un_config_word(const char *section, const char *key, int value); /* "batch"; NULL: none */
 
-void un_config_docs(un_text *t);                                                   /* docs/config.md */
+void un_config_docs(un_text *t); /* docs/config.md */
 UN_NODISCARD unet_status un_config_help(
     un_text *t, const char *topic, unet_error *err); /* NULL, section, or section.key */
 

@@ -178,8 +178,9 @@ static unet_status read_list(const un_cfg_reader *r, const un_cfg_field *f, cons
         return fail_node(r, n, "%s: the list is empty", f->key);
     for (; i < count; i++, e = e->next) {
         int64_t whole = 0;
-        unet_status st = f->kind == UN_KIND_NUMS ? read_number(r, f, e, &nums.v[i])
-            : f->kind == UN_KIND_BOOLS ? read_bool(r, f, e, &ints.v[i]) : read_whole(r, f, e, &whole);
+        unet_status st = f->kind == UN_KIND_NUMS    ? read_number(r, f, e, &nums.v[i])
+                         : f->kind == UN_KIND_BOOLS ? read_bool(r, f, e, &ints.v[i])
+                                                    : read_whole(r, f, e, &whole);
 
         if (st)
             return st;
@@ -287,6 +288,10 @@ static unet_status read_records(const un_cfg_reader *r, const un_cfg_field *f, c
     un_arena *arena;
     unet_status st = UNET_OK;
 
+    if ((f->flags & UN_CFG_NONE) && (is_word(n, "none") || (n->kind == UN_YAML_LIST && n->count == 0))) {
+        memset(at, 0, f->size);
+        return UNET_OK;
+    }
     if (n->kind != UN_YAML_LIST || n->count == 0)
         return fail_node(r, n, "%s: a list is wanted, as [{%s: ...}, {...}]", f->key, rec->fields[0].key);
     if ((size_t)n->count > rec->max)
@@ -489,8 +494,7 @@ static unet_status read_config(const un_cfg_reader *r, const un_yaml *root, un_c
     return st;
 }
 
-unet_status un_config_parse(
-    un_config *c, un_mem *mem, const char *text, size_t size, const char *name, unet_error *err)
+unet_status un_config_parse(un_config *c, un_mem *mem, const char *text, size_t size, const char *name, unet_error *err)
 {
     const un_cfg_reader r = {name, mem, err};
     un_arena *arena = un_arena_create(mem);

@@ -130,6 +130,10 @@ static void add_records(un_text *t, const un_cfg_field *f, const void *at)
     const unsigned char *item = (const unsigned char *)at + f->record->items;
     const int n = *(const int *)at;
 
+    if (!n) {
+        un_text_add(t, "none");
+        return;
+    }
     un_text_add(t, "[");
     for (int i = 0; i < n; i++, item += f->record->size) {
         un_text_add(t, i ? ", " : "");

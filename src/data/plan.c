@@ -22,10 +22,12 @@ enum {
     BATCH_FOR_BATCH_NORM = 3,
     BOTTOM_LEAST = 4, /* px that a level must have     */
     DEPTH_MOST = 5,
+    SELECTIONS = 20,
     SMALL_DATA = 2000000, /* training pixels below which 32 filters are enough */
     DEFAULT_SECONDS = 1800
 };
-static const double share_for_steps = 0.9; /* of the time; the rest: selection, checkpoints, the last scores */
+/* Of the time: for steps and selections (the rest: checkpoints, the report, the end), and for selections at most. */
+static const double share_for_steps = 0.96, share_for_selections = 0.25;
 
 typedef struct planner {
     un_config *cfg;
@@ -558,23 +560,45 @@ static unet_status plan_size(planner *p)
     return st;
 }
 
+/* Selections: twenty, fewer when they would take more than a quarter of the time. */
+static double selections_in(const un_cfg_train *t, double selection_s)
+{
+    const double fit = selection_s > 0 ? un_floor(share_for_selections * t->time / selection_s) : SELECTIONS;
+
+    return fit < 1 ? 1 : UN_MIN(fit, SELECTIONS);
+}
+
+static void steps_by_time(const planner *p, double step_s, double selection_s)
+{
+    un_cfg_train *t = &p->cfg->train;
+    const int told = !un_is_auto(t->val_interval);
+    const double n = selections_in(t, selection_s), each = step_s + (told ? selection_s / (double)t->val_interval : 0),
+                 left = share_for_steps * t->time - (told ? 0 : n * selection_s), steps = un_floor(left / each);
+
+    t->steps = steps < 1 ? 1 : steps > 1e9 ? 1000000000 : (int64_t)steps;
+    because(p, "train.steps", "%.0f s at %.3g s a step, the rest kept for scores and checkpoints", t->time, step_s);
+    if (told || n >= SELECTIONS)
+        return;
+    t->val_interval = UN_MAX(t->steps / (int64_t)n, 1);
+    because(p, "train.val_interval", "scoring takes %.3g s: %.0f times fit in a quarter of the time", selection_s, n);
+}
+
 static unet_status plan_steps(const planner *p, un_plan_result *out)
 {
     un_cfg_train *t = &p->cfg->train;
+    double steps, selection_s = 0, scored;
     unet_status st = estimate(p, &out->step_seconds, &out->peak_bytes);
-    double steps;
 
+    if (!st && p->costs->measure)
+        st = p->costs->measure(p->costs->ctx, p->cfg, &out->step_seconds, &selection_s, p->err);
     if (st)
         return st;
     out->peak_bytes += p->cache;
-    if (un_is_auto(t->steps) && !un_is_auto(t->time)) {
-        steps = un_floor(share_for_steps * t->time / out->step_seconds);
-        t->steps = steps < 1 ? 1 : steps > 1e9 ? 1000000000 : (int64_t)steps;
-        because(p, "train.steps", "%.0f s at %.3g s a step, a tenth kept for scores and checkpoints", t->time,
-            out->step_seconds);
-    }
+    if (un_is_auto(t->steps) && !un_is_auto(t->time))
+        steps_by_time(p, out->step_seconds, selection_s);
     steps = !un_is_auto(t->steps) ? (double)t->steps : t->epochs * p->f->role[UN_ROLE_TRAIN] / t->batch;
-    out->seconds = steps * out->step_seconds / share_for_steps;
+    scored = un_is_auto(t->val_interval) ? UN_MIN(steps, SELECTIONS) : -un_floor(-steps / (double)t->val_interval);
+    out->seconds = (steps * out->step_seconds + scored * selection_s) / share_for_steps;
     return UNET_OK;
 }
 

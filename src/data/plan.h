@@ -14,17 +14,22 @@
 #include "data/fingerprint.h"
 
 typedef struct un_plan_limits {
-    double seconds; /* for the training, used when neither time, steps nor epochs are set; 0: half an hour */
+    double seconds;     /* for the training, used when neither time, steps nor epochs are set; 0: half an hour */
     uint64_t mem_bytes; /* of the whole process, used when train.mem is auto; 0: as much as needed */
-    int threads; /* used when train.threads is auto                                                     */
+    int threads;        /* used when train.threads is auto                                                     */
 } un_plan_limits;
 
 /* What the caller knows of the engine. cfg has model, train.patch, batch, ghost_batch, recompute and threads
  * settled. */
 typedef struct un_plan_costs {
     void *ctx;
+    /* Quick: asked for every candidate. Bytes of the process, pictures in memory left out. */
     unet_status (*estimate)(
         void *ctx, const un_config *cfg, double *step_seconds, uint64_t *peak_bytes, unet_error *err);
+    /* Exact: asked once, for what was chosen; the time of a step and of scoring the selection pictures once. NULL: the
+     * estimate serves, and scoring costs nothing. */
+    unet_status (*measure)(
+        void *ctx, const un_config *cfg, double *step_seconds, double *selection_seconds, unet_error *err);
 } un_plan_costs;
 
 typedef struct un_plan_result {

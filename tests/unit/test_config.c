@@ -172,6 +172,23 @@ TEST(round_trip)
     }
 }
 
+TEST(no_mapping)
+{
+    un_text t;
+
+    for (int k = 0; k < 2; k++) {
+        fresh();
+        CHECK_OK(un_config_set(&cfg, NULL, k ? "data.mapping=[]" : "data.mapping=none", &err), &err);
+        CHECK_INT(cfg.data.mapping.n, 0);
+        un_text_init(&t, NULL, 1 << 20);
+        CHECK_OK(un_config_write(&cfg, &t, NULL, &err), &err);
+        CHECK(strstr(t.s, "mapping: none"));
+        CHECK_OK(un_config_parse(&cfg, NULL, t.s, t.n, "again", &err), &err);
+        un_text_free(&t);
+    }
+    CHECK_STATUS(un_config_set(&cfg, NULL, "data.classes=[]", &err), UNET_E_CONFIG);
+}
+
 TEST(no_paths_in_models)
 {
     const un_config_style style = {.no_paths = 1};

@@ -13,12 +13,8 @@ static char why[8192];
 /* A fingerprint as un_scan and un_fingerprint would make it. */
 static un_fingerprint data_of(int d, int h, int w, double object_px, int train, int classes)
 {
-    un_fingerprint f = {.pictures = train,
-        .usable = train,
-        .channels = 1,
-        .kinds = 1,
-        .classes = classes,
-        .object_px = object_px};
+    un_fingerprint f = {
+        .pictures = train, .usable = train, .channels = 1, .kinds = 1, .classes = classes, .object_px = object_px};
 
     f.role[UN_ROLE_TRAIN] = train;
     f.volumes = d > 1 ? train : 0;
@@ -36,22 +32,20 @@ static un_fingerprint data_of(int d, int h, int w, double object_px, int train, 
 /* A crude engine: time and memory grow with pixels and filters as those of a U-Net do. */
 static unet_status engine(void *ctx, const un_config *c, double *seconds, uint64_t *bytes, unet_error *e)
 {
-    const double px = (double)c->train.patch[0] * c->train.patch[1] * c->train.patch[2],
-                 b = c->model.base_filters;
+    const double px = (double)c->train.patch[0] * c->train.patch[1] * c->train.patch[2], b = c->model.base_filters;
     const double taps = c->model.dims == 3 ? 27 : 9;
 
     (void)ctx;
     (void)e;
     *seconds = 0.01 + px * c->train.batch * b * b * taps * 3e-10;
-    *bytes =
-        (uint64_t)(3e7 + b * b * 1e5 +
-                   px * c->train.ghost_batch * b * (c->train.recompute == UN_CFG_RECOMPUTE_ON ? 20 : 60));
+    *bytes = (uint64_t)(3e7 + b * b * 1e5 +
+                        px * c->train.ghost_batch * b * (c->train.recompute == UN_CFG_RECOMPUTE_ON ? 20 : 60));
     return UNET_OK;
 }
 
 static unet_status plan(const un_fingerprint *f, const char *const *words, un_plan_result *r)
 {
-    static const un_plan_costs costs = {NULL, engine};
+    static const un_plan_costs costs = {NULL, engine, NULL};
     static const un_plan_limits limits = {.threads = 2};
     un_text t;
     unet_status st;
@@ -124,8 +118,7 @@ TEST(thin_and_large_volumes)
 
     f.spacing_median[0] = 5;
     CHECK_OK(PLAN(&f, &r, "train.time=30m"), &err);
-    CHECK(cfg.model.strides.n == cfg.model.depth && cfg.model.strides.v[0][0] == 1 &&
-          cfg.model.strides.v[0][1] == 2);
+    CHECK(cfg.model.strides.n == cfg.model.depth && cfg.model.strides.v[0][0] == 1 && cfg.model.strides.v[0][1] == 2);
     CHECK(cfg.train.patch[0] == 12 || cfg.train.patch[0] % 2 == 0);
     CHECK((double)cfg.train.patch[0] * cfg.train.patch[1] * cfg.train.patch[2] <= 262144);
     f = data_of(300, 512, 512, 60, 20, 2);
@@ -136,15 +129,10 @@ TEST(thin_and_large_volumes)
 
 TEST(small_and_odd_pictures)
 {
-    static const int sizes[][2] = {
-        {1, 1}, {1, 100000}, {7, 9}, {33, 120}, {120, 120}, {360, 480}, {5000, 4000}};
+    static const int sizes[][2] = {{1, 1}, {1, 100000}, {7, 9}, {33, 120}, {120, 120}, {360, 480}, {5000, 4000}};
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        const un_fingerprint f = data_of(1, sizes[i][0], sizes[i][1],
-            i == 5   ? 400
-            : i == 6 ? 500
-                     : 20,
-            10, 2);
+        const un_fingerprint f = data_of(1, sizes[i][0], sizes[i][1], i == 5 ? 400 : i == 6 ? 500 : 20, 10, 2);
         un_plan_result r;
 
         CHECK_OK(PLAN(&f, &r, "train.time=10m"), &err);
@@ -226,13 +214,12 @@ TEST(what_the_user_sets_stays)
     const un_fingerprint f = data_of(1, 512, 512, 40, 30, 2);
     un_plan_result r;
 
-    CHECK_OK(PLAN(&f, &r, "train.patch=[1, 64, 96]", "train.batch=3", "model.depth=2",
-                 "model.base_filters=10", "train.steps=77", "model.norm=group", "data.normalise=minmax",
-                 "train.ghost_batch=3", "train.recompute=on"),
+    CHECK_OK(
+        PLAN(&f, &r, "train.patch=[1, 64, 96]", "train.batch=3", "model.depth=2", "model.base_filters=10",
+            "train.steps=77", "model.norm=group", "data.normalise=minmax", "train.ghost_batch=3", "train.recompute=on"),
         &err);
     patch_is(1, 64, 96);
-    CHECK(cfg.train.batch == 3 && cfg.model.depth == 2 && cfg.model.base_filters == 10 &&
-          cfg.train.steps == 77);
+    CHECK(cfg.train.batch == 3 && cfg.model.depth == 2 && cfg.model.base_filters == 10 && cfg.train.steps == 77);
     CHECK(cfg.model.norm == UN_CFG_NORM_GROUP && cfg.data.normalise == UN_CFG_NORMALISE_MINMAX);
     CHECK(cfg.train.recompute == UN_CFG_RECOMPUTE_ON && un_is_auto(cfg.train.time));
     CHECK_OK(PLAN(&f, &r, "train.epochs=20"), &err);
@@ -260,7 +247,6 @@ TEST(rules_of_the_data)
     f.mean[0] = 80;
     f.std[0] = 200;
     CHECK_OK(PLAN(&f, &r, "train.time=1h", "data.foreground=[0, 1]"), &err);
-    CHECK(cfg.data.normalise == UN_CFG_NORMALISE_DATASET && cfg.data.mean.v[0] == 80 &&
-          cfg.data.std.v[0] == 200);
+    CHECK(cfg.data.normalise == UN_CFG_NORMALISE_DATASET && cfg.data.mean.v[0] == 80 && cfg.data.std.v[0] == 200);
     CHECK(cfg.loss.dice_background);
 }

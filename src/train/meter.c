@@ -1,0 +1,422 @@
+#define _POSIX_C_SOURCE 200809L
+#include "train/meter.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/rng.h"
+#include "base/size.h"
+#include "train/engine.h"
+#include "train/job.h"
+#include "train/schedule.h"
+
+enum {
+    PROBE_FILTERS = 16,
+    PROBE_PIXELS_2D = 128 * 128,
+    PROBE_PIXELS_3D = 32 * 32 * 32,
+    RUNS_MOST = 3,
+    PROCESS_BYTES = 24 << 20, /* program, libraries, stacks, buffers of decoders */
+    BATCHES_AHEAD = 3
+};
+static const double enough_s = 0.4; /* a run this long needs no second one */
+
+struct un_meter {
+    un_mem *mem;
+    un_meter_spec spec;
+    double seconds_per_mac; /* of training a network of PROBE_FILTERS; 0: not known yet */
+};
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+unet_status un_meter_create(un_meter **out, un_mem *mem, const un_meter_spec *spec, unet_error *err)
+{
+    un_meter *m = un_alloc_zero(mem, sizeof *m);
+
+    *out = m;
+    if (!m)
+        return un_fail_nomem(err, sizeof *m);
+    m->mem = mem;
+    m->spec = *spec;
+    return UNET_OK;
+}
+
+void un_meter_destroy(un_meter *m)
+{
+    un_free(m);
+}
+
+/* ---- a candidate ---- */
+
+/* The candidate's configuration with every key settled that its engine needs. */
+static unet_status settled_copy(un_config **out, un_meter *m, const un_config *cfg, unet_error *err)
+{
+    un_config *c = un_alloc(m->mem, sizeof *c);
+    unet_status st;
+
+    *out = NULL;
+    if (!c)
+        return un_fail_nomem(err, sizeof *c);
+    *c = *cfg;
+    if (un_is_auto(c->train.steps))
+        c->train.steps = 1000;
+    st = un_train_settle(c, UN_MAX(un_dataset_count_role(m->spec.data, UN_ROLE_TRAIN), 1), err);
+    if (st)
+        un_free(c);
+    else
+        *out = c;
+    return st;
+}
+
+static un_engine_spec engine_spec(const un_meter *m, un_model *model)
+{
+    return (un_engine_spec){.model = model,
+        .backend = m->spec.backend,
+        .pool = m->spec.session.pool,
+        .level = m->spec.session.level,
+        .keep_best = un_dataset_count_role(m->spec.data, UN_ROLE_SELECT) > 0};
+}
+
+/* ---- memory ---- */
+
+unet_status un_meter_prediction(size_t *allowed, size_t *used, un_mem *mem, const un_model *model,
+    const un_session_options *session, const int extents[3], unet_error *err)
+{
+    const un_config *c = &model->config;
+    const size_t most = (size_t)1 << 30, pixels = (size_t)extents[0] * (size_t)extents[1] * (size_t)extents[2];
+    un_predict_options o = {.session = *session, .mode = (int)c->predict.mode, .overlap = c->predict.overlap};
+    un_tiling t = {0};
+    unet_status st = UNET_E_LIMIT;
+
+    o.max_bytes = un_is_auto(c->train.mem) ? most : UN_MIN((size_t)(c->train.mem / 4), most);
+    for (; st == UNET_E_LIMIT && o.max_bytes < SIZE_MAX / 4; o.max_bytes *= 2) {
+        un_predictor *p;
+
+        st = un_predictor_create(&p, mem, model, &o, err);
+        if (st)
+            return st;
+        st = un_predictor_tiling(p, extents[0], extents[1], extents[2], &t, err);
+        un_predictor_destroy(p);
+        *allowed = o.max_bytes;
+    }
+    *used = t.bytes + pixels * sizeof(float) * ((size_t)c->model.in_channels + 2);
+    return st;
+}
+
+static size_t batch_bytes(const un_config *c)
+{
+    un_pipeline_options o = {.ahead = BATCHES_AHEAD};
+
+    memcpy(o.size, c->train.patch, sizeof o.size);
+    o.batch = c->train.batch;
+    o.ghost_batch = c->train.ghost_batch;
+    o.channels = c->model.in_channels;
+    o.classes = c->model.classes;
+    o.multilabel = c->model.head == UN_CFG_HEAD_MULTILABEL;
+    return un_pipeline_batch_bytes(&o);
+}
+
+/* model has no weights: the engine is planned, not started. */
+static unet_status memory_of(un_meter *m, un_model *model, uint64_t *bytes, unet_error *err)
+{
+    const un_engine_spec spec = engine_spec(m, model);
+    un_engine *e;
+    size_t allowed, predict = 0;
+    unet_status st = un_engine_create(&e, m->mem, &spec, err);
+
+    if (st)
+        return st;
+    *bytes = un_engine_bytes(e) + (uint64_t)model->graph->block_count * sizeof(float) + PROCESS_BYTES;
+    un_engine_destroy(e);
+    *bytes += batch_bytes(&model->config);
+    if (spec.keep_best)
+        st = un_meter_prediction(&allowed, &predict, m->mem, model, &m->spec.session, m->spec.largest, err);
+    *bytes += predict;
+    return st;
+}
+
+/* ---- time ---- */
+
+/* A ghost batch of noise with every class in it. */
+typedef struct noise {
+    un_batch batch;
+    float *values;
+} noise;
+
+static unet_status make_noise(noise *z, un_mem *mem, const un_config *c, unet_error *err)
+{
+    const int soft = c->model.head == UN_CFG_HEAD_MULTILABEL, k = c->model.classes;
+    const size_t pixels = (size_t)c->train.ghost_batch * (size_t)c->train.patch[0] * (size_t)c->train.patch[1] *
+                          (size_t)c->train.patch[2];
+    const size_t image = pixels * (size_t)c->model.in_channels, target = pixels * (soft ? (size_t)k : 1);
+    un_rng r;
+
+    un_rng_init(&r, 1, UN_RNG_INIT, 0, 0, 0);
+    z->values = un_alloc_array(mem, image + target, sizeof *z->values);
+    if (!z->values)
+        return un_fail_nomem(err, (image + target) * sizeof *z->values);
+    z->batch = (un_batch){.n = c->train.ghost_batch,
+        .d = c->train.patch[0],
+        .h = c->train.patch[1],
+        .w = c->train.patch[2],
+        .c = c->model.in_channels,
+        .classes = k,
+        .image = z->values,
+        .step = 1};
+    for (size_t i = 0; i < image; i++)
+        z->values[i] = (float)un_rng_range(&r, -1.5, 1.5);
+    if (soft)
+        z->batch.soft = z->values + image;
+    else
+        z->batch.target = (int32_t *)(void *)(z->values + image);
+    for (size_t i = 0; i < target; i++)
+        if (soft)
+            z->batch.soft[i] = (float)(i % 2);
+        else
+            z->batch.target[i] = (int32_t)(i / 7 % (size_t)k);
+    return UNET_OK;
+}
+
+/* The shortest of a few runs of one ghost batch, and one update. */
+static unet_status time_engine(un_engine *e, const un_batch *b, double *group_s, double *apply_s, unet_error *err)
+{
+    un_step_result r;
+    unet_status st = UNET_OK;
+    double t;
+
+    *group_s = INFINITY;
+    for (int i = 0; i < RUNS_MOST && !st && (i < 2 || *group_s < enough_s / 2); i++) {
+        t = now_s();
+        st = un_engine_accumulate(e, b, 1, 0, 1, err);
+        t = now_s() - t;
+        *group_s = i && t > *group_s ? *group_s : t;
+        if (t > 4 * enough_s)
+            break;
+    }
+    t = now_s();
+    if (!st)
+        st = un_engine_apply(e, 1, 1e-8, &r, err);
+    *apply_s = now_s() - t;
+    return st;
+}
+
+static unet_status run_engine(un_meter *m, un_model *model, double *group_s, double *apply_s, unet_error *err)
+{
+    const un_engine_spec spec = engine_spec(m, model);
+    un_engine *e = NULL;
+    noise z = {0};
+    unet_status st = un_engine_create(&e, m->mem, &spec, err);
+
+    if (!st)
+        st = un_engine_start(e, err);
+    if (!st)
+        st = make_noise(&z, m->mem, &model->config, err);
+    if (!st)
+        st = time_engine(e, &z.batch, group_s, apply_s, err);
+    un_free(z.values);
+    un_engine_destroy(e);
+    return st;
+}
+
+/* How many times as fast as at PROBE_FILTERS a multiply-add is done (docs/planning.md: measured once, AVX2 and AVX-512
+ * alike): few channels leave much of a vector and of each fetch unused. */
+static double speed_of(int filters)
+{
+    static const double at[][2] = {{4, 0.35}, {8, 0.6}, {16, 1}, {24, 1.2}, {32, 1.35}, {48, 1.5}, {64, 1.6}};
+    const size_t n = UN_COUNT(at);
+
+    if (filters <= at[0][0])
+        return at[0][1];
+    for (size_t i = 1; i < n; i++)
+        if (filters <= at[i][0])
+            return at[i - 1][1] + (at[i][1] - at[i - 1][1]) * (filters - at[i - 1][0]) / (at[i][0] - at[i - 1][0]);
+    return at[n - 1][1];
+}
+
+static unet_status macs_of_patch(const un_model *model, double *macs, unet_error *err)
+{
+    const un_cfg_train *t = &model->config.train;
+    un_cost cost;
+    unet_status st = un_model_cost(model->graph,
+        (un_shape){1, t->patch[0], t->patch[1], t->patch[2], model->config.model.in_channels}, &cost, err);
+
+    *macs = st ? 0 : cost.macs;
+    return st;
+}
+
+/* Halves the patch, keeping it on the grid, until it is quickly computed. */
+static void shrink_to_probe(un_config *c)
+{
+    const int64_t most = c->model.dims == 3 ? PROBE_PIXELS_3D : PROBE_PIXELS_2D;
+    int grid[3], *p = c->train.patch;
+
+    un_model_grid(&c->model, grid);
+    while ((int64_t)p[0] * p[1] * p[2] > most) {
+        int axis = 0;
+
+        for (int a = 1; a < 3; a++)
+            axis = p[a] / grid[a] >= p[axis] / grid[axis] ? a : axis;
+        if (p[axis] / grid[axis] < 4)
+            return;
+        p[axis] = (int)un_round_up((size_t)p[axis] / 2, (size_t)grid[axis]);
+    }
+}
+
+static unet_status probe(un_meter *m, const un_config *cfg, unet_error *err)
+{
+    un_config *c = NULL;
+    un_model *model = NULL;
+    double macs = 1, group_s = 0, apply_s;
+    int filters = PROBE_FILTERS;
+    unet_status st = settled_copy(&c, m, cfg, err);
+
+    if (!st) {
+        c->model.base_filters = filters = UN_MIN(cfg->model.base_filters, PROBE_FILTERS);
+        c->train.batch = c->train.ghost_batch = c->model.norm == UN_CFG_NORM_BATCH ? 2 : 1;
+        if (c->model.padding == UN_CFG_PAD_SAME)
+            shrink_to_probe(c);
+        st = un_model_create(&model, m->mem, c, err);
+    }
+    if (!st)
+        st = macs_of_patch(model, &macs, err);
+    if (!st)
+        st = run_engine(m, model, &group_s, &apply_s, err);
+    if (!st)
+        m->seconds_per_mac = group_s / c->train.ghost_batch / macs * speed_of(filters);
+    un_model_destroy(model);
+    un_free(c);
+    return st;
+}
+
+static unet_status estimate(
+    void *ctx, const un_config *cfg, double *step_seconds, uint64_t *peak_bytes, unet_error *err)
+{
+    un_meter *m = ctx;
+    un_model *model = un_alloc_zero(m->mem, sizeof *model);
+    un_config *c = NULL;
+    double macs = 0;
+    unet_status st = model ? settled_copy(&c, m, cfg, err) : un_fail_nomem(err, sizeof *model);
+
+    if (!st) {
+        model->mem = m->mem;
+        model->config = *c;
+        st = un_model_build(&model->graph, m->mem, &c->model, err);
+    }
+    if (!st)
+        st = memory_of(m, model, peak_bytes, err);
+    if (!st)
+        st = macs_of_patch(model, &macs, err);
+    if (!st && !(m->seconds_per_mac > 0))
+        st = probe(m, cfg, err);
+    if (!st)
+        *step_seconds = c->train.batch * macs * m->seconds_per_mac / speed_of(c->model.base_filters) *
+                        (c->train.recompute == UN_CFG_RECOMPUTE_ON ? 1.3 : 1);
+    un_model_destroy(model);
+    un_free(c);
+    return st;
+}
+
+/* The second batch: the first one waits for pictures to be decoded. */
+static unet_status time_samples(un_job *j, const un_config *c, double *each_s, unet_error *err)
+{
+    unet_status st = un_pipeline_start(j->pipeline, 1, err);
+
+    for (int i = 0; i < 2 && !st; i++) {
+        const double t = now_s();
+        const un_batch *b;
+
+        st = un_pipeline_next(j->pipeline, &b, err);
+        if (st)
+            break;
+        un_pipeline_release(j->pipeline, b);
+        *each_s = (now_s() - t) / c->train.ghost_batch;
+    }
+    return st;
+}
+
+/* One selection picture stands for all. */
+static unet_status time_selection(un_meter *m, un_job *j, const un_model *model, double *seconds, unet_error *err)
+{
+    un_picture_source one = *un_data_source_view(j->select);
+    const int count = one.count;
+    un_selector_spec spec = {.source = &one,
+        .predict = {.session = m->spec.session,
+            .mode = (int)model->config.predict.mode,
+            .overlap = model->config.predict.overlap}};
+    un_selector *s = NULL;
+    un_score *score = un_alloc_zero(m->mem, sizeof *score);
+    unet_status st = score ? UNET_OK : un_fail_nomem(err, sizeof *score);
+    double t = 0;
+    size_t used;
+
+    *seconds = 0;
+    if (!st)
+        st = un_meter_prediction(&spec.predict.max_bytes, &used, m->mem, model, &m->spec.session, m->spec.largest, err);
+    one.count = UN_MIN(one.count, 1);
+    if (!st && count)
+        st = un_selector_create(&s, m->mem, &spec, err);
+    for (int i = 0; i < 2 && !st && count; i++) {
+        t = now_s();
+        st = un_selector_score(s, model, score, err);
+        t = now_s() - t;
+    }
+    *seconds = t * count;
+    un_selector_destroy(s);
+    un_free(score);
+    return st;
+}
+
+static unet_status measure_data(
+    un_meter *m, const un_model *model, double *sample_s, double *selection_s, unet_error *err)
+{
+    const un_config *c = &model->config;
+    const un_job_spec spec = {.data = m->spec.data,
+        .cfg = c,
+        .session = m->spec.session,
+        .batch_cache = un_is_auto(c->train.cache) ? 0 : (size_t)c->train.cache};
+    un_job j;
+    unet_status st = un_job_open(&j, m->mem, &spec, err);
+
+    if (st)
+        return st;
+    st = time_samples(&j, c, sample_s, err);
+    if (!st)
+        st = time_selection(m, &j, model, selection_s, err);
+    un_job_close(&j);
+    return st;
+}
+
+/* The patches are prepared on threads beside those that compute, so their time counts as a share of all. */
+static unet_status measure(
+    void *ctx, const un_config *cfg, double *step_seconds, double *selection_seconds, unet_error *err)
+{
+    un_meter *m = ctx;
+    un_config *c = NULL;
+    un_model *model = NULL;
+    double group_s = 0, apply_s = 0, sample_s = 0;
+    unet_status st = settled_copy(&c, m, cfg, err);
+
+    if (!st)
+        st = un_model_create(&model, m->mem, c, err);
+    if (!st)
+        st = run_engine(m, model, &group_s, &apply_s, err);
+    if (!st)
+        st = measure_data(m, model, &sample_s, selection_seconds, err);
+    if (!st)
+        *step_seconds = group_s * c->train.batch / c->train.ghost_batch + apply_s +
+                        sample_s * c->train.batch / UN_MAX(un_pool_threads(m->spec.session.pool), 1);
+    un_model_destroy(model);
+    un_free(c);
+    return st;
+}
+
+un_plan_costs un_meter_costs(un_meter *m)
+{
+    return (un_plan_costs){m, estimate, measure};
+}

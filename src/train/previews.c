@@ -1,0 +1,123 @@
+#include "train/previews.h"
+
+#include "base/file.h"
+#include "base/size.h"
+#include "io/image.h"
+#include "report/overlay.h"
+#include "report/view.h"
+#include "run/segment.h"
+
+char *un_previews_path(un_mem *mem, const char *folder, int index, int64_t step)
+{
+    return step ? un_asprintf(mem, "%s/previews/%02d_step%07lld.png", folder, index + 1, (long long)step)
+                : un_asprintf(mem, "%s/previews/%02d_truth.png", folder, index + 1);
+}
+
+void un_class_palette(const un_config *cfg, un_palette *out)
+{
+    un_palette_default(out);
+    for (int k = 0; k < cfg->model.classes && k < UN_PALETTE_SIZE; k++) {
+        const int rgb = un_class_colour(cfg, k);
+
+        out->of[k] = (un_rgb){(unsigned char)(rgb >> 16), (unsigned char)(rgb >> 8), (unsigned char)rgb};
+    }
+}
+
+/* The truth as a map of slice z: [h][w], multi-label: bits. */
+static void truth_of(const un_picture *p, int z, int32_t *map)
+{
+    const int64_t n = (int64_t)p->h * p->w, at = z * n;
+
+    for (int64_t i = 0; i < n; i++) {
+        map[i] = p->target ? p->target[at + i] : 0;
+        for (int k = 0; p->soft && k < UN_MIN(p->classes, 31); k++)
+            map[i] |= (int32_t)(p->soft[(at + i) * p->classes + k] >= 0.5f) << k;
+    }
+}
+
+static int slice_of(const un_picture *p, int32_t *map)
+{
+    int best = p->d / 2;
+    int64_t most = 0;
+
+    for (int z = 0; z < p->d && p->d > 1; z++) {
+        int64_t n = 0;
+
+        truth_of(p, z, map);
+        for (int64_t i = 0; i < (int64_t)p->h * p->w; i++)
+            n += map[i] > 0;
+        if (n > most) {
+            most = n;
+            best = z;
+        }
+    }
+    return best;
+}
+
+/* The map painted on the slice, at a size to look at. */
+static unet_status paint(
+    const un_previews *p, const un_image *rgb, const int32_t *map, const char *path, unet_error *err)
+{
+    un_image view = {0};
+    un_palette palette;
+    const un_paint how = {
+        .palette = &palette, .background = 0, .bits = p->cfg->model.head == UN_CFG_HEAD_MULTILABEL, .alpha = 0.35};
+    const un_paint none_left_out = {.palette = &palette, .background = -1, .bits = 1, .alpha = 0.35};
+    int32_t *scaled = NULL;
+    int h, w;
+    unet_status st;
+
+    un_class_palette(p->cfg, &palette);
+    un_view_size(&h, &w, rgb->h, rgb->w, UN_PREVIEW_PX / 2, UN_PREVIEW_PX);
+    st = un_scale_rgb(&view, p->mem, rgb, h, w, err);
+    if (!st)
+        st = un_scale_map(&scaled, p->mem, map, rgb->h, rgb->w, h, w, err);
+    if (!st) {
+        un_paint_classes(&view, scaled, how.bits ? &none_left_out : &how);
+        st = un_image_write_png(p->mem, path, &view, err);
+    }
+    un_free(scaled);
+    un_image_free(&view);
+    return st;
+}
+
+static unet_status write_both(
+    const un_previews *p, int index, const un_picture *pic, const int32_t *classes, int32_t *map, unet_error *err)
+{
+    const int z = slice_of(pic, map);
+    const un_image im = {.type = UN_DTYPE_F32, .d = pic->d, .h = pic->h, .w = pic->w, .c = pic->c, .data = pic->image};
+    char *truth = un_previews_path(p->mem, p->folder, index, 0),
+         *path = un_previews_path(p->mem, p->folder, index, p->step);
+    un_image rgb = {0};
+    unet_status st = truth && path ? un_view_rgb(&rgb, p->mem, &im, z, err) : un_fail_nomem(err, 1);
+
+    if (!st && !un_path_exists(truth)) {
+        truth_of(pic, z, map);
+        st = paint(p, &rgb, map, truth, err);
+    }
+    if (!st)
+        st = paint(p, &rgb, classes + (int64_t)z * pic->h * pic->w, path, err);
+    un_image_free(&rgb);
+    un_free(truth);
+    un_free(path);
+    return st;
+}
+
+unet_status un_previews_add(
+    un_previews *p, int index, const un_picture *picture, const int32_t *classes, unet_error *err)
+{
+    char *folder;
+    int32_t *map;
+    unet_status st;
+
+    if (index >= p->cfg->train.previews)
+        return UNET_OK;
+    folder = un_asprintf(p->mem, "%s/previews", p->folder);
+    map = un_alloc_array(p->mem, (size_t)picture->h * (size_t)picture->w, sizeof *map);
+    st = folder && map ? un_make_dirs(folder, err) : un_fail_nomem(err, 1);
+    if (!st)
+        st = write_both(p, index, picture, classes, map, err);
+    un_free(folder);
+    un_free(map);
+    return st;
+}

@@ -1,0 +1,251 @@
+/* unet_plan and unet_train from outside: files in, files out. */
+#include "small_data.h"
+
+#include "unet/unet.h"
+
+#define SMALL                                                                                                          \
+    "model.base_filters=4", "model.depth=2", "train.patch=[32, 32]", "train.batch=2", "train.steps=8",                 \
+        "train.val_interval=4", "train.select_share=0.3", "train.checkpoint=0"
+
+static unet_error err;
+static char data[300], model[400];
+
+/* What a call needs, and a way to stop it after some steps. */
+typedef struct work {
+    unet_context *c;
+    unet_config *cfg;
+    unet_train_options o;
+    int64_t stop_at, step;
+    int selects;
+    char log[2000];
+} work;
+
+static void on_progress(void *ctx, const unet_progress *p)
+{
+    work *w = ctx;
+
+    if (!strcmp(p->phase, "train"))
+        w->step = p->done;
+}
+
+static int cancel(void *ctx)
+{
+    const work *w = ctx;
+
+    return w->stop_at && w->step >= w->stop_at;
+}
+
+static void on_log(void *ctx, unet_log_level level, const char *text)
+{
+    work *w = ctx;
+    const size_t n = strlen(w->log);
+
+    snprintf(w->log + n, sizeof w->log - n, "%s%s\n", level == UNET_LOG_WARN ? "warning: " : "", text);
+}
+
+static void open_work(work *w, int threads, const char *const *words)
+{
+    unet_context_options o = UNET_CONTEXT_OPTIONS_INIT;
+
+    memset(w, 0, sizeof *w);
+    o.threads = threads;
+    o.cancel = cancel;
+    o.cancel_ctx = w;
+    o.log = on_log;
+    o.log_ctx = w;
+    CHECK_OK(unet_context_create(&w->c, &o, &err), &err);
+    CHECK_OK(unet_config_create(&w->cfg, w->c, &err), &err);
+    for (; *words; words++)
+        CHECK_OK(unet_config_set(w->cfg, *words, &err), &err);
+    w->o = (unet_train_options)UNET_TRAIN_OPTIONS_INIT;
+    w->o.data = data;
+    w->o.model = model;
+    w->o.config = w->cfg;
+    w->o.progress = on_progress;
+    w->o.progress_ctx = w;
+}
+#define OPEN(w, threads, ...) open_work(w, threads, (const char *const[]){__VA_ARGS__, NULL})
+
+static void close_work(work *w)
+{
+    unet_config_destroy(w->cfg);
+    unet_context_destroy(w->c);
+}
+
+static void make_data(void)
+{
+    snprintf(data, sizeof data, "%s/data", un_test_tmp());
+    small_data_make(data, 11, 40, 2);
+    snprintf(model, sizeof model, "%s/m.safetensors", un_test_tmp());
+}
+
+static void name_model(const char *name)
+{
+    snprintf(model, sizeof model, "%s/%s.safetensors", un_test_tmp(), name);
+}
+
+static int file_there(const char *name)
+{
+    char path[600];
+
+    snprintf(path, sizeof path, "%s.run/%s", model, name);
+    return un_path_exists(path);
+}
+
+static void same_files(const char *a, const char *b)
+{
+    unsigned char *x, *y;
+    size_t n, m;
+
+    CHECK_OK(un_file_read(&x, &n, NULL, a, 1 << 26, &err), &err);
+    CHECK_OK(un_file_read(&y, &m, NULL, b, 1 << 26, &err), &err);
+    CHECK_INT(n, m);
+    CHECK(!memcmp(x, y, n));
+    un_free(x);
+    un_free(y);
+}
+
+TEST(plan_is_complete)
+{
+    work w;
+    char *text, *again;
+    unet_plan_options o = UNET_PLAN_OPTIONS_INIT;
+
+    make_data();
+    OPEN(&w, 1, "train.time=20");
+    o.data = data;
+    o.config = w.cfg;
+    CHECK_OK(unet_plan(w.c, &o, &text, &err), &err);
+    CHECK(strstr(text, "  # ") && strstr(text, "# memory: ") && !strstr(text, "steps: auto"));
+    CHECK(strstr(text, "classes: 2") && strstr(text, "in_channels: 1"));
+    CHECK_OK(unet_config_write(&again, w.cfg, 0, 0, &err), &err);
+    CHECK(strstr(again, "batch: ") && !strstr(again, "patch: auto"));
+    unet_string_free(text);
+    unet_string_free(again);
+    close_work(&w);
+}
+
+TEST(trains_and_leaves_a_run_folder)
+{
+    work w;
+    char *text;
+    unet_model *m;
+    unet_train_result r;
+    double largest;
+    int pairs;
+
+    make_data();
+    OPEN(&w, 2, SMALL);
+    CHECK_OK(unet_train(w.c, &w.o, &r, &text, &err), &err);
+    CHECK_INT(r.steps, 8);
+    CHECK(strstr(text, "8 steps") && strstr(text, "report.html") && r.dice >= 0);
+    unet_string_free(text);
+    CHECK(file_there("report.html") && file_there("loss.svg") && file_there("scores.svg") && file_there("config.yaml"));
+    CHECK(file_there("previews/01_truth.png") && file_there("previews/01_step0000008.png") && file_there("paths"));
+    CHECK_OK(unet_model_load(&m, w.c, model, &err), &err);
+    CHECK_OK(unet_model_selftest(m, &largest, &pairs, &err), &err);
+    CHECK(largest < 1e-4 && pairs >= 3);
+    unet_model_destroy(m);
+    CHECK_STATUS(unet_train(w.c, &w.o, &r, NULL, &err), UNET_E_ARG);
+    CHECK(strstr(err.message, "exists already"));
+    w.o.overwrite = 1;
+    CHECK_OK(unet_train(w.c, &w.o, &r, NULL, &err), &err);
+    close_work(&w);
+}
+
+TEST(dry_run_writes_nothing)
+{
+    work w;
+    char *text;
+
+    make_data();
+    name_model("dry");
+    OPEN(&w, 1, SMALL);
+    w.o.dry_run = 1;
+    CHECK_OK(unet_train(w.c, &w.o, NULL, &text, &err), &err);
+    CHECK(strstr(text, "# memory: ") && strstr(text, "# time: ") && strstr(text, "# disk: "));
+    CHECK(!un_path_exists(model) && !file_there("config.yaml"));
+    unet_string_free(text);
+    close_work(&w);
+}
+
+/* Stopped, gone on with and extended elsewhere: the model of a run that was never stopped. */
+TEST(stopped_and_gone_on_with)
+{
+    work w;
+    unet_train_result r;
+    char whole[400], run_dir[500];
+
+    make_data();
+    name_model("whole");
+    snprintf(whole, sizeof whole, "%s", model);
+    OPEN(&w, 1, SMALL);
+    CHECK_OK(unet_train(w.c, &w.o, &r, NULL, &err), &err);
+    close_work(&w);
+    name_model("parts");
+    OPEN(&w, 2, SMALL);
+    w.stop_at = 3;
+    CHECK_STATUS(unet_train(w.c, &w.o, &r, NULL, &err), UNET_E_CANCELLED);
+    CHECK(strstr(err.message, "--resume") && !un_path_exists(model));
+    w.stop_at = 0;
+    w.o.resume = 1;
+    CHECK_OK(unet_config_set(w.cfg, "optimiser.lr=0.5", &err), &err);
+    CHECK_STATUS(unet_train(w.c, &w.o, &r, NULL, &err), UNET_E_CONFIG);
+    CHECK_OK(unet_config_set(w.cfg, "optimiser.lr=auto", &err), &err);
+    CHECK_OK(unet_train(w.c, &w.o, &r, NULL, &err), &err);
+    CHECK_INT(r.steps, 8);
+    same_files(whole, model);
+    snprintf(run_dir, sizeof run_dir, "%s.run", model);
+    w.o = (unet_train_options)UNET_TRAIN_OPTIONS_INIT;
+    w.o.run_dir = run_dir;
+    w.o.extend_steps = 2;
+    CHECK_OK(unet_train(w.c, &w.o, &r, NULL, &err), &err);
+    CHECK_INT(r.steps, 10);
+    close_work(&w);
+}
+
+TEST(starts_from_a_model_with_other_classes)
+{
+    work w;
+    unet_train_result r;
+    char from[400];
+
+    make_data();
+    name_model("two");
+    snprintf(from, sizeof from, "%s", model);
+    OPEN(&w, 1, SMALL);
+    CHECK_OK(unet_train(w.c, &w.o, &r, NULL, &err), &err);
+    close_work(&w);
+    snprintf(data, sizeof data, "%s/three", un_test_tmp());
+    small_data_make(data, 11, 40, 3);
+    name_model("three");
+    OPEN(&w, 1, "train.patch=[32, 32]", "train.batch=2", "train.steps=2");
+    w.o.from = from;
+    CHECK_OK(unet_train(w.c, &w.o, &r, NULL, &err), &err);
+    CHECK(strstr(w.log, "parameters taken over; made anew, since its shape differs: head."));
+    close_work(&w);
+}
+
+TEST(wrong_uses)
+{
+    work w;
+
+    make_data();
+    OPEN(&w, 1, SMALL);
+    w.o.data = NULL;
+    CHECK_STATUS(unet_train(w.c, &w.o, NULL, NULL, &err), UNET_E_ARG);
+    w.o.data = "/nothing/here";
+    CHECK_STATUS(unet_train(w.c, &w.o, NULL, NULL, &err), UNET_E_NOT_FOUND);
+    w.o.data = data;
+    w.o.from = "/nothing/here";
+    CHECK_STATUS(unet_train(w.c, &w.o, NULL, NULL, &err), UNET_E_NOT_FOUND);
+    w.o.from = NULL;
+    w.o.model = "/proc/nothing/m.safetensors";
+    CHECK(unet_train(w.c, &w.o, NULL, NULL, &err) != UNET_OK);
+    CHECK(strlen(err.message) > 10);
+    w.o.model = NULL;
+    w.o.run_dir = un_test_tmp();
+    w.o.resume = 1;
+    CHECK_STATUS(unet_train(w.c, &w.o, NULL, NULL, &err), UNET_E_NOT_FOUND);
+    close_work(&w);
+}
