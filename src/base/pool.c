@@ -1,13 +1,10 @@
-#define _GNU_SOURCE
 #include "base/pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "base/float_mode.h"
+#include "base/limits.h"
 #include "base/size.h"
 
 enum { SPIN = 2000 };
@@ -41,31 +38,6 @@ typedef struct worker_arg {
     un_pool *pool;
     int index;
 } worker_arg;
-
-/* The quota of a version-2 cgroup in processors, rounded up; 0: no limit known. */
-static int cgroup_cpus(void)
-{
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    long long quota, period;
-    int n = 0;
-
-    if (!f)
-        return 0;
-    if (fscanf(f, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0)
-        n = (int)UN_MIN((quota + period - 1) / period, 4096);
-    fclose(f);
-    return n;
-}
-
-int un_cpu_count(void)
-{
-    cpu_set_t set;
-    int n = 1, limit = cgroup_cpus();
-
-    if (!sched_getaffinity(0, sizeof set, &set))
-        n = UN_MAX(1, CPU_COUNT(&set));
-    return limit ? UN_MIN(n, limit) : n;
-}
 
 static void work(un_pool *p, int worker)
 {

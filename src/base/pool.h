@@ -11,7 +11,7 @@
 typedef struct un_pool un_pool;
 typedef void (*un_task_fn)(void *arg, int64_t task, int worker);
 
-/* threads 0: one for each processor this process may use (affinity and cgroup). threads 1 starts none. */
+/* threads 0: one for each processor this process may use (base/limits.h). threads 1 starts none. */
 UN_NODISCARD unet_status un_pool_create(un_pool **out, un_mem *mem, int threads, unet_error *err);
 void un_pool_destroy(un_pool *p);
 int un_pool_threads(const un_pool *p); /* NULL: 1 */
@@ -20,7 +20,5 @@ int un_pool_threads(const un_pool *p); /* NULL: 1 */
  * The caller's thread is worker 0. Not to be nested, and called by one thread at a time. Tasks run in the float mode of
  * base/float_mode.h; the caller's is restored. */
 void un_pool_run(un_pool *p, un_task_fn fn, void *arg, int64_t tasks);
-
-int un_cpu_count(void); /* processors by affinity and cgroup quota, at least 1 */
 
 #endif
