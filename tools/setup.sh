@@ -21,8 +21,7 @@ need build-essential compiles cc -x c
 need meson command -v meson
 need ninja-build command -v ninja
 need pkg-config command -v pkg-config
-for row in libpng:libpng-dev libjpeg:libjpeg62-turbo-dev libtiff-4:libtiff-dev zlib:zlib1g-dev yaml-0.1:libyaml-dev \
-    jansson:libjansson-dev; do
+for row in libpng:libpng-dev libjpeg:libjpeg62-turbo-dev libtiff-4:libtiff-dev zlib:zlib1g-dev yaml-0.1:libyaml-dev; do
     need "${row#*:}" pkg-config --exists "${row%%:*}"
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

@@ -208,8 +208,7 @@ static uint64_t group_cpus(const seeker *s, int version)
 /* What one group leaves; UINT64_MAX: no limit. */
 static uint64_t group_memory(const seeker *s, int version)
 {
-    const uint64_t limit =
-        number_in(s->text, s->place, version == 2 ? "/memory.max" : "/memory.limit_in_bytes");
+    const uint64_t limit = number_in(s->text, s->place, version == 2 ? "/memory.max" : "/memory.limit_in_bytes");
     uint64_t used, droppable;
 
     if (!limit || limit >= UINT64_MAX / 4) /* version 1 writes "none" as a very large number */

@@ -92,7 +92,7 @@ void un_text_number(un_text *t, double v)
     un_text_add(t, buf);
 }
 
-/* Length of the well-formed UTF-8 sequence at s, 0 when the bytes are none. */
+/* At s, which ends with a zero. */
 static int utf8_length(const unsigned char *s)
 {
     int n = s[0] < 0x80                   ? 1
@@ -108,6 +108,14 @@ static int utf8_length(const unsigned char *s)
         (s[0] == 0xf4 && s[1] > 0x8f))
         return 0;
     return n;
+}
+
+size_t un_utf8_length(const char *s, size_t size)
+{
+    unsigned char four[5] = {0};
+
+    memcpy(four, s, UN_MIN(size, (size_t)4));
+    return (size_t)utf8_length(four);
 }
 
 void un_text_json_string(un_text *t, const char *s)

@@ -20,9 +20,12 @@ void un_text_free(un_text *t);
 void un_text_add(un_text *t, const char *s);
 void un_text_add_n(un_text *t, const char *s, size_t n);
 void un_text_printf(un_text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void un_text_number(un_text *t, double v);          /* shortest form that reads back equal, with a point */
+void un_text_number(un_text *t, double v);           /* shortest form that reads back equal, with a point */
 void un_text_json_string(un_text *t, const char *s); /* quoted and escaped; bytes that are not UTF-8 become U+FFFD */
 void un_text_xml(un_text *t, const char *s);         /* escaped for HTML/SVG text and attributes */
+
+/* Length of the well-formed UTF-8 sequence at the start of size bytes; 0 when they are none. */
+size_t un_utf8_length(const char *s, size_t size);
 
 /* Whole string must be a number with a decimal point; 0 on failure. NaN and infinities are refused. */
 int un_parse_double(const char *s, double *out);

@@ -156,7 +156,7 @@ unet_status un_scan_cache_parse(
     *out = c;
     if (!c)
         return un_fail_nomem(err, sizeof *c);
-    if (un_json_parse(&c->json, text, size, "scan", NULL))
+    if (un_json_parse(&c->json, mem, text, size, "scan", NULL))
         return UNET_OK;
     un_text_init(&made_with, mem, 256);
     settings(&made_with, cfg);

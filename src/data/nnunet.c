@@ -27,8 +27,8 @@ static unet_status add_label(labels *l, const char *label, int64_t value)
     un_cfg_class *k;
 
     if (value < 0 || value > 65535)
-        return un_fail_file(l->err, UNET_E_FORMAT, l->name,
-            "label '%s' has the value %lld; 0 to 65535 is possible", label, (long long)value);
+        return un_fail_file(l->err, UNET_E_FORMAT, l->name, "label '%s' has the value %lld; 0 to 65535 is possible",
+            label, (long long)value);
     if (!strcmp(label, "ignore")) {
         l->out->ignore_value = (int)value;
         return UNET_OK;
@@ -37,8 +37,8 @@ static unet_status add_label(labels *l, const char *label, int64_t value)
         return un_fail_file(l->err, UNET_E_LIMIT, l->name, "more than %d labels", UN_CFG_MAX_class);
     for (int i = 0; i < c->n; i++)
         if (c->v[i].value == value)
-            return un_fail_file(l->err, UNET_E_FORMAT, l->name, "labels '%s' and '%s' have the same value",
-                c->v[i].name, label);
+            return un_fail_file(
+                l->err, UNET_E_FORMAT, l->name, "labels '%s' and '%s' have the same value", c->v[i].name, label);
     k = &c->v[c->n++];
     *k = (un_cfg_class){.value = (int)value, .color = UN_AUTO_COLOUR};
     strncpy(k->name, label, sizeof k->name - 1);
@@ -87,7 +87,7 @@ unet_status un_nnunet_parse(un_nnunet *out, const char *text, size_t size, const
 
     memset(out, 0, sizeof *out);
     out->ignore_value = -1;
-    st = un_json_parse(&j, text, size, name, err);
+    st = un_json_parse(&j, NULL, text, size, name, err);
     if (st)
         return st;
     channels = un_json_get(j, "channel_names");
@@ -97,8 +97,7 @@ unet_status un_nnunet_parse(un_nnunet *out, const char *text, size_t size, const
     if (!un_json_is_object(j) || !un_json_is_object(un_json_get(j, "labels")))
         st = un_fail_file(err, UNET_E_FORMAT, name, "no object 'labels'; this is no dataset.json of nnU-Net");
     else if (channels && (!un_json_count(channels) || un_json_count(channels) > 1024))
-        st = un_fail_file(
-            err, UNET_E_FORMAT, name, "%zu channels; 1 to 1024 are possible", un_json_count(channels));
+        st = un_fail_file(err, UNET_E_FORMAT, name, "%zu channels; 1 to 1024 are possible", un_json_count(channels));
     else if (ending && strlen(ending) >= sizeof out->ending)
         st = un_fail_file(err, UNET_E_FORMAT, name, "file_ending is too long");
     else
@@ -127,8 +126,8 @@ static size_t case_length(const char *stem)
     return n - CHANNEL_DIGITS - 1;
 }
 
-static unet_status add_case(un_dataset *d, const un_files *images, int from, int to, const un_nnunet *nn,
-    un_split split, unet_error *err)
+static unet_status add_case(
+    un_dataset *d, const un_files *images, int from, int to, const un_nnunet *nn, un_split split, unet_error *err)
 {
     const un_found *v = images->v;
     const size_t n = case_length(v[from].stem);
@@ -167,8 +166,7 @@ static unet_status add_masks(un_dataset *d, int first, const un_files *masks, un
         if (k < d->count)
             d->items[k].mask = masks->v[i].path;
         else
-            st = un_dataset_issue(
-                d, UN_ISSUE_MASK_ALONE, -1, masks->v[i].path, err, "no picture has this name");
+            st = un_dataset_issue(d, UN_ISSUE_MASK_ALONE, -1, masks->v[i].path, err, "no picture has this name");
     }
     for (k = first; k < d->count && !st; k++)
         if (!d->items[k].mask)
@@ -177,8 +175,7 @@ static unet_status add_masks(un_dataset *d, int first, const un_files *masks, un
     return st;
 }
 
-static unet_status add_part(
-    un_dataset *d, const un_nnunet *nn, const char *suffix, un_split split, unet_error *err)
+static unet_status add_part(un_dataset *d, const un_nnunet *nn, const char *suffix, un_split split, unet_error *err)
 {
     const char *images_at = un_dataset_text(d, "%s/images%s", d->root, suffix);
     const char *masks_at = un_dataset_text(d, "%s/labels%s", d->root, suffix);

@@ -1,4 +1,4 @@
-/* JSON from untrusted bytes, bounded; the only place that knows jansson. Writers use base/text.h. */
+/* JSON from untrusted bytes, bounded. Writers use base/text.h. */
 #ifndef UN_IO_JSON_H
 #define UN_IO_JSON_H
 
@@ -6,14 +6,17 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 
 enum { UN_JSON_DEPTH = 32 };
 
-typedef struct json_t un_json;
+typedef struct un_json un_json;
 
 /* One JSON value in size bytes. Refused: more than UN_JSON_DEPTH levels, a key that stands twice in an object, bytes
- * that are not UTF-8, zero characters in texts. `name` stands in messages; err->offset is the byte. */
-UN_NODISCARD unet_status un_json_parse(un_json **out, const char *text, size_t size, const char *name, unet_error *err);
+ * that are not UTF-8, zero characters in texts, whole numbers beyond 64 bits. `name` stands in messages; err->offset is
+ * the byte. */
+UN_NODISCARD unet_status un_json_parse(
+    un_json **out, un_mem *mem, const char *text, size_t size, const char *name, unet_error *err);
 void un_json_free(un_json *j); /* NULL is fine */
 
 /* Accessors take NULL as a value of no type. The int ones return 0 when the type is another one. Texts are borrowed. */

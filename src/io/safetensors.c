@@ -21,9 +21,18 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[] = {
-    [UN_ST_BOOL] = {"BOOL", 1}, [UN_ST_U8] = {"U8", 1}, [UN_ST_I8] = {"I8", 1}, [UN_ST_U16] = {"U16", 2},
-    [UN_ST_I16] = {"I16", 2}, [UN_ST_F16] = {"F16", 2}, [UN_ST_BF16] = {"BF16", 2}, [UN_ST_U32] = {"U32", 4},
-    [UN_ST_I32] = {"I32", 4}, [UN_ST_F32] = {"F32", 4}, [UN_ST_U64] = {"U64", 8}, [UN_ST_I64] = {"I64", 8},
+    [UN_ST_BOOL] = {"BOOL", 1},
+    [UN_ST_U8] = {"U8", 1},
+    [UN_ST_I8] = {"I8", 1},
+    [UN_ST_U16] = {"U16", 2},
+    [UN_ST_I16] = {"I16", 2},
+    [UN_ST_F16] = {"F16", 2},
+    [UN_ST_BF16] = {"BF16", 2},
+    [UN_ST_U32] = {"U32", 4},
+    [UN_ST_I32] = {"I32", 4},
+    [UN_ST_F32] = {"F32", 4},
+    [UN_ST_U64] = {"U64", 8},
+    [UN_ST_I64] = {"I64", 8},
     [UN_ST_F64] = {"F64", 8},
 };
 _Static_assert(sizeof dtypes / sizeof *dtypes == UN_ST_DTYPE_COUNT, "a row each");
@@ -226,7 +235,7 @@ static unet_status parse(un_safetensors *s, const unsigned char *data, size_t si
             (unsigned long long)length, size - 8);
     if (length < 2 || data[8] != '{')
         return un_fail_offset(err, UNET_E_FORMAT, name, 8, "no safetensors file: the header does not begin with '{'");
-    st = un_json_parse(&s->header, (const char *)data + 8, (size_t)length, name, err);
+    st = un_json_parse(&s->header, s->mem, (const char *)data + 8, (size_t)length, name, err);
     if (st) {
         if (err && err->offset >= 0)
             err->offset += 8;
@@ -298,8 +307,7 @@ const un_st_tensor *un_safetensors_at(const un_safetensors *s, size_t i)
 const un_st_tensor *un_safetensors_find(const un_safetensors *s, const char *name)
 {
     const un_st_tensor key = {.name = name}, *want = &key;
-    const un_st_tensor **hit =
-        s->count ? bsearch(&want, s->by_name, s->count, sizeof *s->by_name, by_name) : NULL;
+    const un_st_tensor **hit = s->count ? bsearch(&want, s->by_name, s->count, sizeof *s->by_name, by_name) : NULL;
 
     return hit ? *hit : NULL;
 }
@@ -358,8 +366,8 @@ unet_status un_st_to_f32(const un_st_tensor *t, float *dst, unet_error *err)
     return UNET_OK;
 }
 
-static unet_status make_header(un_text *h, const un_st_tensor *tensors, size_t count, const un_st_meta *meta,
-    size_t meta_count, unet_error *err)
+static unet_status make_header(
+    un_text *h, const un_st_tensor *tensors, size_t count, const un_st_meta *meta, size_t meta_count, unet_error *err)
 {
     size_t at = 0;
 

@@ -65,7 +65,7 @@ unet_status un_model_create(un_model **out, un_mem *mem, const un_config *c, une
 unet_status un_model_set_record(un_model *m, const char *json, unet_error *err)
 {
     un_json *j;
-    unet_status st = un_json_parse(&j, json, strlen(json), "training record", err);
+    unet_status st = un_json_parse(&j, m->mem, json, strlen(json), "training record", err);
     const int fits = !st && un_json_is_object(j);
     char *copy;
 
@@ -147,8 +147,7 @@ unet_status un_model_make_pairs(un_model *m, unet_error *err)
 static un_st_tensor pair_tensor(char *name, size_t size, int i, const char *what, un_shape s, const float *data)
 {
     snprintf(name, size, "selftest.%d.%s", i, what);
-    return (un_st_tensor){
-        .name = name, .dtype = UN_ST_F32, .rank = 5, .dims = {s.n, s.d, s.h, s.w, s.c}, .data = data};
+    return (un_st_tensor){.name = name, .dtype = UN_ST_F32, .rank = 5, .dims = {s.n, s.d, s.h, s.w, s.c}, .data = data};
 }
 
 unet_status un_model_save(const un_model *m, const char *path, unet_error *err)
@@ -168,8 +167,7 @@ unet_status un_model_save(const un_model *m, const char *path, unet_error *err)
     for (int i = 0; i < g->n_params; i++) {
         const un_param *p = &g->param[i];
 
-        t[n] = (un_st_tensor){
-            .name = p->name, .dtype = UN_ST_F32, .rank = p->rank, .data = m->weights + p->offset};
+        t[n] = (un_st_tensor){.name = p->name, .dtype = UN_ST_F32, .rank = p->rank, .data = m->weights + p->offset};
         for (int k = 0; k < p->rank; k++)
             t[n].dims[k] = p->dims[k];
         n++;
@@ -183,8 +181,8 @@ unet_status un_model_save(const un_model *m, const char *path, unet_error *err)
     if (!st)
         st = un_config_write(&m->config, &config, &style, err);
     if (!st) {
-        const un_st_meta meta[4] = {{"unet.format", version}, {"unet.graph", graph.s}, {"unet.config", config.s},
-            {"unet.record", m->record}};
+        const un_st_meta meta[4] = {
+            {"unet.format", version}, {"unet.graph", graph.s}, {"unet.config", config.s}, {"unet.record", m->record}};
 
         n_meta += m->record != NULL;
         st = un_safetensors_write(m->mem, path, t, n, meta, n_meta, err);
@@ -203,13 +201,13 @@ static unet_status check_format(const un_safetensors *s, const char *name, unet_
     int64_t version;
 
     if (!text)
-        return un_fail_file(err, UNET_E_UNSUPPORTED, name,
-            "a safetensors file, but no model of unet: its metadata lack 'unet.format'");
+        return un_fail_file(
+            err, UNET_E_UNSUPPORTED, name, "a safetensors file, but no model of unet: its metadata lack 'unet.format'");
     if (!un_parse_int64(text, &version) || version < 1)
         return un_fail_file(err, UNET_E_FORMAT, name, "the format version '%.20s' is no number", text);
     if (version > UN_MODEL_FORMAT)
-        return un_fail_file(err, UNET_E_VERSION, name,
-            "written by a newer unet: format %lld, this one reads up to %d", (long long)version, UN_MODEL_FORMAT);
+        return un_fail_file(err, UNET_E_VERSION, name, "written by a newer unet: format %lld, this one reads up to %d",
+            (long long)version, UN_MODEL_FORMAT);
     if (!un_safetensors_meta(s, "unet.graph") || !un_safetensors_meta(s, "unet.config"))
         return un_fail_file(err, UNET_E_FORMAT, name, "the metadata lack 'unet.graph' or 'unet.config'");
     return UNET_OK;
@@ -289,8 +287,8 @@ static unet_status check_interface(const un_model *m, const char *name, unet_err
         un_is_auto(c->base_filters) || c->head == UN_CFG_HEAD_AUTO)
         return un_fail_file(err, UNET_E_FORMAT, name, "the configuration in the model leaves the network open");
     if (m->graph->n_inputs != 1 || m->graph->value[m->graph->input[0]].channels != c->in_channels)
-        return un_fail_file(err, UNET_E_FORMAT, name, "the graph does not take the %d channels of the configuration",
-            c->in_channels);
+        return un_fail_file(
+            err, UNET_E_FORMAT, name, "the graph does not take the %d channels of the configuration", c->in_channels);
     return UNET_OK;
 }
 

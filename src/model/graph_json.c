@@ -293,8 +293,8 @@ static unet_status read_graph(const source *s, un_graph *g, const un_json *j)
     if (!small_int(un_json_get(j, "version"), 1, 1000000, &v))
         return bad(s, "no version", 0);
     if (v > UN_GRAPH_JSON_VERSION)
-        return un_fail_file(s->err, UNET_E_VERSION, s->name, "graph: version %d; this unet reads up to %d", v,
-            UN_GRAPH_JSON_VERSION);
+        return un_fail_file(
+            s->err, UNET_E_VERSION, s->name, "graph: version %d; this unet reads up to %d", v, UN_GRAPH_JSON_VERSION);
     if (un_json_count(inputs) < 1 || un_json_count(inputs) > PORTS_MAX || un_json_count(outputs) < 1 ||
         un_json_count(outputs) > PORTS_MAX || un_json_count(params) > PARAMS_MAX || un_json_count(nodes) > NODES_MAX ||
         un_json_is_object(nodes) || un_json_is_object(params))
@@ -329,7 +329,7 @@ unet_status un_graph_from_json(
     unet_status st;
 
     *out = NULL;
-    st = un_json_parse(&j, text, size, name, err);
+    st = un_json_parse(&j, mem, text, size, name, err);
     if (st)
         return st;
     st = un_graph_create(&g, mem, err);

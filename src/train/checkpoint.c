@@ -107,7 +107,7 @@ static unet_status read_state(un_progress_state *s, const char *text, const char
     un_json *j = NULL;
     const char *data;
     int64_t format;
-    unet_status st = un_json_parse(&j, text, strlen(text), path, err);
+    unet_status st = un_json_parse(&j, NULL, text, strlen(text), path, err);
 
     if (st)
         return st;

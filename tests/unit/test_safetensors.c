@@ -13,8 +13,11 @@ static unet_error err;
 TEST(json)
 {
     static const char text[] = "{\"a\": [1, 2.5, true, null], \"b\": {\"c\": \"x\\u00e9\"}}";
-    static const char *const broken[] = {
-        "", "{", "{\"a\":1,\"a\":2}", "[1,]", "\"\xff\"", "\"\\u0000\"", "{} {}", "nul"};
+    static const char *const broken[] = {"", "{", "{\"a\":1,\"a\":2}", "[1,]", "\"\xff\"", "\"\\u0000\"", "{} {}",
+        "nul", "01", "-", "1.", "1e", ".5", "+1", "9223372036854775808", "1e999", "\"\\x\"", "\"\\ud800\"",
+        "\"\\udc00\"", "\"\\ud83d\\u0041\"", "\"\n\"", "\"a", "\"\\", "\"\\u12", "[1", "[1 2]", "{1:2}", "{\"a\" 1}",
+        "{\"a\":1,}", "[,1]", "tru", "]", "NaN", "\"\xc0\xaf\"", "\"\xed\xa0\x80\""};
+    static const char more[] = "[\"\\ud83d\\ude00\\n\\/\", -9223372036854775808, 1E+2, {}, []]";
     char deep[200];
     un_json *j;
     const un_json *a;
@@ -22,7 +25,7 @@ TEST(json)
     double d;
     int b;
 
-    CHECK_OK(un_json_parse(&j, text, strlen(text), "t", &err), &err);
+    CHECK_OK(un_json_parse(&j, NULL, text, strlen(text), "t", &err), &err);
     a = un_json_get(j, "a");
     CHECK_INT(un_json_count(a), 4);
     CHECK(un_json_int(un_json_at(a, 0), &i) && i == 1);
@@ -33,11 +36,17 @@ TEST(json)
     CHECK(!un_json_string(un_json_get(un_json_get(j, "nothing"), "c")));
     un_json_free(j);
     for (size_t k = 0; k < sizeof broken / sizeof *broken; k++) {
-        CHECK_STATUS(un_json_parse(&j, broken[k], strlen(broken[k]), "t", &err), UNET_E_FORMAT);
+        CHECK_STATUS(un_json_parse(&j, NULL, broken[k], strlen(broken[k]), "t", &err), UNET_E_FORMAT);
         CHECK(!j);
     }
+    CHECK_OK(un_json_parse(&j, NULL, more, strlen(more), "t", &err), &err);
+    CHECK_STR(un_json_string(un_json_at(j, 0)), "\xf0\x9f\x98\x80\n/");
+    CHECK(un_json_int(un_json_at(j, 1), &i) && i == INT64_MIN);
+    CHECK(un_json_number(un_json_at(j, 2), &d) && d == 100);
+    CHECK(!un_json_count(un_json_at(j, 3)) && !un_json_count(un_json_at(j, 4)) && !un_json_at(j, 5));
+    un_json_free(j);
     memset(deep, '[', sizeof deep);
-    CHECK_STATUS(un_json_parse(&j, deep, sizeof deep, "t", &err), UNET_E_FORMAT);
+    CHECK_STATUS(un_json_parse(&j, NULL, deep, sizeof deep, "t", &err), UNET_E_FORMAT);
     CHECK_INT(err.offset, UN_JSON_DEPTH);
 }
 

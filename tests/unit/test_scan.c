@@ -401,7 +401,7 @@ TEST(fingerprint)
     un_text_free(&t);
     un_text_init(&t, NULL, 1 << 16);
     un_fingerprint_json(&t, &f, l.d, &cfg);
-    CHECK_OK(un_json_parse(&j, t.s, t.n, "fingerprint", &err), &err);
+    CHECK_OK(un_json_parse(&j, NULL, t.s, t.n, "fingerprint", &err), &err);
     CHECK(un_json_int(un_json_get(j, "pictures"), &n) && n == 13);
     CHECK_STR(un_json_string(un_json_get(un_json_at(un_json_get(j, "issues"), 0), "kind")), "unlabelled");
     un_json_free(j);

@@ -207,7 +207,7 @@ static void open_example(example *x, const char *name)
     snprintf(key, sizeof key, "extra.%s", name);
     text = un_safetensors_meta(golden, key);
     CHECK(text != NULL);
-    CHECK_OK(un_json_parse(&extra, text, strlen(text), "golden", &err), &err);
+    CHECK_OK(un_json_parse(&extra, NULL, text, strlen(text), "golden", &err), &err);
     CHECK(un_json_bool(un_json_get(extra, "ignore"), &x->ignore));
     CHECK(un_json_bool(un_json_get(extra, "pixel_weight"), &x->pixel_weight));
     x->nested = !strcmp(un_json_string(un_json_get(extra, "graph")), "nested");
