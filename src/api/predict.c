@@ -26,8 +26,7 @@ typedef struct predict_job {
     un_runner r;
     un_inputs in;
     un_file_progress progress;
-    const char *name[UN_METRIC_CLASSES_MAX];
-    char made[UN_METRIC_CLASSES_MAX][24]; /* names of classes that have none */
+    un_class_names names;
     un_table *measures;
     failure *failed;
     size_t n_failed, n_done;
@@ -145,7 +144,7 @@ static unet_status add_measures(
     const size_t n = (size_t)image->d * (size_t)image->h * (size_t)image->w;
     const un_shape size = {1, image->d, image->h, image->w, 1};
     un_measure_options o = {.classes = j->r.model->config.model.classes,
-        .class_name = j->name,
+        .class_name = j->names.name,
         .background = background_of(&j->r.model->config),
         .split = j->o->split_touching,
         .has_spacing = image->has_spacing};
@@ -171,7 +170,7 @@ static unet_status write_outputs(
     unet_status st = UNET_OK;
 
     if (j->o->overlay)
-        st = un_overlay_make(&overlay, j->c->mem, cfg, j->name, image, s->classes, background_of(cfg), err);
+        st = un_overlay_make(&overlay, j->c->mem, cfg, j->names.name, image, s->classes, background_of(cfg), err);
     if (!st && j->measures)
         st = add_measures(j, in, image, s, err);
     if (!st && j->o->probabilities)
@@ -192,7 +191,7 @@ static unet_status predict_one(predict_job *j, const un_input *in, unet_error *e
     unet_status st = un_image_read(&image, j->c->mem, in->path, &how, err);
 
     if (!st)
-        st = un_segment(&s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &image, j->o->probabilities, err);
+        st = un_segment(&s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &image, 1, j->o->probabilities, err);
     if (!st)
         st = write_outputs(j, in, &image, &s, err);
     un_segmentation_free(&s);
@@ -301,7 +300,9 @@ static unet_status open_job(predict_job *j, unet_error *err)
 
     if (!o->model || !o->out_dir || !o->input_count)
         return un_fail(err, UNET_E_ARG, "a prediction needs a model, inputs and an output folder");
-    st = un_runner_open(&j->r, j->c, o->model, o->set, o->set_count, 0, err);
+    st = un_runner_open(&j->r, j->c, o->model, o->set, o->set_count, err);
+    if (!st)
+        st = un_runner_prepare(&j->r, 0, err);
     if (!st)
         st = un_inputs_collect(&j->in, j->c->mem, o->inputs, o->input_count, err);
     if (!st)
@@ -310,8 +311,8 @@ static unet_status open_job(predict_job *j, unet_error *err)
         j->failed = un_alloc_array(j->c->mem, j->in.count + 1, sizeof *j->failed);
         st = j->failed ? UNET_OK : un_fail_nomem(err, (j->in.count + 1) * sizeof *j->failed);
     }
-    for (int k = 0; !st && k < UN_MIN(j->r.model->config.model.classes, UN_METRIC_CLASSES_MAX); k++)
-        j->name[k] = un_runner_class_name(&j->r, k, j->made[k]);
+    if (!st)
+        un_class_names_fill(&j->names, &j->r.model->config);
     if (!st && o->measure)
         st = un_measure_create(&j->measures, j->c->mem, err);
     return st;

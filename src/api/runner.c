@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
+
 /* Everything but what may be set must be as the model has it. */
 static unet_status check_changes(const un_config *now, un_config *before, unet_error *err)
 {
@@ -32,28 +34,29 @@ static unet_status apply(un_config *cfg, un_mem *mem, const char *const *set, si
     return st;
 }
 
-unet_status un_runner_open(un_runner *r, unet_context *c, const char *model, const char *const *set, size_t set_count,
-    int masks, unet_error *err)
+unet_status un_runner_open(
+    un_runner *r, unet_context *c, const char *model, const char *const *set, size_t set_count, unet_error *err)
 {
-    un_predict_options o;
     unet_status st;
 
     *r = (un_runner){.c = c};
     st = un_model_load(&r->model, c->mem, model, err);
     if (!st)
         st = apply(&r->model->config, c->mem, set, set_count, err);
-    if (!st)
-        st = un_preprocess_create(&r->pre, c->mem, &r->model->config, masks, err);
-    if (!st) {
-        o = un_predict_options_of(&r->model->config.predict);
-        o.session = un_api_session_options(c);
-        o.cancel = un_api_cancelled;
-        o.ctx = c;
-        st = un_predictor_create(&r->predictor, c->mem, r->model, &o, err);
-    }
     if (st)
         un_runner_close(r);
     return st;
+}
+
+unet_status un_runner_prepare(un_runner *r, int masks, unet_error *err)
+{
+    un_predict_options o = un_predict_options_of(&r->model->config.predict);
+    unet_status st = un_preprocess_create(&r->pre, r->c->mem, &r->model->config, masks, err);
+
+    o.session = un_api_session_options(r->c);
+    o.cancel = un_api_cancelled;
+    o.ctx = r->c;
+    return st ? st : un_predictor_create(&r->predictor, r->c->mem, r->model, &o, err);
 }
 
 void un_runner_close(un_runner *r)
@@ -64,12 +67,13 @@ void un_runner_close(un_runner *r)
     memset(r, 0, sizeof *r);
 }
 
-const char *un_runner_class_name(const un_runner *r, int k, char buf[24])
+void un_class_names_fill(un_class_names *n, const un_config *cfg)
 {
-    const un_cfg_class_list *l = &r->model->config.data.classes;
+    const un_cfg_class_list *l = &cfg->data.classes;
 
-    if (k < l->n && l->v[k].name[0])
-        return l->v[k].name;
-    snprintf(buf, 24, "class %d", k);
-    return buf;
+    for (int k = 0; k < UN_MIN(cfg->model.classes, UN_CFG_LIST_MAX); k++) {
+        snprintf(n->made[k], sizeof n->made[k], "class %d", k);
+        n->name[k] = k < l->n && l->v[k].name[0] ? l->v[k].name : n->made[k];
+    }
+    un_class_colours(&n->palette, cfg);
 }

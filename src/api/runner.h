@@ -5,6 +5,7 @@
 
 #include "api/context.h"
 #include "data/preprocess.h"
+#include "report/palette.h"
 #include "run/segment.h"
 
 typedef struct un_runner {
@@ -14,13 +15,21 @@ typedef struct un_runner {
     un_preprocess *pre;
 } un_runner;
 
-/* set: "key=value" over the model's configuration; keys of the sections data, predict and eval, others are refused.
- * masks 1: truth is read too. On failure *r is empty. */
-UN_NODISCARD unet_status un_runner_open(un_runner *r, unet_context *c, const char *model, const char *const *set,
-    size_t set_count, int masks, unet_error *err);
+/* Loads the model. set: "key=value" over its configuration; keys of the sections data, predict and eval, others are
+ * refused. On failure *r is empty. */
+UN_NODISCARD unet_status un_runner_open(
+    un_runner *r, unet_context *c, const char *model, const char *const *set, size_t set_count, unet_error *err);
+/* Makes it ready to predict, once the configuration is settled. masks 1: truth is read too. */
+UN_NODISCARD unet_status un_runner_prepare(un_runner *r, int masks, unet_error *err);
 void un_runner_close(un_runner *r); /* an empty one is fine; leaves an empty one */
 
-/* Name of class k for tables and legends: the configured one, or "class K". buf: where the latter is made. */
-const char *un_runner_class_name(const un_runner *r, int k, char buf[24]);
+/* Names and colours of the classes for tables, legends and overlays. A class without a name is "class K". Borrows from
+ * the configuration; not to be copied. */
+typedef struct un_class_names {
+    const char *name[UN_CFG_LIST_MAX];
+    char made[UN_CFG_LIST_MAX][16];
+    un_palette palette; /* as un_paint wants it: entry of the class, of multilabel models one further */
+} un_class_names;
+void un_class_names_fill(un_class_names *n, const un_config *cfg);
 
 #endif

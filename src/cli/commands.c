@@ -9,6 +9,7 @@ const un_command *const un_commands[] = {
     &un_cmd_plan,
     &un_cmd_train,
     &un_cmd_extend,
+    &un_cmd_eval,
     &un_cmd_predict,
     &un_cmd_describe,
     &un_cmd_selftest,

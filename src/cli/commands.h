@@ -6,6 +6,7 @@
 
 extern const un_command un_cmd_config;
 extern const un_command un_cmd_describe;
+extern const un_command un_cmd_eval;
 extern const un_command un_cmd_extend;
 extern const un_command un_cmd_help;
 extern const un_command un_cmd_plan;

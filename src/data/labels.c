@@ -52,8 +52,7 @@ static int class_of(const un_label_map *m, double v)
 
 int un_label_map_value(const un_label_map *m, double value)
 {
-    return value >= 0 && value < TABLE && value == un_floor(value) ? m->table[(int)value]
-                                                                   : class_of(m, value);
+    return value >= 0 && value < TABLE && value == un_floor(value) ? m->table[(int)value] : class_of(m, value);
 }
 
 int un_label_map_colour(const un_label_map *m, int rgb)
@@ -147,8 +146,7 @@ int un_mask_channels(const un_image *mask)
     for (size_t i = 0; i < n; i++) {
         const double r = un_image_at(mask, i * (size_t)mask->c);
 
-        if (r != un_image_at(mask, i * (size_t)mask->c + 1) ||
-            r != un_image_at(mask, i * (size_t)mask->c + 2))
+        if (r != un_image_at(mask, i * (size_t)mask->c + 1) || r != un_image_at(mask, i * (size_t)mask->c + 2))
             return 3;
     }
     return 1;
@@ -206,8 +204,7 @@ static void apply_values(const un_label_map *m, const un_image *mask, int32_t *t
             const double v = un_image_at(mask, i * (size_t)mask->c), whole = un_round(v);
 
             /* Labels that went through a scale factor come back a little off (0.99999997). */
-            target[i] =
-                v != v ? UN_IGNORE : un_label_map_value(m, v - whole < 1e-3 && whole - v < 1e-3 ? whole : v);
+            target[i] = v != v ? UN_IGNORE : un_label_map_value(m, v - whole < 1e-3 && whole - v < 1e-3 ? whole : v);
         }
 }
 
@@ -225,8 +222,7 @@ static void mark_boundary(const un_label_map *m, const un_image *mask, int32_t *
                 for (int v = UN_MAX(z - rz, 0); v <= UN_MIN(z + rz, mask->d - 1) && target[at] != 2; v++)
                     for (int u = UN_MAX(y - r, 0); u <= UN_MIN(y + r, mask->h - 1) && target[at] != 2; u++)
                         for (int t = UN_MAX(x - r, 0); t <= UN_MIN(x + r, mask->w - 1); t++) {
-                            const size_t k =
-                                (((size_t)v * (size_t)mask->h + (size_t)u) * (size_t)mask->w + (size_t)t);
+                            const size_t k = (((size_t)v * (size_t)mask->h + (size_t)u) * (size_t)mask->w + (size_t)t);
                             const double id = un_image_at(mask, k * (size_t)mask->c);
 
                             if (id <= 0 || is_ignored(m, id))
@@ -269,24 +265,60 @@ unet_status un_label_map_apply(
     return UNET_OK;
 }
 
-unet_status un_label_map_apply_soft(const un_label_map *m, const un_image *mask, float *soft, unet_error *err)
+/* How the planes of a multi-label mask lie. */
+typedef struct planes {
+    const un_image *mask;
+    size_t pixels;
+    double limit; /* from this value a pixel belongs */
+    int pages;    /* 1: a page for each class; 0: a channel */
+} planes;
+
+static unet_status find_planes(planes *p, const un_label_map *m, const un_image *mask, unet_error *err)
 {
     const int c = mask->c - (mask->alpha && mask->c > 1);
-    const int pages = c == 1 && mask->d == m->classes && m->classes > 1; /* a page for each class */
-    const size_t pixels = pages ? (size_t)mask->h * (size_t)mask->w : un_image_count(mask) / (size_t)mask->c;
-    double high = 0, limit;
+    double high = 0;
 
-    if (!pages && c != m->classes)
+    p->mask = mask;
+    p->pages = c == 1 && mask->d == m->classes && m->classes > 1;
+    p->pixels = p->pages ? (size_t)mask->h * (size_t)mask->w : un_image_count(mask) / (size_t)mask->c;
+    if (!p->pages && c != m->classes)
         return un_fail(
             err, UNET_E_DATA, "the mask has %d channels and %d pages for %d classes", c, mask->d, m->classes);
     for (size_t i = 0, n = un_image_count(mask); i < n; i++)
         high = UN_MAX(high, un_image_at(mask, i));
-    limit = high <= 1 ? 0.5 : mask->type == UN_DTYPE_U8 ? 128 : high / 2;
-    for (size_t i = 0; i < pixels; i++)
-        for (int k = 0; k < m->classes; k++) {
-            const size_t at = pages ? (size_t)k * pixels + i : i * (size_t)mask->c + (size_t)k;
-
-            soft[i * (size_t)m->classes + (size_t)k] = un_image_at(mask, at) >= limit ? 1.0f : 0.0f;
-        }
+    p->limit = high <= 1 ? 0.5 : mask->type == UN_DTYPE_U8 ? 128 : high / 2;
     return UNET_OK;
+}
+
+static int belongs(const planes *p, size_t pixel, int k)
+{
+    return un_image_at(p->mask, p->pages ? (size_t)k * p->pixels + pixel : pixel * (size_t)p->mask->c + (size_t)k) >=
+           p->limit;
+}
+
+unet_status un_label_map_apply_soft(const un_label_map *m, const un_image *mask, float *soft, unet_error *err)
+{
+    planes p;
+    unet_status st = find_planes(&p, m, mask, err);
+
+    for (size_t i = 0; !st && i < p.pixels; i++)
+        for (int k = 0; k < m->classes; k++)
+            soft[i * (size_t)m->classes + (size_t)k] = belongs(&p, i, k) ? 1.0f : 0.0f;
+    return st;
+}
+
+unet_status un_label_map_apply_bits(const un_label_map *m, const un_image *mask, int32_t *bits, unet_error *err)
+{
+    planes p;
+    unet_status st = find_planes(&p, m, mask, err);
+
+    if (!st && m->classes > 31)
+        return un_fail(
+            err, UNET_E_UNSUPPORTED, "%d classes that may overlap; at most 31 can be told apart", m->classes);
+    for (size_t i = 0; !st && i < p.pixels; i++) {
+        bits[i] = 0;
+        for (int k = 0; k < m->classes; k++)
+            bits[i] |= belongs(&p, i, k) << k;
+    }
+    return st;
 }

@@ -16,8 +16,7 @@ enum { UN_IGNORE = -1 };
 typedef struct un_label_map un_label_map;
 
 /* mask_kind and mapping must be resolved (a scan proposes them: un_labels_propose). */
-UN_NODISCARD unet_status un_label_map_create(
-    un_label_map **out, un_mem *mem, const un_config *cfg, unet_error *err);
+UN_NODISCARD unet_status un_label_map_create(un_label_map **out, un_mem *mem, const un_config *cfg, unet_error *err);
 void un_label_map_destroy(un_label_map *m); /* NULL is fine */
 int un_label_map_classes(const un_label_map *m);
 int un_label_map_is_multilabel(const un_label_map *m);
@@ -30,6 +29,10 @@ UN_NODISCARD unet_status un_label_map_apply(
  * type's highest value, or above 0 when no value is above 1. */
 UN_NODISCARD unet_status un_label_map_apply_soft(
     const un_label_map *m, const un_image *mask, float *soft, unet_error *err);
+
+/* The same as bits: bit k of bits[pixel] is class k. At most 31 classes. */
+UN_NODISCARD unet_status un_label_map_apply_bits(
+    const un_label_map *m, const un_image *mask, int32_t *bits, unet_error *err);
 
 /* Class of one value, or of a colour 0xrrggbb; -1 ignored, -2 unknown. For shares from histograms. */
 int un_label_map_value(const un_label_map *m, double value);

@@ -313,7 +313,7 @@ static int resized(int n, double factor)
     return v < 1 ? 1 : v > 1 << 24 ? 1 << 24 : (int)v;
 }
 
-static void make_grid(const un_preprocess *p, const un_image *im, un_grid *g)
+void un_preprocess_grid(const un_preprocess *p, const un_image *im, un_grid *g)
 {
     const un_cfg_data *d = &p->data;
 
@@ -370,7 +370,7 @@ static unet_status make_picture(
     out->c = wanted_channels(p, w);
     if (!out->c)
         return UNET_E_DATA;
-    make_grid(p, &w->images[0], g);
+    un_preprocess_grid(p, &w->images[0], g);
     out->d = g->size[0];
     out->h = g->size[1];
     out->w = g->size[2];
@@ -414,10 +414,10 @@ static unet_status image_with_bad(
     return st;
 }
 
-unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, int count, un_mem *mem, un_picture *out,
-    un_grid *grid, unet_error *err)
+unet_status un_preprocess_pixels(
+    const un_preprocess *p, const un_raster *in, un_mem *mem, un_picture *out, un_grid *grid, unet_error *err)
 {
-    raw w = {.images = images, .count = count, .mem = mem, .err = err};
+    raw w = {.images = in->images, .count = in->count, .strides = in->strides, .mem = mem, .err = err};
     unsigned char *bad;
     unet_status st = image_with_bad(p, &w, out, grid, &bad, err);
 
@@ -425,15 +425,10 @@ unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, 
     return st;
 }
 
-unet_status un_preprocess_pixels(const un_preprocess *p, const un_image *image, const un_strides *strides, un_mem *mem,
-    un_picture *out, un_grid *grid, unet_error *err)
+unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, int count, un_mem *mem, un_picture *out,
+    un_grid *grid, unet_error *err)
 {
-    raw w = {.images = image, .strides = strides, .count = 1, .mem = mem, .err = err};
-    unsigned char *bad;
-    unet_status st = image_with_bad(p, &w, out, grid, &bad, err);
-
-    un_free(bad);
-    return st;
+    return un_preprocess_pixels(p, &(un_raster){images, count, NULL}, mem, out, grid, err);
 }
 
 /* What is alive at the same time in make_picture: `bad`, the result, two planes, and the most that a channel needs. */
@@ -443,7 +438,7 @@ size_t un_preprocess_room(const un_preprocess *p, int h, int w, un_grid *grid)
     const size_t pixels = (size_t)h * (size_t)w;
     size_t n, most = 0;
 
-    make_grid(p, &like, grid);
+    un_preprocess_grid(p, &like, grid);
     n = (size_t)grid->size[1] * (size_t)grid->size[2];
     if (p->data.colour == UN_CFG_COLOUR_GREY)
         most = un_block_room(pixels * sizeof(float));
@@ -523,21 +518,71 @@ static unet_status add_soft(const un_preprocess *p, const un_image *mask, const 
     return st;
 }
 
+static unet_status check_mask(const un_preprocess *p, const un_image *image, const un_image *mask, unet_error *err)
+{
+    const int pages = un_label_map_is_multilabel(p->labels) && image->d == 1;
+
+    if (mask->h == image->h && mask->w == image->w && (mask->d == image->d || pages))
+        return UNET_OK;
+    return un_fail(err, UNET_E_DATA, "the mask has %dx%dx%d pixels, the picture %dx%dx%d (d, h, w)", mask->d, mask->h,
+        mask->w, image->d, image->h, image->w);
+}
+
+/* Whether the file's numbers can stand for "no data". */
+static int may_lack_data(const un_preprocess *p, const raw *w)
+{
+    int real = !un_is_auto(p->data.no_data);
+
+    for (int i = 0; i < w->count; i++)
+        real |= w->images[i].type == UN_DTYPE_F32 || w->images[i].type == UN_DTYPE_F64;
+    return real;
+}
+
+static unet_status drop_missing(const un_preprocess *p, raw *w, int32_t *truth)
+{
+    unet_status st = check_files(w);
+    const int c = st ? 0 : wanted_channels(p, w);
+    float *x;
+
+    if (st || !c || !may_lack_data(p, w))
+        return st ? st : c ? UNET_OK : UNET_E_DATA;
+    x = un_alloc_array(w->mem, w->pixels, sizeof *x);
+    if (!x)
+        return un_fail_nomem(w->err, w->pixels * sizeof *x);
+    for (int k = 0; k < c && !st; k++) {
+        st = take_channel(p, w, k, x);
+        for (size_t i = 0; i < w->pixels && !st; i++)
+            if (!is_valid(&p->data, x[i]))
+                truth[i] = UN_IGNORE;
+    }
+    un_free(x);
+    return st;
+}
+
+unet_status un_preprocess_truth(const un_preprocess *p, const un_image *images, int count, const un_image *mask,
+    un_mem *mem, int32_t *truth, int64_t *strays, unet_error *err)
+{
+    raw w = {.images = images, .count = count, .mem = mem, .err = err};
+    unet_status st = check_mask(p, images, mask, err);
+
+    *strays = 0;
+    if (!st)
+        st = un_label_map_is_multilabel(p->labels) ? un_label_map_apply_bits(p->labels, mask, truth, err)
+                                                   : un_label_map_apply(p->labels, mask, truth, strays, err);
+    return st ? st : drop_missing(p, &w, truth);
+}
+
 unet_status un_preprocess_pair(const un_preprocess *p, const un_image *images, int count, const un_image *mask,
     un_mem *mem, un_picture *out, un_grid *grid, int64_t *strays, unet_error *err)
 {
-    const un_image *a = &images[0];
-    const int pages = un_label_map_is_multilabel(p->labels) && a->d == 1;
     raw w = {.images = images, .count = count, .mem = mem, .err = err};
     unsigned char *bad;
     un_grid g;
-    unet_status st;
+    unet_status st = check_mask(p, images, mask, err);
 
     memset(out, 0, sizeof *out);
-    if (mask->h != a->h || mask->w != a->w || (mask->d != a->d && !pages))
-        return un_fail(err, UNET_E_DATA, "the mask has %dx%dx%d pixels, the picture %dx%dx%d (d, h, w)", mask->d,
-            mask->h, mask->w, a->d, a->h, a->w);
-    st = image_with_bad(p, &w, out, &g, &bad, err);
+    if (!st)
+        st = image_with_bad(p, &w, out, &g, &bad, err);
     if (st)
         return st;
     out->classes = un_label_map_classes(p->labels);

@@ -29,9 +29,14 @@ un_image_read_options un_preprocess_read_options(const un_preprocess *p, int pag
  * file's grid. The target is not set. Thread-safe. */
 UN_NODISCARD unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, int count, un_mem *mem,
     un_picture *out, un_grid *grid, unet_error *err);
-/* The same for one picture in the caller's memory; strides NULL: dense. */
-UN_NODISCARD unet_status un_preprocess_pixels(const un_preprocess *p, const un_image *image, const un_strides *strides,
-    un_mem *mem, un_picture *out, un_grid *grid, unet_error *err);
+/* Decoded files, or one picture in a caller's memory. */
+typedef struct un_raster {
+    const un_image *images; /* [count] one, or one for each channel */
+    int count;
+    const un_strides *strides; /* of a lone image; NULL: dense */
+} un_raster;
+UN_NODISCARD unet_status un_preprocess_pixels(
+    const un_preprocess *p, const un_raster *in, un_mem *mem, un_picture *out, un_grid *grid, unet_error *err);
 /* For a 2-D picture of these extents: the memory that un_preprocess_pixels holds at most, its result included, as
  * pieces of a block (base/block.h); fills *grid. */
 size_t un_preprocess_room(const un_preprocess *p, int h, int w, un_grid *grid);
@@ -39,6 +44,28 @@ size_t un_preprocess_room(const un_preprocess *p, int h, int w, un_grid *grid);
  * labels.h. */
 UN_NODISCARD unet_status un_preprocess_pair(const un_preprocess *p, const un_image *images, int count,
     const un_image *mask, un_mem *mem, un_picture *out, un_grid *grid, int64_t *strays, unet_error *err);
+
+/* How the network sees a file of this kind. */
+void un_preprocess_grid(const un_preprocess *p, const un_image *image, un_grid *grid);
+
+/* What the mask says on the file's own grid: truth[d][h][w] of the first image's extents is the class, of a multi-label
+ * mask a bit for each class; -1: ignored, or the picture has no data there. *strays as in labels.h. */
+UN_NODISCARD unet_status un_preprocess_truth(const un_preprocess *p, const un_image *images, int count,
+    const un_image *mask, un_mem *mem, int32_t *truth, int64_t *strays, unet_error *err);
+
+/* The files of one item as they were read. */
+typedef struct un_item_files {
+    un_image *image; /* [count] */
+    int count;
+    un_image mask; /* data NULL: none was asked for, or there is none */
+} un_item_files;
+/* masks 1: the mask too. Thread-safe. */
+UN_NODISCARD unet_status un_item_files_read(
+    un_item_files *out, const un_preprocess *p, const un_item *item, int masks, un_mem *mem, unet_error *err);
+void un_item_files_free(un_item_files *f); /* NULL is fine; leaves an empty one */
+/* Cuts them to the part that the item is, as un_preprocess_item does on the network's grid. */
+UN_NODISCARD unet_status un_item_files_cut(
+    un_item_files *f, const un_preprocess *p, const un_item *item, unet_error *err);
 
 /* Reads and prepares one item of a data set, with its mask when the preprocess has labels and the item a
  * mask, cut to its part. */

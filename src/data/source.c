@@ -25,21 +25,44 @@ static void keep(void *data, const int size[3], int axis, int lo, int hi, size_t
             (size_t)(hi - lo) * inner);
 }
 
-/* The part of the longest axis (the first of equal ones, w before h before d) that the item is. */
-static unet_status cut_part(const un_item *item, un_picture *p, unet_error *err)
+static int is_whole(const un_item *item)
 {
-    int size[3] = {p->d, p->h, p->w}, axis = 2, lo, hi;
+    return item->part_lo <= 0 && item->part_hi >= 1;
+}
 
-    if (item->part_lo <= 0 && item->part_hi >= 1)
-        return UNET_OK;
+/* The first of equal ones, w before h before d. */
+static int longest_axis(const int size[3])
+{
+    int axis = 2;
+
     for (int a = 1; a >= 0; a--)
         if (size[a] > size[axis])
             axis = a;
-    lo = (int)un_round(item->part_lo * size[axis]);
-    hi = (int)un_round(item->part_hi * size[axis]);
-    if (hi <= lo)
-        return un_fail(
-            err, UNET_E_DATA, "the picture is too small to be cut into parts; give a split, or more pictures");
+    return axis;
+}
+
+/* The pixels of an axis that the item is; 0: none. */
+static int part_of_axis(const un_item *item, int extent, int *lo, int *hi)
+{
+    *lo = (int)un_round(item->part_lo * extent);
+    *hi = (int)un_round(item->part_hi * extent);
+    return *hi > *lo;
+}
+
+static unet_status too_small(unet_error *err)
+{
+    return un_fail(err, UNET_E_DATA, "the picture is too small to be cut into parts; give a split, or more pictures");
+}
+
+static unet_status cut_part(const un_item *item, un_picture *p, unet_error *err)
+{
+    int size[3] = {p->d, p->h, p->w}, lo, hi;
+    const int axis = longest_axis(size);
+
+    if (is_whole(item))
+        return UNET_OK;
+    if (!part_of_axis(item, size[axis], &lo, &hi))
+        return too_small(err);
     keep(p->image, size, axis, lo, hi, (size_t)p->c * sizeof *p->image);
     keep(p->target, size, axis, lo, hi, sizeof *p->target);
     keep(p->soft, size, axis, lo, hi, (size_t)p->classes * sizeof *p->soft);
@@ -51,33 +74,90 @@ static unet_status cut_part(const un_item *item, un_picture *p, unet_error *err)
     return UNET_OK;
 }
 
-unet_status un_preprocess_item(
-    const un_preprocess *p, const un_item *item, un_mem *mem, un_picture *out, un_grid *grid, unet_error *err)
+unet_status un_item_files_read(
+    un_item_files *out, const un_preprocess *p, const un_item *item, int masks, un_mem *mem, unet_error *err)
 {
     const un_image_read_options of_image = un_preprocess_read_options(p, item->page, 0);
     const un_image_read_options of_mask = un_preprocess_read_options(p, item->page, 1);
-    un_image *images = un_alloc_array(mem, (size_t)item->image_count, sizeof *images), mask = {0};
-    unet_status st = images ? UNET_OK : un_fail_nomem(err, sizeof *images);
+    unet_status st = UNET_OK;
+
+    *out = (un_item_files){.image = un_alloc_array(mem, (size_t)item->image_count, sizeof *out->image)};
+    if (!out->image)
+        return un_fail_nomem(err, sizeof *out->image);
+    for (; out->count < item->image_count && !st; out->count++)
+        st = un_image_read(&out->image[out->count], mem, item->images[out->count], &of_image, err);
+    if (!st && masks && item->mask)
+        st = un_image_read(&out->mask, mem, item->mask, &of_mask, err);
+    if (st) {
+        un_item_files_free(out);
+        un_error_where(err, item->name);
+    }
+    return st;
+}
+
+void un_item_files_free(un_item_files *f)
+{
+    if (!f)
+        return;
+    for (int i = 0; i < f->count; i++)
+        un_image_free(&f->image[i]);
+    un_free(f->image);
+    un_image_free(&f->mask);
+    memset(f, 0, sizeof *f);
+}
+
+/* Keeps lo..hi of an axis of the file. */
+static void keep_of_image(un_image *im, int axis, int lo, int hi)
+{
+    const int size[3] = {im->d, im->h, im->w};
+    int *extent[3] = {&im->d, &im->h, &im->w};
+
+    keep(im->data, size, axis, lo, hi, (size_t)im->c * un_dtype_size(im->type));
+    *extent[axis] = hi - lo;
+}
+
+unet_status un_item_files_cut(un_item_files *f, const un_preprocess *p, const un_item *item, unet_error *err)
+{
+    un_grid g;
+    int axis, lo, hi;
+
+    if (is_whole(item))
+        return UNET_OK;
+    un_preprocess_grid(p, &f->image[0], &g);
+    axis = longest_axis(g.size);
+    if (!part_of_axis(item, g.turned[axis], &lo, &hi))
+        return too_small(err);
+    if (g.flip[axis]) {
+        const int end = g.turned[axis] - lo;
+
+        lo = g.turned[axis] - hi;
+        hi = end;
+    }
+    for (int i = 0; i < f->count; i++)
+        keep_of_image(&f->image[i], g.axis[axis], lo, hi);
+    if (f->mask.data)
+        keep_of_image(&f->mask, g.axis[axis], lo, hi);
+    return UNET_OK;
+}
+
+unet_status un_preprocess_item(
+    const un_preprocess *p, const un_item *item, un_mem *mem, un_picture *out, un_grid *grid, unet_error *err)
+{
+    un_item_files f;
+    unet_status st = un_item_files_read(&f, p, item, un_preprocess_labels(p) != NULL, mem, err);
 
     memset(out, 0, sizeof *out);
-    for (int i = 0; i < item->image_count && !st; i++)
-        st = un_image_read(&images[i], mem, item->images[i], &of_image, err);
-    if (!st && un_preprocess_labels(p) && item->mask)
-        st = un_image_read(&mask, mem, item->mask, &of_mask, err);
-    if (!st && mask.data)
-        st = un_preprocess_pair(p, images, item->image_count, &mask, mem, out, grid, NULL, err);
+    if (!st && f.mask.data)
+        st = un_preprocess_pair(p, f.image, f.count, &f.mask, mem, out, grid, NULL, err);
     else if (!st)
-        st = un_preprocess_image(p, images, item->image_count, mem, out, grid, err);
+        st = un_preprocess_image(p, f.image, f.count, mem, out, grid, err);
     if (!st)
         st = cut_part(item, out, err);
     if (st) {
         un_picture_free(out);
         un_error_where(err, item->name);
     }
-    for (int i = 0; images && i < item->image_count; i++)
-        un_image_free(&images[i]);
-    un_free(images);
-    un_image_free(&mask);
+    un_item_files_free(&f);
     return st;
 }
 

@@ -99,32 +99,13 @@ static void add_tiles(un_text *out, un_mem *mem, const un_score_set *s)
     un_html_tiles(out, fact, UN_COUNT(fact));
 }
 
-static void add_floor_row(un_table *t, const char *name, double dm, double im, double dp, double ip)
-{
-    un_table_text(t, name);
-    un_table_real(t, dm, 4);
-    un_table_real(t, im, 4);
-    un_table_real(t, dp, 4);
-    un_table_real(t, ip, 4);
-}
-
 static unet_status add_floor(un_text *out, un_mem *mem, const un_eval_report *r, unet_error *err)
 {
-    static const char *const head[] = {
-        "foreground", "Dice, per-image mean", "IoU, per-image mean", "Dice, pooled", "IoU, pooled"};
-    const un_floor_scores *f = r->floor;
-    const un_ratio_means *m = &r->set.means->foreground;
-    double own[4] = {un_mean_value(m->v[UN_RATIO_DICE]), un_mean_value(m->v[UN_RATIO_IOU]),
-        pooled_of(&r->set)->v[UN_RATIO_DICE], pooled_of(&r->set)->v[UN_RATIO_IOU]};
     un_table *t;
-    unet_status st = un_table_create(&t, mem, head, UN_COUNT(head), 1, err);
+    unet_status st = un_scores_floor_table(&t, mem, &r->set, err);
 
     if (st)
         return st;
-    add_floor_row(t, "this model", own[0], own[1], own[2], own[3]);
-    add_floor_row(t, f->name, f->dice_mean, f->iou_mean, f->dice_pooled, f->iou_pooled);
-    add_floor_row(
-        t, "gained", own[0] - f->dice_mean, own[1] - f->iou_mean, own[2] - f->dice_pooled, own[3] - f->iou_pooled);
     un_html_heading(out, "Beside what costs nothing");
     un_html_paragraph(out,
         "The same images and rules, with a predictor that needs no training. A model that does not clearly "
@@ -152,8 +133,6 @@ static unet_status add_class_table(un_text *out, un_mem *mem, const un_eval_repo
     else
         un_html_paragraph(out, rules.s);
     un_text_free(&rules);
-    if (r->ignore_rule)
-        un_html_paragraph(out, r->ignore_rule);
     return st;
 }
 
@@ -194,7 +173,7 @@ static void add_matrix(un_text *out, const un_score_set *s)
 
 static void add_histogram(un_text *out, const un_eval_report *r)
 {
-    double edge[HISTOGRAM_BARS + 1], value[HISTOGRAM_BARS] = {0}, mark = r->floor ? r->floor->dice_mean : NAN;
+    double edge[HISTOGRAM_BARS + 1], value[HISTOGRAM_BARS] = {0}, mark = r->set.floor ? r->set.floor->dice_mean : NAN;
     size_t without = 0;
 
     for (int i = 0; i <= HISTOGRAM_BARS; i++)
@@ -330,7 +309,7 @@ unet_status un_eval_report_html(un_text *out, un_mem *mem, const un_eval_report 
 
     un_html_begin(out, r->title, r->subtitle);
     add_tiles(out, mem, &r->set);
-    st = r->floor ? add_floor(out, mem, r, err) : UNET_OK;
+    st = r->set.floor ? add_floor(out, mem, r, err) : UNET_OK;
     if (!st)
         st = add_class_table(out, mem, r, err);
     if (!st && r->set.confusion && r->set.classes <= MATRIX_MAX)

@@ -14,20 +14,12 @@ typedef struct un_shown_image {
     const int32_t *truth, *prediction; /* [h][w]; -1 in truth: ignored; multi-label: bit k is class k */
 } un_shown_image;
 
-/* What the trivial predictor reaches on the same images. NaN: not computed. */
-typedef struct un_floor_scores {
-    const char *name;                                    /* "Otsu threshold", "most frequent class at each place" */
-    double dice_mean, iou_mean, dice_pooled, iou_pooled; /* foreground: per-image mean, pooled */
-} un_floor_scores;
-
 typedef struct un_eval_report {
     const char *title, *subtitle;
     un_score_set set;
-    const un_floor_scores *floor; /* NULL: none */
     const un_shown_image *shown;
     int shown_count;
     const un_palette *palette; /* NULL: the default one */
-    const char *ignore_rule;   /* in words, such as "mask value 255 is ignored"; NULL: only the count is given */
     const un_fact *fact;       /* model, data, split, command, environment ... */
     int fact_count;
 } un_eval_report;

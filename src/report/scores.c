@@ -53,6 +53,35 @@ unet_status un_scores_class_table(un_table **out, un_mem *mem, const un_score_se
     return UNET_OK;
 }
 
+static void add_floor_row(un_table *t, const char *name, double dm, double im, double dp, double ip)
+{
+    un_table_text(t, name);
+    un_table_real(t, dm, DECIMALS);
+    un_table_real(t, im, DECIMALS);
+    un_table_real(t, dp, DECIMALS);
+    un_table_real(t, ip, DECIMALS);
+}
+
+unet_status un_scores_floor_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err)
+{
+    static const char *const head[] = {
+        "foreground", "Dice (per-image mean)", "IoU (per-image mean)", "Dice (pooled)", "IoU (pooled)"};
+    const un_floor_scores *f = s->floor;
+    const un_ratio_means *m = &s->means->foreground;
+    const un_ratios *p = &s->pooled->foreground;
+    const double own[4] = {
+        un_mean_value(m->v[UN_RATIO_DICE]), un_mean_value(m->v[UN_RATIO_IOU]), p->v[UN_RATIO_DICE], p->v[UN_RATIO_IOU]};
+    unet_status st = un_table_create(out, mem, head, UN_COUNT(head), 1, err);
+
+    if (st)
+        return st;
+    add_floor_row(*out, "this model", own[0], own[1], own[2], own[3]);
+    add_floor_row(*out, f->name, f->dice_mean, f->iou_mean, f->dice_pooled, f->iou_pooled);
+    add_floor_row(
+        *out, "gained", own[0] - f->dice_mean, own[1] - f->iou_mean, own[2] - f->dice_pooled, own[3] - f->iou_pooled);
+    return UNET_OK;
+}
+
 /* Titles of the image table: row, image, pixels, ignored, accuracy, macro_*, foreground_*, then <class>_* and
  * support. */
 static const char **image_head(un_arena *a, const un_score_set *s, int *columns)
@@ -168,6 +197,21 @@ static void add_matrix(un_text *out, const un_confusion *c)
     un_text_add(out, "\n]");
 }
 
+static void add_floor(un_text *out, const un_floor_scores *f)
+{
+    static const char *const name[] = {"dice_image_mean", "iou_image_mean", "dice_pooled", "iou_pooled"};
+
+    if (!f)
+        return;
+    un_text_add(out, ",\n\"floor\": {\"name\": ");
+    un_text_json_string(out, f->name);
+    for (int i = 0; i < 4; i++) {
+        un_text_printf(out, ", \"%s\": ", name[i]);
+        un_text_json_number(out, (const double[]){f->dice_mean, f->iou_mean, f->dice_pooled, f->iou_pooled}[i]);
+    }
+    un_text_add(out, "}");
+}
+
 void un_scores_rules(un_text *out, const un_score_set *s)
 {
     const un_scores *p = s->pooled;
@@ -180,6 +224,10 @@ void un_scores_rules(un_text *out, const un_score_set *s)
         un_text_add(out, "No class is the background. ");
     }
     un_text_printf(out, "%lld pixels count, %lld are ignored. ", (long long)p->pixels, (long long)p->ignored);
+    if (s->ignore_rule) {
+        un_text_add(out, s->ignore_rule);
+        un_text_add(out, ". ");
+    }
     un_text_add(out, "A class that is neither in the truth nor in the prediction has no score (-) and is "
                      "left out of means; "
                      "one that was predicted but is not there scores 0.");
@@ -204,6 +252,11 @@ unet_status un_metrics_json(un_text *out, un_mem *mem, const un_score_set *s, un
             ",\n\"background\": %d,\n\"pixels\": %lld,\n\"ignored\": %lld,\n\"accuracy\": ", s->pooled->background,
             (long long)s->pooled->pixels, (long long)s->pooled->ignored);
         un_text_json_number(out, s->pooled->accuracy);
+        if (s->scored) {
+            un_text_add(out, ",\n\"scored\": ");
+            un_text_json_string(out, s->scored);
+        }
+        add_floor(out, s->floor);
         un_text_add(out, ",\n\"confusion\": ");
         if (s->confusion)
             add_matrix(out, s->confusion);

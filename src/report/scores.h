@@ -11,6 +11,12 @@ typedef struct un_named_scores {
     const un_scores *scores;
 } un_named_scores;
 
+/* What a trivial predictor reaches on the same images. NaN: not computed. */
+typedef struct un_floor_scores {
+    const char *name;                                    /* "Otsu's threshold"              */
+    double dice_mean, iou_mean, dice_pooled, iou_pooled; /* foreground: per-image mean, pooled */
+} un_floor_scores;
+
 /* Everything is borrowed. All scores have the same number of classes. */
 typedef struct un_score_set {
     int classes;
@@ -20,6 +26,9 @@ typedef struct un_score_set {
     const un_scores *pooled;
     const un_image_means *means;
     const un_confusion *confusion; /* NULL: multi-label */
+    const un_floor_scores *floor;  /* NULL: none */
+    const char *ignore_rule;       /* in words, such as "mask value 255 is ignored"; NULL: only the count is given */
+    const char *scored;            /* which images these are, in words; NULL: not said */
 } un_score_set;
 
 /* One row a class, then "mean of all classes" and "mean without background": pooled ratios, per-image mean
@@ -30,11 +39,14 @@ UN_NODISCARD unet_status un_scores_class_table(un_table **out, un_mem *mem, cons
 UN_NODISCARD unet_status un_scores_image_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err);
 
 UN_NODISCARD unet_status un_metrics_write_csv(un_mem *mem, const char *path, const un_score_set *s, unet_error *err);
-/* {"format": "unet-scores", "version": 1, classes, rules, confusion, "classes": [...], "images": [...]} */
+/* Four figures beside those of the floor, and the gain. The set has a floor. */
+UN_NODISCARD unet_status un_scores_floor_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err);
+
+/* {"format": "unet-scores", "version": 1, rules, floor, confusion, "classes": [...], "images": [...]} */
 UN_NODISCARD unet_status un_metrics_write_json(un_mem *mem, const char *path, const un_score_set *s, unet_error *err);
 UN_NODISCARD unet_status un_metrics_json(un_text *out, un_mem *mem, const un_score_set *s, unet_error *err);
 
-/* The two rules in words: which class is background, and how many pixels were ignored. */
+/* The rules in words: which class is background, what is ignored and how many pixels, what empty classes score. */
 void un_scores_rules(un_text *out, const un_score_set *s);
 
 #endif

@@ -46,24 +46,9 @@ typedef struct painter {
     un_mem *mem;
     const un_image *image;
     const int32_t *classes;
-    un_palette palette;
+    un_palette palette; /* as un_class_colours */
     un_paint paint;
 } painter;
-
-/* Colours by class index; of multilabel pictures entry k + 1 is label k, as un_paint wants it. */
-static void set_colours(painter *p, const un_config *cfg, int background)
-{
-    const int bits = cfg->model.head == UN_CFG_HEAD_MULTILABEL;
-
-    un_palette_default(&p->palette);
-    for (int k = 0; k < cfg->model.classes; k++) {
-        const int c = un_class_colour(cfg, k);
-
-        p->palette.of[(k + bits) & 255] =
-            (un_rgb){(unsigned char)(c >> 16), (unsigned char)(c >> 8 & 255), (unsigned char)(c & 255)};
-    }
-    p->paint = (un_paint){.palette = &p->palette, .background = background, .bits = bits};
-}
 
 /* Slice z painted, small ones enlarged so that contours stay thin. */
 static unet_status paint_slice(un_image *out, const painter *p, int z, int min_px, unet_error *err)
@@ -150,7 +135,9 @@ unet_status un_overlay_make(un_image *out, un_mem *mem, const un_config *cfg, co
     unet_status st;
 
     *out = (un_image){0};
-    set_colours(&p, cfg, background);
+    un_class_colours(&p.palette, cfg);
+    p.paint =
+        (un_paint){.palette = &p.palette, .background = background, .bits = cfg->model.head == UN_CFG_HEAD_MULTILABEL};
     st = image->d > 1 ? paint_volume(out, &p, err) : paint_slice(out, &p, 0, VIEW_MIN_PX, err);
     if (!st)
         st = add_legend(out, &p, cfg, names, err);

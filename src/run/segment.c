@@ -5,7 +5,6 @@
 
 #include "base/block.h"
 #include "base/size.h"
-#include "report/palette.h"
 
 void un_segmentation_free(un_segmentation *s)
 {
@@ -24,16 +23,16 @@ int un_class_value(const un_config *cfg, int k)
     return k < l->n && !un_is_auto(l->v[k].value) ? l->v[k].value : k;
 }
 
-int un_class_colour(const un_config *cfg, int k)
+void un_class_colours(un_palette *p, const un_config *cfg)
 {
     const un_cfg_class_list *l = &cfg->data.classes;
-    un_palette p;
+    const int first = cfg->model.head == UN_CFG_HEAD_MULTILABEL;
 
-    if (k < l->n && l->v[k].color != UN_AUTO_COLOUR)
-        return l->v[k].color;
-    un_palette_default(&p);
-    k %= UN_PALETTE_SIZE;
-    return p.of[k].r << 16 | p.of[k].g << 8 | p.of[k].b;
+    un_palette_default(p);
+    for (int k = 0; k < l->n && k + first < UN_PALETTE_SIZE; k++)
+        if (l->v[k].color != UN_AUTO_COLOUR)
+            p->of[k + first] = (un_rgb){(unsigned char)(l->v[k].color >> 16), (unsigned char)(l->v[k].color >> 8 & 255),
+                (unsigned char)(l->v[k].color & 255)};
 }
 
 /* Gathers a whole picture; either result may be NULL. */
@@ -96,11 +95,11 @@ static unet_status by_probabilities(un_mem *mem, un_predictor *p, const un_model
 }
 
 unet_status un_segment_stream(un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
-    const un_image *image, const un_strides *strides, un_predict_sink sink, void *ctx, unet_error *err)
+    const un_raster *in, un_predict_sink sink, void *ctx, unet_error *err)
 {
     un_picture pic = {0};
     un_grid grid;
-    unet_status st = un_preprocess_pixels(pre, image, strides, mem, &pic, &grid, err);
+    unet_status st = un_preprocess_pixels(pre, in, mem, &pic, &grid, err);
 
     if (!st && pic.c != m->config.model.in_channels)
         st = un_fail(
@@ -127,14 +126,14 @@ size_t un_segment_room(const un_model *m, const un_preprocess *pre, int h, int w
 
 static void fill_palette(unsigned char *palette, const un_config *cfg, int entries)
 {
-    for (int k = 0; k < cfg->model.classes; k++) {
-        int v = un_class_value(cfg, k), colour = un_class_colour(cfg, k);
+    un_palette p;
 
-        if (v >= entries)
-            continue;
-        palette[3 * v] = (unsigned char)(colour >> 16);
-        palette[3 * v + 1] = (unsigned char)(colour >> 8);
-        palette[3 * v + 2] = (unsigned char)colour;
+    un_class_colours(&p, cfg);
+    for (int k = 0; k < cfg->model.classes; k++) {
+        const int v = un_class_value(cfg, k);
+
+        if (v < entries)
+            memcpy(palette + 3 * v, &p.of[k & 255], 3);
     }
 }
 
@@ -182,8 +181,9 @@ static unet_status make_mask(
 }
 
 unet_status un_segment(un_segmentation *out, un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
-    const un_image *image, int probabilities, unet_error *err)
+    const un_image *images, int count, int probabilities, unet_error *err)
 {
+    const un_image *image = &images[0];
     const int c = un_model_channels(&m->config.model);
     const size_t n = (size_t)image->d * (size_t)image->h * (size_t)image->w;
     keeper k = {.config = &m->config, .h = image->h, .w = image->w, .channels = c};
@@ -199,7 +199,7 @@ unet_status un_segment(un_segmentation *out, un_mem *mem, un_predictor *p, const
         k.p = out->probabilities.data;
     }
     if (!st)
-        st = un_segment_stream(mem, p, m, pre, image, NULL, keep, &k, err);
+        st = un_segment_stream(mem, p, m, pre, &(un_raster){images, count, NULL}, keep, &k, err);
     if (!st)
         st = make_mask(out, mem, &m->config, image, err);
     if (st)

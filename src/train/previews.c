@@ -13,16 +13,6 @@ char *un_previews_path(un_mem *mem, const char *folder, int index, int64_t step)
                 : un_asprintf(mem, "%s/previews/%02d_truth.png", folder, index + 1);
 }
 
-void un_class_palette(const un_config *cfg, un_palette *out)
-{
-    un_palette_default(out);
-    for (int k = 0; k < cfg->model.classes && k < UN_PALETTE_SIZE; k++) {
-        const int rgb = un_class_colour(cfg, k);
-
-        out->of[k] = (un_rgb){(unsigned char)(rgb >> 16), (unsigned char)(rgb >> 8), (unsigned char)rgb};
-    }
-}
-
 /* The truth as a map of slice z: [h][w], multi-label: bits. */
 static void truth_of(const un_picture *p, int z, int32_t *map)
 {
@@ -67,7 +57,7 @@ static unet_status paint(
     int h, w;
     unet_status st;
 
-    un_class_palette(p->cfg, &palette);
+    un_class_colours(&palette, p->cfg);
     un_view_size(&h, &w, rgb->h, rgb->w, UN_PREVIEW_PX / 2, UN_PREVIEW_PX);
     st = un_scale_rgb(&view, p->mem, rgb, h, w, err);
     if (!st)

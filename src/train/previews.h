@@ -25,7 +25,4 @@ char *un_previews_path(un_mem *mem, const char *folder, int index, int64_t step)
 UN_NODISCARD unet_status un_previews_add(
     un_previews *p, int index, const un_picture *picture, const int32_t *classes, unet_error *err);
 
-/* The colours of the classes as the configuration or the default palette has them. */
-void un_class_palette(const un_config *cfg, un_palette *out);
-
 #endif

@@ -34,6 +34,8 @@ static inline void level_pass(un_model *m, const char *name)
  * of the section data. depth 1 or 2, two convolutions a level. */
 static inline un_model *level_model(const char *options, const char *data)
 {
+    static const char fixed[] = "data: {colour: grey, normalise: minmax, mask_kind: index, ignore: []}\n"
+                                "train: {batch: 1, ghost_batch: 1, steps: 1, patch: [1, 32, 32]}\n";
     static un_config c;
     unet_error err = {0};
     char text[1024];
@@ -42,12 +44,9 @@ static inline un_model *level_model(const char *options, const char *data)
     float *w, *b;
     int k, labels;
 
-    snprintf(text, sizeof text,
-        "model: {norm: none, base_filters: 2, %s}\n"
-        "data: {colour: grey, normalise: minmax, mask_kind: index, ignore: [], %s}\n"
-        "train: {batch: 1, ghost_batch: 1, steps: 1, patch: [1, 32, 32]}\n",
-        options, data);
     CHECK_OK(un_config_init(&c, NULL, &err), &err);
+    CHECK_OK(un_config_parse(&c, NULL, fixed, strlen(fixed), "test", &err), &err);
+    snprintf(text, sizeof text, "model: {norm: none, base_filters: 2, %s}\ndata: {%s}\n", options, data);
     CHECK_OK(un_config_parse(&c, NULL, text, strlen(text), "test", &err), &err);
     CHECK_OK(un_model_create(&m, NULL, &c, &err), &err);
     memset(m->weights, 0, (size_t)m->graph->block_count * sizeof *m->weights);

@@ -121,7 +121,7 @@ static fixture *fixture_create(const char *data, const char *names)
         f->named[i] = (un_named_scores){n->name, f->scores[i]};
     }
     CHECK_OK(un_scores_create(&f->pooled, NULL, f->pool, 0, &err), &err);
-    f->set = (un_score_set){2, classes, f->named, (size_t)f->count, f->pooled, f->means, f->pool};
+    f->set = (un_score_set){2, classes, f->named, (size_t)f->count, f->pooled, f->means, .confusion = f->pool};
     return f;
 }
 

@@ -93,8 +93,7 @@ static fixture *fixture_create(void)
     CHECK_OK(un_scores_create(&f->pooled, NULL, f->pool, 0, &err), &err);
     f->report = (un_eval_report){.title = NASTY,
         .subtitle = "12 pictures",
-        .set = {3, classes, f->image, IMAGES, f->pooled, f->means, f->pool},
-        .ignore_rule = "Mask value 255 is ignored.",
+        .set = {3, classes, f->image, IMAGES, f->pooled, f->means, f->pool, .ignore_rule = "Mask value 255 is ignored"},
         .fact = fact,
         .fact_count = 2};
     return f;
@@ -170,7 +169,7 @@ TEST(evaluation_page)
     unet_error err = {0};
 
     choose(f, 3);
-    f->report.floor = &floor;
+    f->report.set.floor = &floor;
     snprintf(path, sizeof path, "%s/report.html", getenv("UNET_TEST_KEEP") ? getenv("UNET_TEST_KEEP") : un_test_tmp());
     CHECK_OK(un_eval_report_write(NULL, path, &f->report, &err), &err);
     page = read_page(path);

@@ -302,7 +302,7 @@ static void score_two(scored *f)
     un_image_means_add(f->means, f->two);
     f->image[0] = (un_named_scores){"a.png", f->one};
     f->image[1] = (un_named_scores){"b \"2\".png", f->two};
-    f->set = (un_score_set){2, names, f->image, 2, f->pooled, f->means, f->pool};
+    f->set = (un_score_set){2, names, f->image, 2, f->pooled, f->means, .confusion = f->pool};
 }
 
 static void free_scored(scored *f)

@@ -1,0 +1,175 @@
+/* unet_eval from the outside: scores known by hand, splits, floors, files, what is refused. */
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "io/image.h"
+#include "level_model.h"
+#include "unet/unet.h"
+
+static unet_error err;
+
+/* A path below the folder of this run; a few at a time. */
+static const char *at(const char *name)
+{
+    static char path[16][1024], folder[512];
+    static int next;
+
+    if (!folder[0])
+        snprintf(folder, sizeof folder, "%s", getenv("UNET_TEST_KEEP") ? getenv("UNET_TEST_KEEP") : un_test_tmp());
+    next = (next + 1) % 16;
+    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
+    return path[next];
+}
+
+static void save_model(const char *name, const char *options, const char *data)
+{
+    un_model *m = level_model(options, data);
+
+    CHECK_OK(un_model_save(m, at(name), &err), &err);
+    un_model_destroy(m);
+}
+
+static void save_grey(const char *name, int h, int w, int (*value)(int y, int x))
+{
+    un_image im;
+
+    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 1, h, w, 1, &err), &err);
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++)
+            ((uint8_t *)im.data)[y * w + x] = (uint8_t)value(y, x);
+    CHECK_OK(un_image_write_png(NULL, at(name), &im, &err), &err);
+    un_image_free(&im);
+}
+
+static int bright_left(int y, int x)
+{
+    (void)y;
+    return x < 10 ? 200 : 60;
+}
+
+/* The mask knows the left 5 columns, and 255 in the last row. */
+static int five_left(int y, int x)
+{
+    return y == 19 ? 255 : x < 5;
+}
+
+static int dark(int y, int x)
+{
+    (void)y, (void)x;
+    return 10;
+}
+
+static int nothing(int y, int x)
+{
+    (void)y, (void)x;
+    return 0;
+}
+
+static unet_status eval(unet_eval_options *o, unet_eval_result *r, char **text, char **json)
+{
+    unet_context_options co = UNET_CONTEXT_OPTIONS_INIT;
+    unet_context *c;
+    unet_status st;
+
+    co.threads = 2;
+    CHECK_OK(unet_context_create(&c, &co, &err), &err);
+    st = unet_eval(c, o, r, text, json, &err);
+    unet_context_destroy(c);
+    return st;
+}
+
+/* val holds a.png (half right, with ignored pixels) and b.png (nothing in truth and prediction). */
+static void small_set(void)
+{
+    CHECK_OK(un_make_dirs(at("set/images"), &err), &err);
+    CHECK_OK(un_make_dirs(at("set/masks"), &err), &err);
+    save_grey("set/images/a.png", 20, 40, bright_left);
+    save_grey("set/masks/a.png", 20, 40, five_left);
+    save_grey("set/images/b.png", 20, 40, dark);
+    save_grey("set/masks/b.png", 20, 40, nothing);
+    save_grey("set/images/c.png", 20, 40, bright_left);
+    save_grey("set/masks/c.png", 20, 40, five_left);
+    CHECK_OK(un_file_write(NULL, at("set/val.txt"), "a\nb\n", 4, &err), &err);
+    CHECK_OK(un_file_write(NULL, at("set/train.txt"), "c\n", 2, &err), &err);
+    save_model("set.safetensors", "dims: 2, depth: 1, in_channels: 1, classes: 2, head: softmax",
+        "classes: [ground, left], mapping: [{value: 0, class: 0}, {value: 1, class: 1}], ignore: [255]");
+}
+
+TEST(scores_by_hand)
+{
+    unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
+    unet_eval_result r;
+    unsigned char *file;
+    size_t size;
+    char *text, *json;
+
+    small_set();
+    o.model = at("set.safetensors");
+    o.data = at("set");
+    o.out_dir = at("scores/new");
+    CHECK_OK(eval(&o, &r, &text, &json), &err);
+    CHECK_INT(r.pictures, 2);
+    /* a: tp 5 * 19, fp 5 * 19; b has no foreground and does not count */
+    CHECK_NEAR(r.dice_mean, 2.0 / 3, 1e-12);
+    CHECK_NEAR(r.iou_pooled, 0.5, 1e-12);
+    CHECK_NEAR(r.dice_pooled, 2.0 / 3, 1e-12);
+    CHECK_NEAR(r.accuracy, 1 - 95.0 / (19 * 40 + 800), 1e-12);
+    CHECK_NEAR(r.floor_dice_mean, 2.0 / 3, 1e-12); /* Otsu cuts a where the model does, and finds nothing in b */
+    CHECK(strstr(text, "split 'val': 2 ") && strstr(text, "Otsu's threshold") && strstr(text, "0.6667"));
+    CHECK(strstr(text, "40 are ignored") && strstr(text, "mask values 255"));
+    CHECK(strstr(json, "\"floor\": {\"name\": \"Otsu's threshold\"") && strstr(json, "\"ignored\": 40"));
+    CHECK(strstr(json, "\"confusion\": [\n  [1370, 95],\n  [0, 95]\n]"));
+    unet_string_free(text);
+    unet_string_free(json);
+    CHECK_OK(un_file_read(&file, &size, NULL, at("scores/new/scores.csv"), 1 << 20, &err), &err);
+    CHECK(strstr((char *)file, "\nimage,a,760,40,") && strstr((char *)file, "\nimage,b,800,0,1,"));
+    un_free(file);
+    CHECK_OK(un_file_read(&file, &size, NULL, at("scores/new/report.html"), 1 << 24, &err), &err);
+    CHECK(strstr((char *)file, "best: a") && strstr((char *)file, "set.safetensors"));
+    un_free(file);
+    CHECK(un_path_exists(at("scores/new/scores.json")));
+}
+
+TEST(splits)
+{
+    unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
+    unet_eval_result r;
+
+    small_set();
+    o.model = at("set.safetensors");
+    o.data = at("set");
+    o.split = "train";
+    CHECK_OK(eval(&o, &r, NULL, NULL), &err);
+    CHECK_INT(r.pictures, 1);
+    o.split = "all";
+    o.no_floor = 1;
+    CHECK_OK(eval(&o, &r, NULL, NULL), &err);
+    CHECK_INT(r.pictures, 3);
+    CHECK(isnan(r.floor_dice_mean));
+    o.split = "test";
+    CHECK_STATUS(eval(&o, &r, NULL, NULL), UNET_E_DATA);
+    CHECK(strstr(err.message, "no picture of the split 'test'; there are 1 to train, 0 to select, 2 val, 0 test"));
+    o.split = "tset";
+    CHECK_STATUS(eval(&o, &r, NULL, NULL), UNET_E_ARG);
+    CHECK(strstr(err.message, "Did you mean 'test'"));
+}
+
+/* The floor on the bundled pictures is the one that docs/metrics.md states. */
+TEST(nuclei)
+{
+    unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
+    unet_eval_result r;
+    char *text;
+
+    save_model("nuclei.safetensors", "dims: 2, depth: 2, in_channels: 1, classes: 2, head: sigmoid",
+        "classes: [ground, nucleus], mask_kind: instance");
+    o.model = at("nuclei.safetensors");
+    o.data = un_test_source("examples/nuclei");
+    o.split = "test";
+    o.out_dir = at("nuclei");
+    CHECK_OK(eval(&o, &r, &text, NULL), &err);
+    CHECK_INT(r.pictures, 15);
+    CHECK_NEAR(r.floor_dice_mean, 0.873, 0.0005);
+    CHECK_NEAR(r.floor_iou_pooled, 0.815, 0.0005);
+    unet_string_free(text);
+}
