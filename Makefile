@@ -49,7 +49,7 @@ format:
 lint: setup
 	@tools/lint.sh
 
-## docs       pages made from tables in the sources: docs/config.md, docs/commands.md
+## docs       pages made from tables in the sources: docs/config.md, docs/losses.md, docs/commands.md
 docs: build
 	@UNET_TEST_WRITE=1 $(BUILD)/tests/test_config docs
 	@$(BUILD)/src/cli/unet help --format markdown >docs/commands.md

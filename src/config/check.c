@@ -2,6 +2,7 @@
 #include "config/config.h"
 
 #include "base/size.h"
+#include "config/losses.h"
 
 static unet_status wrong(unet_error *err, const char *key, const char *fmt, int a, int b)
 {
@@ -31,8 +32,8 @@ static unet_status check_model(const un_cfg_model *m, unet_error *err)
         if (!fits(m->kernel.n, m->depth + 1))
             return wrong(err, "model.kernel", "%d entries; one, or depth + 1 = %d", m->kernel.n, m->depth + 1);
         if (!fits(m->convs_per_level.n, m->depth + 1))
-            return wrong(err, "model.convs_per_level", "%d entries; one, or depth + 1 = %d", m->convs_per_level.n,
-                m->depth + 1);
+            return wrong(
+                err, "model.convs_per_level", "%d entries; one, or depth + 1 = %d", m->convs_per_level.n, m->depth + 1);
         if (!fits(m->strides.n, m->depth))
             return wrong(err, "model.strides", "%d entries; one, or depth = %d", m->strides.n, m->depth);
         if (!fits(m->skips.n, m->depth))
@@ -92,11 +93,11 @@ unet_status un_config_check(const un_config *c, unet_error *err)
         return wrong(err, "train.ghost_batch", "%d does not divide train.batch = %d", t->ghost_batch, t->batch);
     if (c->model.dims == 2 && !un_is_auto(t->patch[0]) && t->patch[0] != 1)
         return wrong(err, "train.patch", "depth %d in a 2-D network; write [h, w]", t->patch[0], 0);
-    for (int i = 0; i < c->loss.terms.n; i++) {
+    st = un_loss_check(c, err);
+    if (st)
+        return st;
+    for (int i = 0; i < c->loss.terms.n; i++)
         sum += c->loss.terms.v[i].weight;
-        if (c->loss.terms.v[i].name == UN_CFG_LOSS_BCE && c->model.head == UN_CFG_HEAD_SOFTMAX)
-            return wrong(err, "loss.terms", "bce needs a sigmoid or multilabel head; a softmax head takes ce", 0, 0);
-    }
     if (!(sum > 0))
         return wrong(err, "loss.terms", "all weights are 0", 0, 0);
     return UNET_OK;

@@ -63,11 +63,6 @@ static void mark_needed(un_gradients *gs, int n_nodes)
     }
 }
 
-static int is_loss(un_op op)
-{
-    return op == UN_OP_LOSS_CE || op == UN_OP_LOSS_DICE;
-}
-
 unet_status un_autodiff(un_graph *g, unet_error *err)
 {
     un_gradients gs = {.g = g, .n_values = g->n_values};
@@ -87,8 +82,8 @@ unet_status un_autodiff(un_graph *g, unet_error *err)
         const un_node *n = &g->node[i];
         const un_op_rules *rules = un_op_describe(n->op)->rules;
 
-        losses += is_loss(n->op);
-        if (!gs.needed[n->out[0]] || (!is_loss(n->op) && gs.grad[n->out[0]] == UN_NONE))
+        losses += n->op == UN_OP_LOSS;
+        if (!gs.needed[n->out[0]] || (n->op != UN_OP_LOSS && gs.grad[n->out[0]] == UN_NONE))
             continue;
         if (!rules->grad)
             st = un_fail(

@@ -46,7 +46,7 @@ static unet_status check_field(const un_node *n, const un_field *f, unet_error *
 /* Losses may leave out the pixel weight and still have class weights. */
 static int may_be_absent(const un_node *n, int input)
 {
-    return (n->op == UN_OP_LOSS_CE || n->op == UN_OP_LOSS_DICE) && input >= 2;
+    return n->op == UN_OP_LOSS && input >= 2;
 }
 
 static unet_status check_node(const un_graph *g, int id, unet_error *err)

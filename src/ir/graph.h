@@ -58,9 +58,10 @@ typedef struct un_softmax_attr {
     int sigmoid;
 } un_softmax_attr;
 typedef struct un_loss_attr {
-    int form; /* un_loss_form */
+    int kind, form, factor; /* un_loss_kind, un_loss_form, un_loss_factor of kernels/args.h, as all others here */
     double weight, smoothing, smooth;
     int batch, background, squared;
+    double alpha, beta, gamma, delta, q, pos_weight, share, threshold, radius, spacing[3];
 } un_loss_attr;
 typedef struct un_slice_attr {
     int index; /* which input of the concat (the node's origin) the channels belong to */
@@ -121,11 +122,11 @@ typedef enum un_param_role {
 typedef struct un_param {
     const char *name; /* stable: "enc0.conv0.weight" */
     un_param_role role;
-    int group;     /* optimiser group: 0 unless the user makes more */
+    int group; /* optimiser group: 0 unless the user makes more */
     int trainable;
     int rank, dims[UN_MAX_RANK]; /* PyTorch's layout */
-    int64_t count;  /* elements               */
-    int64_t offset; /* elements from the start of the block, multiple of 16 */
+    int64_t count;               /* elements               */
+    int64_t offset;              /* elements from the start of the block, multiple of 16 */
     int value;
 } un_param;
 
@@ -193,10 +194,10 @@ typedef enum un_field_type { UN_FIELD_INT, UN_FIELD_INT3, UN_FIELD_DOUBLE, UN_FI
 typedef struct un_field {
     const char *name;
     un_field_type type;
-    int offset;          /* in un_attr */
-    double low, high;    /* inclusive range */
+    int offset;               /* in un_attr */
+    double low, high;         /* inclusive range */
     const char *const *names; /* ENUM: NULL-terminated */
-    double fallback;     /* value when a file does not state it */
+    double fallback;          /* value when a file does not state it */
 } un_field;
 
 struct un_gradients; /* ir/gradients.h */
@@ -222,7 +223,7 @@ typedef struct un_op_info {
 } un_op_info;
 
 const un_op_info *un_op_describe(un_op op);
-int un_op_by_name(const char *name); /* UN_NONE: no such operator */
+int un_op_by_name(const char *name);     /* UN_NONE: no such operator */
 extern const char *const un_act_names[]; /* NULL-terminated, by un_act */
 
 #endif

@@ -7,8 +7,17 @@
 
 /* Activations, with the names and formulas of the field. slope: LeakyReLU's, ELU's alpha. GELU is the exact form (erf).
  */
-typedef enum un_act { UN_ACT_NONE, UN_ACT_RELU, UN_ACT_LEAKY_RELU, UN_ACT_ELU, UN_ACT_GELU, UN_ACT_SILU, UN_ACT_SIGMOID,
-    UN_ACT_TANH, UN_ACT_COUNT } un_act;
+typedef enum un_act {
+    UN_ACT_NONE,
+    UN_ACT_RELU,
+    UN_ACT_LEAKY_RELU,
+    UN_ACT_ELU,
+    UN_ACT_GELU,
+    UN_ACT_SILU,
+    UN_ACT_SIGMOID,
+    UN_ACT_TANH,
+    UN_ACT_COUNT
+} un_act;
 
 /* Cross-correlation, zero padding. For each output pixel o and tap k the input pixel is o*stride - pad + k*dilation;
  * taps outside x count as zero; the high side's padding follows from the extents. x.c = ci, y.c = co.
@@ -21,7 +30,7 @@ typedef struct un_conv_args {
     const void *packed; /* packed form, when the kernel has one                                    */
     const void *bias;   /* NULL: none */
     int k[3], stride[3], pad[3], dilation[3], groups; /* pad: low side */
-    int act;            /* un_act, applied to what is written after the bias */
+    int act;                                          /* un_act, applied to what is written after the bias */
     float slope;
 } un_conv_args;
 
@@ -112,32 +121,67 @@ typedef struct un_dropout_args {
 } un_dropout_args;
 
 typedef struct un_softmax_args {
-    un_view x, y;  /* y may be x */
-    int sigmoid;   /* 1: independent sigmoids */
+    un_view x, y; /* y may be x */
+    int sigmoid;  /* 1: independent sigmoids */
 } un_softmax_args;
 
 /* Losses read logits and write value (1 element) and dlogits, the gradient of weight * value. Pixels with target -1 and
  * pixels of weight 0 are left out everywhere, their gradient is 0. `form`: softmax over c channels with index targets;
  * binary: c = 1, sigmoid, index targets 0/1; multilabel: c sigmoids, multi-hot targets in `soft` (target -1 still
- * ignores; NULL: nothing is). A target that is no class counts as -1. dlogits.p NULL: not wanted.
+ * ignores; NULL: nothing is). A target that is no class counts as -1. dlogits.p NULL: not wanted. Where nothing counts,
+ * value and gradient are 0.
  *
- * ce   = sum_p w_p cw[t_p] (-log prob of target) / sum_p w_p cw[t_p]   (BCE for the sigmoid forms: mean over pixels and
- *        channels; cw: [c] (binary: [2]) or NULL; smoothing: label smoothing as PyTorch's)
- * dice = 1 - mean over classes of (2 sum_p w p t + smooth) / (sum_p w p + sum_p w t + smooth), sums over the whole view
- *        (batch 1) or for each n and then the mean (batch 0); classes without background (class 0) unless background
- *        (the binary form has two classes, 1-p and p; the channels of multilabel have no background, all count);
- *        squared = 1: squares in the denominator (V-Net). cw weighs the mean over classes. A class whose denominator is
- *        0 scores 1. */
+ * The formula of each kind stands in the file that computes it (elem/loss/). Kinds of one family share their way of
+ * adding up: LOSS_PIXEL is a mean over pixels, LOSS_REGION a function of sums over classes; the others need all pixels
+ * in order (LOSS_TOP_K, LOSS_LOVASZ) or neighbours (LOSS_DISTANCE, LOSS_CLDICE, LOSS_SSIM). kind              family
+ * name */
+#define UN_LOSS_KINDS(X)                                                                                               \
+    X(CE, LOSS_PIXEL, "ce")                                                                                            \
+    X(FOCAL, LOSS_PIXEL, "focal")                                                                                      \
+    X(GCE, LOSS_PIXEL, "gce")                                                                                          \
+    X(SCE, LOSS_PIXEL, "sce")                                                                                          \
+    X(MAE, LOSS_PIXEL, "mae")                                                                                          \
+    X(HUBER, LOSS_PIXEL, "huber")                                                                                      \
+    X(BOOTSTRAP_SOFT, LOSS_PIXEL, "bootstrap_soft")                                                                    \
+    X(BOOTSTRAP_HARD, LOSS_PIXEL, "bootstrap_hard")                                                                    \
+    X(DICE, LOSS_REGION, "dice")                                                                                       \
+    X(GENERALISED_DICE, LOSS_REGION, "generalised_dice")                                                               \
+    X(LOG_COSH_DICE, LOSS_REGION, "log_cosh_dice")                                                                     \
+    X(JACCARD, LOSS_REGION, "jaccard")                                                                                 \
+    X(TVERSKY, LOSS_REGION, "tversky")                                                                                 \
+    X(TOP_K, LOSS_TOP_K, "top_k")                                                                                      \
+    X(LOVASZ, LOSS_LOVASZ, "lovasz")                                                                                   \
+    X(LOVASZ_HINGE, LOSS_LOVASZ, "lovasz_hinge")                                                                       \
+    X(BOUNDARY, LOSS_DISTANCE, "boundary")                                                                             \
+    X(HAUSDORFF, LOSS_DISTANCE, "hausdorff")                                                                           \
+    X(CLDICE, LOSS_CLDICE, "cldice")                                                                                   \
+    X(SSIM_EDGE, LOSS_SSIM, "ssim_edge")
+
+#define UN_LOSS_KIND(ID, family, name) UN_LOSS_##ID,
+typedef enum un_loss_kind { UN_LOSS_KINDS(UN_LOSS_KIND) UN_LOSS_KIND_COUNT } un_loss_kind;
+#undef UN_LOSS_KIND
 typedef enum un_loss_form { UN_LOSS_SOFTMAX, UN_LOSS_BINARY, UN_LOSS_MULTILABEL } un_loss_form;
+typedef enum un_loss_factor { UN_LOSS_PLAIN, UN_LOSS_BY_ALPHA, UN_LOSS_BY_REST } un_loss_factor;
+
 typedef struct un_loss_args {
     un_view logits, dlogits;
-    const int32_t *target;    /* [n][d][h][w] dense; -1: ignore */
+    const int32_t *target;     /* [n][d][h][w] dense; -1: ignore */
     const float *pixel_weight; /* same shape, or NULL */
-    const float *soft;        /* [n][d][h][w][c] dense, multilabel only */
-    const float *class_weight;
-    void *value;
-    double weight, smoothing, smooth;
-    int form, batch, background, squared;
+    const float *soft;         /* [n][d][h][w][c] dense, multilabel only */
+    const float *class_weight; /* [c] (binary: [2]), or NULL */
+    const float *alpha_now;    /* one number that stands for alpha in this run, or NULL: alpha */
+    void *value;               /* without weight and factor */
+    double weight;
+    un_loss_kind kind;
+    un_loss_form form;
+    un_loss_factor factor; /* the weight is multiplied by 1, alpha or 1 - alpha */
+    double smoothing;      /* ce: label smoothing as PyTorch's */
+    double smooth;         /* region losses and cldice: added above and below the line */
+    int batch;             /* sums over the whole view; 0: over each n, then the mean */
+    int background;        /* means over classes count class 0 too */
+    int squared;           /* dice: squares below the line */
+    double alpha, beta, gamma, delta, q, pos_weight, share, threshold, radius; /* as the kinds say */
+    double spacing[3];                                                         /* distances: of d, h, w */
     int add; /* 1: dlogits += (several losses on one output) */
 } un_loss_args;
 

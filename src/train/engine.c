@@ -24,7 +24,7 @@ struct un_engine {
     void *cut;   /* a target plane of the extents of the logits, when they differ from the image's */
     float *ones; /* pixel weights for batches without; NULL: not needed */
     un_shape image, logits;
-    double sum[UN_CFG_MAX_term]; /* losses of the ghost batches so far */
+    double sum[UN_CFG_MAX_term]; /* terms of the ghost batches so far */
     int groups;                  /* of the step that is under way */
 };
 
@@ -59,7 +59,7 @@ static un_program_spec program_spec(const un_engine *e, int i)
 static unet_status make_plans(un_engine *e, unet_error *err)
 {
     const un_plan_options options[2] = {{.training = 1}, {0}};
-    un_shape inputs[4] = {{0}};
+    un_shape inputs[4 + UN_CFG_MAX_term] = {{0}};
     unet_status st = un_objective_inputs(e->objective, e->image, inputs, err);
 
     if (!st)
@@ -302,6 +302,38 @@ static void reduce(un_engine *e, int group, int groups)
         memcpy(e->partial[i], e->grad, e->block_bytes);
 }
 
+static double alpha_of(const un_engine *e, const un_loss_term *t, int64_t step)
+{
+    return un_loss_term_alpha(t, step, e->spec.model->config.train.steps);
+}
+
+static void set_alphas(un_engine *e, int64_t step)
+{
+    for (int i = 0; i < e->objective->n_terms; i++) {
+        const un_loss_term *t = &e->objective->term[i];
+        const float alpha = (float)alpha_of(e, t, step);
+
+        if (t->alpha != UN_NONE)
+            e->spec.backend->upload(e->program[0], t->alpha, &alpha);
+    }
+}
+
+static void add_terms(un_engine *e, int64_t step)
+{
+    for (int i = 0; i < e->objective->n_terms; i++) {
+        const un_loss_term *t = &e->objective->term[i];
+        double parts[UN_TERM_PARTS];
+
+        for (int k = 0; k < t->n_parts; k++) {
+            float value;
+
+            e->spec.backend->download(e->program[0], t->value[k], &value);
+            parts[k] = (double)value;
+        }
+        e->sum[i] += un_loss_term_value(t, alpha_of(e, t, step), parts);
+    }
+}
+
 unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, int group, int groups, unet_error *err)
 {
     const un_objective *o = e->objective;
@@ -321,15 +353,11 @@ unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, 
         upload_plane(e, o->pixel_weight, b->weight, 1);
     else if (o->pixel_weight != UN_NONE)
         e->spec.backend->upload(e->program[0], o->pixel_weight, e->ones);
+    set_alphas(e, step);
     st = e->spec.backend->run(e->program[0], &s, err);
     if (st)
         return st;
-    for (int i = 0; i < o->n_terms; i++) {
-        float value;
-
-        e->spec.backend->download(e->program[0], o->term[i].value, &value);
-        e->sum[i] += (double)value;
-    }
+    add_terms(e, step);
     reduce(e, group, groups);
     return UNET_OK;
 }

@@ -3,7 +3,6 @@
 #include "base/size.h"
 #include "graph/autodiff.h"
 #include "graph/recompute.h"
-#include "kernels/args.h"
 #include "model/build.h"
 #include "train/registry.h"
 
@@ -20,50 +19,26 @@ static void drop_probabilities(un_graph *g)
     g->n_outputs = 1;
 }
 
-static un_loss_form form_of(un_cfg_head head)
-{
-    return head == UN_CFG_HEAD_SOFTMAX   ? UN_LOSS_SOFTMAX
-           : head == UN_CFG_HEAD_SIGMOID ? UN_LOSS_BINARY
-                                         : UN_LOSS_MULTILABEL;
-}
-
 static void add_inputs(un_objective *o, const un_config *c, int pixel_weight)
 {
-    const int multilabel = c->model.head == UN_CFG_HEAD_MULTILABEL;
     un_graph *g = o->accumulate;
 
     o->image = g->input[0];
     o->logits = g->output[0];
-    o->target = multilabel ? un_graph_input(g, "target", UN_TYPE_F32, un_model_channels(&c->model))
-                           : un_graph_input(g, "target", UN_TYPE_I32, 1);
+    o->target = un_loss_target(g, c);
     o->pixel_weight = pixel_weight ? un_graph_input(g, "pixel_weight", UN_TYPE_F32, 1) : UN_NONE;
+    o->class_weight = un_loss_class_weights(g, c);
     o->n_class_weights = c->loss.class_weights.n;
-    o->class_weight = o->n_class_weights ? un_graph_const(g, "class_weight", UN_TYPE_F32, o->n_class_weights) : UN_NONE;
 }
 
 static void add_losses(un_objective *o, const un_config *c)
 {
-    const int in[4] = {o->logits, o->target, o->pixel_weight, o->class_weight};
-    un_graph *g = o->accumulate;
+    const un_loss_inputs in = {o->logits, o->target, o->pixel_weight, o->class_weight};
 
-    o->first_loss = g->n_nodes;
+    o->first_loss = o->accumulate->n_nodes;
     o->n_terms = c->loss.terms.n;
-    for (int i = 0; i < o->n_terms; i++) {
-        const un_cfg_term *t = &c->loss.terms.v[i];
-        const un_loss_rule *rule = un_loss_rule_of(t->name);
-        const un_attr attr = {.loss = {.form = form_of(c->model.head),
-                                  .weight = t->weight,
-                                  .smoothing = rule->smoothed ? c->loss.smoothing : 0,
-                                  .smooth = c->loss.dice_smooth,
-                                  .batch = c->loss.dice_batch,
-                                  .background = c->loss.dice_background,
-                                  .squared = c->loss.dice_squared}};
-
-        o->term[i].name = rule->name;
-        o->term[i].weight = t->weight;
-        o->term[i].value = un_graph_op(g, rule->op, rule->name, in, 4, &attr);
-        un_graph_output(g, o->term[i].value);
-    }
+    un_loss_terms_add(o->term, o->accumulate, c, &in, 1);
+    o->n_losses = o->accumulate->n_nodes - o->first_loss;
 }
 
 static unet_status make_accumulate(
@@ -156,7 +131,7 @@ unet_status un_objective_create(
 
 unet_status un_objective_recompute(un_objective *o, unet_error *err)
 {
-    const int n_forward = o->first_loss + o->n_terms;
+    const int n_forward = o->first_loss + o->n_losses;
     un_block_range block[2 * UN_CFG_LEVELS_MAX];
     int n = un_find_blocks(o->accumulate, n_forward, "enc", block, UN_CFG_LEVELS_MAX);
 
@@ -191,8 +166,8 @@ unet_status un_objective_inputs(const un_objective *o, un_shape image, un_shape 
         const int v = o->accumulate->input[i];
 
         inputs[i] = v == o->image ? image : plane;
-        if (v == o->class_weight)
-            inputs[i] = (un_shape){1, 1, 1, 1, o->n_class_weights};
+        if (o->accumulate->value[v].store == UN_STORE_CONST)
+            inputs[i] = (un_shape){1, 1, 1, 1, o->accumulate->value[v].channels};
         else if (v != o->image)
             inputs[i].c = o->accumulate->value[v].channels;
     }

@@ -5,22 +5,17 @@
 
 #include "config/config.h"
 #include "ir/graph.h"
-
-typedef struct un_objective_term {
-    const char *name; /* word of the configuration: "ce" */
-    double weight;
-    int value; /* the loss, before its weight: one element */
-} un_objective_term;
+#include "train/terms.h"
 
 typedef struct un_objective {
     un_graph *accumulate; /* inputs below -> gradients of the weighted sum of the terms */
     un_graph *apply;      /* no inputs: clip, one node for each trainable parameter, moving average */
-    un_objective_term term[UN_CFG_MAX_term];
-    int n_terms;
-    int image, logits; /* values of accumulate */
-    int target;        /* I32 [n][d][h][w][1], or F32 [n][d][h][w][classes] for multilabel */
-    int pixel_weight;  /* F32 [n][d][h][w][1], or UN_NONE */
-    int class_weight;  /* constant F32 [1][1][1][1][classes], or UN_NONE */
+    un_loss_term term[UN_CFG_MAX_term];
+    int n_terms, n_losses; /* n_losses: nodes, from first_loss on */
+    int image, logits;     /* values of accumulate */
+    int target;            /* I32 [n][d][h][w][1], or F32 [n][d][h][w][classes] for multilabel */
+    int pixel_weight;      /* F32 [n][d][h][w][1], or UN_NONE */
+    int class_weight;      /* constant F32 [1][1][1][1][classes], or UN_NONE */
     int n_class_weights;
     int first_loss; /* node */
     int moments;    /* blocks of moments the optimiser keeps: 1 (sgd) or 2 */

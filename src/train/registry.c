@@ -24,12 +24,6 @@ static const un_schedule_rule schedules[] = {
     [UN_CFG_SCHEDULE_POLY] = poly,
 };
 
-static const un_loss_rule losses[] = {
-    [UN_CFG_LOSS_CE] = {"ce", UN_OP_LOSS_CE, 1},
-    [UN_CFG_LOSS_DICE] = {"dice", UN_OP_LOSS_DICE, 0},
-    [UN_CFG_LOSS_BCE] = {"bce", UN_OP_LOSS_CE, 1},
-};
-
 static const un_method_rule methods[] = {
     [UN_CFG_OPT_ADAM] = {UN_OP_ADAM, 2, 0, 0.001},
     [UN_CFG_OPT_ADAMW] = {UN_OP_ADAM, 2, 1, 0.002},
@@ -45,13 +39,7 @@ enum {
 };
 #define WORDS(list) (COUNT_##list##_END - COUNT_##list##_BEFORE - 1)
 _Static_assert(sizeof schedules / sizeof *schedules == WORDS(schedule), "a row each");
-_Static_assert(sizeof losses / sizeof *losses == WORDS(loss_name), "a row each");
 _Static_assert(sizeof methods / sizeof *methods == WORDS(method), "a row each");
-
-const un_loss_rule *un_loss_rule_of(un_cfg_loss_name name)
-{
-    return &losses[name];
-}
 
 const un_method_rule *un_method_rule_of(un_cfg_method method)
 {

@@ -1,17 +1,11 @@
-/* The losses, optimisers and schedules that training knows: one row each. A new one is a word in config/schema.def, an
- * operator in ir/ops.def where it needs a new kernel, and a row in registry.c. */
+/* The optimisers and schedules that training knows: one row each. A new one is a word in config/schema.def, an operator
+ * in ir/ops.def where it needs a new kernel, and a row in registry.c. The losses have config/losses.def and
+ * train/terms.h. */
 #ifndef UN_TRAIN_REGISTRY_H
 #define UN_TRAIN_REGISTRY_H
 
 #include "config/config.h"
 #include "ir/graph.h"
-
-typedef struct un_loss_rule {
-    const char *name; /* column of the logs */
-    un_op op;
-    int smoothed; /* takes loss.smoothing */
-} un_loss_rule;
-const un_loss_rule *un_loss_rule_of(un_cfg_loss_name name);
 
 typedef struct un_method_rule {
     un_op op;

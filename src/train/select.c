@@ -5,6 +5,9 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "graph/planner.h"
+#include "model/build.h"
+#include "train/terms.h"
 
 struct un_selector {
     un_mem *mem;
@@ -73,117 +76,162 @@ static unet_status score_overlap(un_selector *s, const un_model *model, un_score
 
 /* ---- loss ---- */
 
-typedef struct loss_sums {
+/* The terms of the loss over logits that come from outside. */
+typedef struct loss_graph {
+    un_graph *g;
+    un_config config;
+    un_loss_term term[UN_CFG_MAX_term];
+    un_loss_inputs in;
+} loss_graph;
+
+/* With pixel weights, which a picture may have. No label smoothing. */
+static unet_status make_losses(loss_graph **out, un_mem *mem, const un_config *c, unet_error *err)
+{
+    loss_graph *l = un_alloc_zero(mem, sizeof *l);
+    unet_status st;
+
+    *out = l;
+    if (!l)
+        return un_fail_nomem(err, sizeof *l);
+    l->config = *c;
+    l->config.loss.smoothing = 0;
+    st = un_graph_create(&l->g, mem, err);
+    if (st)
+        return st;
+    l->in.logits = un_graph_input(l->g, "logits", UN_TYPE_REAL, un_model_channels(&c->model));
+    l->in.target = un_loss_target(l->g, c);
+    l->in.pixel_weight = un_graph_input(l->g, "pixel_weight", UN_TYPE_F32, 1);
+    l->in.class_weight = un_loss_class_weights(l->g, c);
+    un_loss_terms_add(l->term, l->g, &l->config, &l->in, 0);
+    return un_graph_check(l->g, err);
+}
+
+static void free_losses(loss_graph *l)
+{
+    if (l)
+        un_graph_destroy(l->g);
+    un_free(l);
+}
+
+/* The logits of a picture, from its probabilities. */
+typedef struct logit_planes {
     const un_picture *p;
-    const un_config *c;
-    int channels;
-    double entropy, entropy_weight;
-    double both[UN_CFG_LIST_MAX], got[UN_CFG_LIST_MAX], truth[UN_CFG_LIST_MAX]; /* of Dice, by channel */
-} loss_sums;
-
-static double class_weight(const un_config *c, int k)
-{
-    return k < c->loss.class_weights.n ? c->loss.class_weights.v[k] : 1;
-}
-
-static double minus_log(double p)
-{
-    return -un_log(fmax(p, 1e-12));
-}
-
-/* One pixel; q: its probabilities. */
-static void add_pixel(loss_sums *s, int64_t at, const float *q)
-{
-    const un_picture *p = s->p;
-    const double w = p->weight ? (double)p->weight[at] : 1;
-    const int t = p->target ? p->target[at] : 0, squared = s->c->loss.dice_squared;
-
-    if (w <= 0 || t < 0)
-        return;
-    if (s->channels > 1 && !p->soft) {
-        const double cw = class_weight(s->c, t);
-
-        s->entropy += w * cw * minus_log((double)q[t]);
-        s->entropy_weight += w * cw;
-    }
-    for (int k = 0; k < s->channels; k++) {
-        const double got = (double)q[k], truth = p->soft           ? (double)p->soft[at * s->channels + k]
-                                                 : s->channels > 1 ? t == k
-                                                                   : t > 0;
-
-        if (p->soft || s->channels == 1) {
-            const double cw = p->soft ? 1 : class_weight(s->c, t);
-
-            s->entropy += w * cw * (truth * minus_log(got) + (1 - truth) * minus_log(1 - got));
-            s->entropy_weight += w * cw;
-        }
-        s->both[k] += w * got * truth;
-        s->got[k] += w * (squared ? got * got : got);
-        s->truth[k] += w * (squared ? truth * truth : truth);
-    }
-}
+    float *logits;
+    int channels, softmax;
+} logit_planes;
 
 static unet_status add_part(void *ctx, int z0, int z1, int y0, int y1, const float *q, unet_error *err)
 {
-    loss_sums *s = ctx;
+    const double least = 1e-12;
+    const logit_planes *l = ctx;
+    float *to = l->logits + ((int64_t)z0 * l->p->h + y0) * l->p->w * l->channels;
+    const int64_t count = (int64_t)(z1 - z0) * (y1 - y0) * l->p->w * l->channels; /* one plane, or whole ones */
 
     (void)err;
-    for (int z = z0; z < z1; z++)
-        for (int y = y0; y < y1; y++)
-            for (int x = 0; x < s->p->w; x++, q += s->channels)
-                add_pixel(s, ((int64_t)z * s->p->h + y) * s->p->w + x, q);
+    for (int64_t i = 0; i < count; i++) {
+        const double p = (double)q[i], rest = l->softmax ? 1 : fmax(1 - p, least);
+
+        to[i] = (float)un_log(fmax(p, least) / rest);
+    }
     return UNET_OK;
 }
 
-static double dice_loss(const loss_sums *s)
+static void upload_picture(un_program *program, const loss_graph *l, const logit_planes *planes, const float *weight)
 {
-    const un_cfg_loss *l = &s->c->loss;
-    const int softmax = s->channels > 1 && !s->p->soft, first = softmax && !l->dice_background;
-    double sum = 0, weight = 0;
+    const un_backend *b = un_backend_cpu();
+    const un_cfg_nums *cw = &l->config.loss.class_weights;
+    const un_picture *p = planes->p;
+    float w[UN_CFG_LIST_MAX];
 
-    for (int k = first; k < s->channels; k++) {
-        const double cw = softmax ? class_weight(s->c, k) : 1;
-
-        sum += cw * (2 * s->both[k] + l->dice_smooth) / (s->got[k] + s->truth[k] + l->dice_smooth);
-        weight += cw;
-    }
-    return 1 - sum / weight;
+    for (int i = 0; i < cw->n; i++)
+        w[i] = (float)cw->v[i];
+    b->upload(program, l->in.logits, planes->logits);
+    b->upload(program, l->in.target, p->soft ? (const void *)p->soft : p->target);
+    b->upload(program, l->in.pixel_weight, weight);
+    if (l->in.class_weight != UN_NONE)
+        b->upload(program, l->in.class_weight, w);
 }
 
-static double weighted_loss(const loss_sums *s)
+static unet_status run_losses(
+    un_selector *s, const loss_graph *l, const logit_planes *planes, const float *weight, double *loss, unet_error *err)
 {
-    const un_cfg_term_list *terms = &s->c->loss.terms;
-    double sum = 0;
+    const un_backend *b = un_backend_cpu();
+    const un_picture *p = planes->p;
+    const un_shape plane = {1, p->d, p->h, p->w, 1};
+    un_shape inputs[4] = {plane, plane, plane, {1, 1, 1, 1, l->config.loss.class_weights.n}};
+    const un_plan_options o = {0};
+    un_program_spec spec = {.pool = s->spec.predict.session.pool, .level = s->spec.predict.session.level};
+    un_program *program = NULL;
+    un_plan *plan = NULL;
+    un_step step = {.step = 1};
+    unet_status st;
 
-    for (int i = 0; i < terms->n; i++)
-        sum += terms->v[i].weight * (terms->v[i].name == UN_CFG_LOSS_DICE ? dice_loss(s)
-                                        : s->entropy_weight > 0           ? s->entropy / s->entropy_weight
-                                                                          : 0);
-    return sum;
+    inputs[0].c = planes->channels;
+    inputs[1].c = p->soft ? planes->channels : 1;
+    st = un_plan_create(&plan, s->mem, l->g, inputs, &o, err);
+    spec.plan = plan;
+    if (!st)
+        st = b->compile(&program, s->mem, &spec, err);
+    if (!st) {
+        upload_picture(program, l, planes, weight);
+        st = b->run(program, &step, err);
+    }
+    for (int i = 0; i < l->config.loss.terms.n && !st; i++) {
+        const un_loss_term *t = &l->term[i];
+        double parts[UN_TERM_PARTS];
+
+        for (int k = 0; k < t->n_parts; k++) {
+            float value;
+
+            b->download(program, t->value[k], &value);
+            parts[k] = (double)value;
+        }
+        *loss += t->weight * un_loss_term_value(t, t->to, parts);
+    }
+    if (program)
+        b->destroy(program);
+    un_plan_destroy(plan);
+    return st;
+}
+
+/* Adds the loss of a picture. */
+static unet_status add_picture(
+    un_selector *s, const loss_graph *l, const un_picture *p, const un_model *model, double *loss, unet_error *err)
+{
+    const int channels = un_model_channels(&model->config.model);
+    const size_t pixels = (size_t)p->d * (size_t)p->h * (size_t)p->w;
+    float *logits = un_alloc_array(s->mem, pixels, (size_t)channels * sizeof *logits);
+    float *weight = un_alloc_array(s->mem, pixels, sizeof *weight);
+    logit_planes planes = {p, logits, channels, model->config.model.head == UN_CFG_HEAD_SOFTMAX};
+    unet_status st = logits && weight ? UNET_OK : un_fail_nomem(err, pixels * (size_t)(channels + 1) * sizeof *logits);
+
+    if (!st)
+        st = un_predictor_run(s->predictor, p->image, p->d, p->h, p->w, add_part, &planes, err);
+    for (size_t i = 0; i < pixels && !st; i++)
+        weight[i] = p->weight ? p->weight[i] : 1;
+    if (!st)
+        st = run_losses(s, l, &planes, weight, loss, err);
+    un_free(logits);
+    un_free(weight);
+    return st;
 }
 
 static unet_status score_loss(un_selector *s, const un_model *model, double *loss, unet_error *err)
 {
     const un_picture_source *source = s->spec.source;
-    loss_sums *sums = un_alloc(s->mem, sizeof *sums);
+    loss_graph *l;
     double all = 0;
-    unet_status st = sums ? UNET_OK : un_fail_nomem(err, sizeof *sums);
+    unet_status st = make_losses(&l, s->mem, &model->config, err);
 
     for (int i = 0; i < source->count && !st; i++) {
         un_picture p = {0};
 
         st = source->load(source->ctx, i, s->mem, &p, err);
-        memset(sums, 0, sizeof *sums);
-        sums->p = &p;
-        sums->c = &model->config;
-        sums->channels = un_model_channels(&model->config.model);
         if (!st)
-            st = un_predictor_run(s->predictor, p.image, p.d, p.h, p.w, add_part, sums, err);
-        if (!st)
-            all += weighted_loss(sums);
+            st = add_picture(s, l, &p, model, &all, err);
         un_picture_free(&p);
     }
-    un_free(sums);
+    free_losses(l);
     *loss = all / UN_MAX(source->count, 1);
     return st;
 }

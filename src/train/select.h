@@ -22,7 +22,7 @@ void un_selector_destroy(un_selector *s); /* NULL is fine */
 /* Dice of a class: mean over the pictures in which it occurs; IoU: over all pixels of all pictures. Their means over
  * the foreground classes (data.foreground; auto: all but class 0, every class of a multilabel head) are dice_mean and
  * iou_mean. The score is the one that train.select names, or minus the loss: the weighted terms of the configuration,
- * taken of each picture as a whole and averaged, without label smoothing.
+ * taken of each picture as a whole and averaged, without label smoothing, alpha at its end.
  * model: the same one at each call, its weights may have changed. */
 UN_NODISCARD unet_status un_selector_score(un_selector *s, const un_model *model, un_score *out, unet_error *err);
 

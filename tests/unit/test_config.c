@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "config/config.h"
+#include "config/losses.h"
 
 static un_config cfg, other;
 static unet_error err;
@@ -243,22 +244,30 @@ TEST(levels)
     CHECK_INT(un_config_int_at(&cfg.model.convs_per_level, 1), 4);
 }
 
-/* docs/config.md is what the tables say; UNET_TEST_WRITE=1 writes it anew. */
-TEST(docs)
+/* Pages are what the tables say; UNET_TEST_WRITE=1 writes them anew. */
+static void check_page(const char *path, void (*write)(un_text *))
 {
     un_text t;
     unsigned char *data;
     size_t size;
 
     un_text_init(&t, NULL, 1 << 20);
-    un_config_docs(&t);
+    write(&t);
     CHECK(!t.failed);
     if (getenv("UNET_TEST_WRITE"))
-        CHECK_OK(un_file_write(NULL, un_test_source("docs/config.md"), t.s, t.n, &err), &err);
-    CHECK_OK(un_file_read(&data, &size, NULL, un_test_source("docs/config.md"), 1 << 20, &err), &err);
+        CHECK_OK(un_file_write(NULL, un_test_source(path), t.s, t.n, &err), &err);
+    CHECK_OK(un_file_read(&data, &size, NULL, un_test_source(path), 1 << 20, &err), &err);
     CHECK(size == t.n && !memcmp(data, t.s, size));
     un_free(data);
     un_text_free(&t);
+}
+
+TEST(docs)
+{
+    un_text t;
+
+    check_page("docs/config.md", un_config_docs);
+    check_page("docs/losses.md", un_loss_docs);
     un_text_init(&t, NULL, 1 << 20);
     CHECK_OK(un_config_help(&t, "model.norm", &err), &err);
     CHECK(strstr(t.s, "instance"));

@@ -52,12 +52,14 @@ static un_shape output_of(const un_graph *g, un_shape in)
 
 static void add_losses(net *t, int form)
 {
-    const un_attr ce = {.loss = {.form = form, .weight = 0.7, .smoothing = 0.1, .smooth = 1, .batch = 1}};
-    const un_attr dice = {.loss = {.form = form, .weight = 1.3, .smooth = 1, .batch = 0, .background = 1}};
+    const un_attr ce = {
+        .loss = {.form = form, .weight = 0.7, .smoothing = 0.1, .smooth = 1, .batch = 1, .pos_weight = 1}};
+    const un_attr dice = {
+        .loss = {.kind = UN_LOSS_DICE, .form = form, .weight = 1.3, .smooth = 1, .batch = 0, .background = 1}};
     const int in[2] = {t->g->output[0], t->target_value};
 
-    t->loss[0] = un_graph_op(t->g, UN_OP_LOSS_CE, "ce", in, 2, &ce);
-    t->loss[1] = un_graph_op(t->g, UN_OP_LOSS_DICE, "dice", in, 2, &dice);
+    t->loss[0] = un_graph_op(t->g, UN_OP_LOSS, "ce", in, 2, &ce);
+    t->loss[1] = un_graph_op(t->g, UN_OP_LOSS, "dice", in, 2, &dice);
     un_graph_output(t->g, t->loss[0]);
     un_graph_output(t->g, t->loss[1]);
 }

@@ -1,4 +1,6 @@
-/* Losses against the formulas of args.h, their gradients against central differences of those; and softmax. */
+/* Losses: cross-entropy and Dice against formulas in plain loops, every other kind against its own kernel in double
+ * (the formulas of all are held against PyTorch by test_losses.c); gradients against central differences; and softmax.
+ */
 #include "base/mem.h"
 #include "kernel_check.h"
 
@@ -6,6 +8,18 @@ typedef struct loss_case {
     int form, c, batch, background, squared, pixel_weights, class_weights, all_ignored;
     double smoothing, smooth, weight;
 } loss_case;
+
+/* Numbers that all kinds can live with. */
+static const un_loss_args kind_args = {.alpha = 0.3,
+    .beta = 0.7,
+    .gamma = 1.5,
+    .delta = 0.4,
+    .q = 0.7,
+    .pos_weight = 1,
+    .share = 0.3,
+    .threshold = 0.2,
+    .radius = 2,
+    .spacing = {2, 1, 1.5}};
 
 typedef struct loss_data {
     int32_t *target;
@@ -130,49 +144,92 @@ static loss_data loss_data_of(const loss_case *l, int n, int d, int h, int w)
     return t;
 }
 
-static void check_loss(un_kernel_family family, const loss_case *l, int n, int d, int h, int w, int add)
+static un_loss_args args_of(const loss_case *l, const loss_data *t, int kind, int add)
+{
+    un_loss_args a = kind_args;
+
+    a.kind = (un_loss_kind)kind;
+    a.form = (un_loss_form)l->form;
+    a.target = t->target;
+    a.pixel_weight = t->pixel_weight;
+    a.soft = t->soft;
+    a.class_weight = t->class_weight;
+    a.weight = l->weight;
+    a.smoothing = kind == UN_LOSS_CE ? l->smoothing : 0;
+    a.smooth = l->smooth;
+    a.batch = l->batch;
+    a.background = l->background;
+    a.squared = kind == UN_LOSS_DICE && l->squared;
+    a.add = add;
+    return a;
+}
+
+static const un_kernel_family families[] = {
+#define FAMILY(ID, family, name) [UN_LOSS_##ID] = UN_K_##family,
+    UN_LOSS_KINDS(FAMILY)
+#undef FAMILY
+};
+
+/* The value by the kernel in double, no gradient. */
+static double kernel_value(const loss_case *l, const loss_data *t, int kind)
+{
+    const un_kernel *k = un_kernel_select(families[kind], UN_KERNEL_F64, 0, 0, NULL);
+    const int64_t count = (int64_t)t->n * t->d * t->h * t->w * l->c;
+    un_loss_args a = args_of(l, t, kind, 0);
+    kc_tensor z = kc_make(k->type, t->n, t->d, t->h, t->w, l->c, 1);
+    double value = -1;
+
+    a.logits = a.dlogits = z.v;
+    a.dlogits.p = NULL;
+    a.value = &value;
+    kc_set(&z, t->z);
+    for (int64_t i = 0; i < count; i++) /* what does not count must not matter */
+        if (t->target[i / l->c] < 0)
+            kc_put(z.v.p, kc_place(&z.v, i), NAN, k->type);
+    kc_run_once(k, &a, 0);
+    kc_release(&z);
+    return value;
+}
+
+static double value_of(const loss_case *l, const loss_data *t, int kind)
+{
+    return kind == UN_LOSS_CE ? naive_ce(l, t) : kind == UN_LOSS_DICE ? naive_dice(l, t) : kernel_value(l, t, kind);
+}
+
+static void check_loss(int kind, const loss_case *l, int n, int d, int h, int w, int add)
 {
     loss_data t = loss_data_of(l, n, d, h, w);
     int64_t count = (int64_t)n * d * h * w * l->c;
-    double (*naive)(const loss_case *, const loss_data *) = family == UN_K_LOSS_CE ? naive_ce : naive_dice;
-    double value = naive(l, &t), *before = kc_random(count), *grad = un_alloc_array(NULL, (size_t)count, sizeof *grad);
+    double value = value_of(l, &t, kind), *before = kc_random(count),
+           *grad = un_alloc_array(NULL, (size_t)count, sizeof *grad);
     const un_kernel *k;
 
     for (int64_t i = 0; i < count; i++) {
         double was = t.z[i], e = 1e-5, up;
 
         t.z[i] = was + e;
-        up = naive(l, &t);
+        up = value_of(l, &t, kind);
         t.z[i] = was - e;
-        grad[i] = l->weight * (up - naive(l, &t)) / (2 * e) + (add ? before[i] : 0);
+        grad[i] = l->weight * (up - value_of(l, &t, kind)) / (2 * e) + (add ? before[i] : 0);
         t.z[i] = was;
     }
-    for (int j = 0; (k = kc_next(family, &j));) {
+    if (l->all_ignored)
+        CHECK_NEAR(value, 0, 0);
+    for (int j = 0; (k = kc_next(families[kind], &j));) {
         kc_tensor z = kc_make(k->type, n, d, h, w, l->c, 1), dz = kc_make(k->type, n, d, h, w, l->c, 2);
         double out[2] = {-1, -1};
-        un_loss_args a = {.logits = z.v,
-            .dlogits = dz.v,
-            .target = t.target,
-            .pixel_weight = t.pixel_weight,
-            .soft = t.soft,
-            .class_weight = t.class_weight,
-            .value = out,
-            .weight = l->weight,
-            .smoothing = l->smoothing,
-            .smooth = l->smooth,
-            .form = l->form,
-            .batch = l->batch,
-            .background = l->background,
-            .squared = l->squared,
-            .add = add};
+        un_loss_args a = args_of(l, &t, kind, add);
 
+        a.logits = z.v;
+        a.dlogits = dz.v;
+        a.value = out;
         kc_set(&z, t.z);
-        for (int64_t i = 0; i < count; i++) /* what does not count must not matter */
+        for (int64_t i = 0; i < count; i++)
             if (t.target[i / l->c] < 0)
                 kc_put(z.v.p, kc_place(&z.v, i), NAN, k->type);
         kc_run(k, &a, &dz, before);
-        CHECK_NEAR(kc_get(out, 0, k->type), value, k->type == UN_KERNEL_F64 ? 1e-12 : 2e-6);
-        kc_expect(&dz, grad, k->type == UN_KERNEL_F64 ? 2e-9 : 1e-6, k->name);
+        CHECK_NEAR(kc_get(out, 0, k->type), value, (k->type == UN_KERNEL_F64 ? 1e-12 : 2e-6) * (1 + fabs(value)));
+        kc_expect(&dz, grad, k->type == UN_KERNEL_F64 ? 4e-9 : 2e-6, k->name);
         kc_release(&z), kc_release(&dz);
     }
     un_free(before), un_free(grad), un_free(t.z), un_free(t.target), un_free(t.pixel_weight), un_free(t.soft),
@@ -194,16 +251,22 @@ static const loss_case loss_cases[] = {
     {UN_LOSS_MULTILABEL, 2, 0, 0, 1, 0, 1, 1, 0, 0, 1},
 };
 
+/* The hinge is for sigmoids. */
+static int has_form(int kind, int form)
+{
+    return kind != UN_LOSS_LOVASZ_HINGE || form != UN_LOSS_SOFTMAX;
+}
+
 TEST(losses)
 {
     un_rng_init(&kc_rng, 1, UN_RNG_TEST, 2, 0, 0);
-    for (size_t i = 0; i < UN_COUNT(loss_cases); i++)
-        for (int add = 0; add < 2; add++) {
-            check_loss(UN_K_LOSS_CE, &loss_cases[i], 2, 1, 3, 7, add);
-            check_loss(UN_K_LOSS_DICE, &loss_cases[i], 2, 1, 3, 7, add);
-            check_loss(UN_K_LOSS_CE, &loss_cases[i], 1, 2, 9, 5, add);
-            check_loss(UN_K_LOSS_DICE, &loss_cases[i], 3, 2, 2, 5, add);
-        }
+    for (int kind = 0; kind < UN_LOSS_KIND_COUNT; kind++)
+        for (size_t i = 0; i < UN_COUNT(loss_cases); i++)
+            if (has_form(kind, loss_cases[i].form)) {
+                check_loss(kind, &loss_cases[i], 2, 1, 3, 7, 0);
+                check_loss(kind, &loss_cases[i], 1, 2, 5, 4, i & 1);
+                check_loss(kind, &loss_cases[i], 3, 2, 2, 5, 1);
+            }
 }
 
 TEST(softmax)

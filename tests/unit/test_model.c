@@ -259,7 +259,7 @@ TEST(gradients_reach_all)
         out = output_of(in);
         un_model_set_training(graph, 1);
         target = un_graph_input(graph, "target", UN_TYPE_I32, 1);
-        un_graph_node(graph, UN_OP_LOSS_CE, "loss", (int[]){graph->output[0], target}, 2, &loss);
+        un_graph_node(graph, UN_OP_LOSS, "loss", (int[]){graph->output[0], target}, 2, &loss);
         CHECK_OK(un_autodiff(graph, &err), &err);
         CHECK_OK(un_graph_check(graph, &err), &err);
         s = un_alloc_array(NULL, (size_t)graph->n_values, sizeof *s);

@@ -301,10 +301,11 @@ static double loss_at(const checked *k, const un_batch *b)
     load_check(k, b);
     CHECK_OK(un_backend_cpu()->run(k->program, &s, &err), &err);
     for (int i = 0; i < k->o->n_terms; i++) {
-        double v;
+        double parts[UN_TERM_PARTS];
 
-        un_backend_cpu()->download(k->program, k->o->term[i].value, &v);
-        sum += k->o->term[i].weight * v;
+        for (int p = 0; p < k->o->term[i].n_parts; p++)
+            un_backend_cpu()->download(k->program, k->o->term[i].value[p], &parts[p]);
+        sum += k->o->term[i].weight * un_loss_term_value(&k->o->term[i], 0, parts);
     }
     return sum;
 }

@@ -30,13 +30,14 @@ static un_graph *network(const char *text, int training)
     CHECK_OK(un_config_parse(&c, NULL, text, strlen(text), "test", &err), &err);
     CHECK_OK(un_model_build(&g, NULL, &c.model, &err), &err);
     if (training) {
-        const un_attr loss = {.loss = {.form = UN_LOSS_SOFTMAX, .weight = 1, .smooth = 1, .batch = 1}};
+        un_attr loss = {.loss = {.form = UN_LOSS_SOFTMAX, .weight = 1, .smooth = 1, .batch = 1}};
         int target;
 
         un_model_set_training(g, 1);
         target = un_graph_input(g, "target", UN_TYPE_I32, 1);
-        un_graph_node(g, UN_OP_LOSS_CE, "ce", (int[]){g->output[0], target}, 2, &loss);
-        un_graph_node(g, UN_OP_LOSS_DICE, "dice", (int[]){g->output[0], target}, 2, &loss);
+        un_graph_node(g, UN_OP_LOSS, "ce", (int[]){g->output[0], target}, 2, &loss);
+        loss.loss.kind = UN_LOSS_DICE;
+        un_graph_node(g, UN_OP_LOSS, "dice", (int[]){g->output[0], target}, 2, &loss);
         CHECK_OK(un_autodiff(g, &err), &err);
     }
     return g;

@@ -16,8 +16,8 @@
 static un_config cfg;
 static unet_error err;
 
-#define BASE                                                                                                 \
-    "model: {dims: 2, in_channels: 1, classes: 3, depth: 1, base_filters: 2, head: softmax, norm: batch}\n"  \
+#define BASE                                                                                                           \
+    "model: {dims: 2, in_channels: 1, classes: 3, depth: 1, base_filters: 2, head: softmax, norm: batch}\n"            \
     "train: {steps: 200, batch: 4, patch: [8, 8]}\n"
 
 static void configure(const char *text)
@@ -31,8 +31,7 @@ static void configure(const char *text)
 
 TEST(schedule_values)
 {
-    un_cfg_optimiser o = {
-        .lr = 0.5, .min_lr = 0.1, .warmup = 4, .power = 2, .schedule = UN_CFG_SCHEDULE_COSINE};
+    un_cfg_optimiser o = {.lr = 0.5, .min_lr = 0.1, .warmup = 4, .power = 2, .schedule = UN_CFG_SCHEDULE_COSINE};
 
     CHECK_NEAR(un_schedule_lr(&o, 1, 12), 0.125, 0);
     CHECK_NEAR(un_schedule_lr(&o, 4, 12), 0.5, 0);
@@ -106,10 +105,10 @@ static int count_ops(const un_graph *g, un_op op)
 
 TEST(objective_softmax)
 {
-    un_objective *o = objective(BASE
-        "loss: {class_weights: [1, 2, 3], smoothing: 0.1, terms: [ce, {name: dice, weight: 0.5}]}\n"
-        "optimiser: {weight_decay: 0.1, name: adamw, clip_norm: 2}",
-        1);
+    un_objective *o =
+        objective(BASE "loss: {class_weights: [1, 2, 3], smoothing: 0.1, terms: [ce, {name: dice, weight: 0.5}]}\n"
+                       "optimiser: {weight_decay: 0.1, name: adamw, clip_norm: 2}",
+            1);
     const un_graph *g = o->accumulate, *a = o->apply;
     un_shape in[4], *s = un_alloc_array(NULL, (size_t)g->n_values, sizeof *s);
     int decayed = 0, trainable = 0;
@@ -120,12 +119,11 @@ TEST(objective_softmax)
     CHECK_INT(count_ops(g, UN_OP_SOFTMAX), 0);
     CHECK_INT(g->n_inputs, 4);
     CHECK_OK(un_objective_inputs(o, (un_shape){2, 1, 8, 12, 1}, in, &err), &err);
-    CHECK(un_shape_equal(in[1], (un_shape){2, 1, 8, 12, 1}) &&
-          un_shape_equal(in[3], (un_shape){1, 1, 1, 1, 3}));
+    CHECK(un_shape_equal(in[1], (un_shape){2, 1, 8, 12, 1}) && un_shape_equal(in[3], (un_shape){1, 1, 1, 1, 3}));
     for (int i = 0; i < 4; i++)
         s[g->input[i]] = in[i];
     CHECK_OK(un_graph_infer(g, s, &err), &err);
-    CHECK_INT(un_shape_count(s[o->term[0].value]), 1);
+    CHECK_INT(un_shape_count(s[o->term[0].value[0]]), 1);
     for (int i = 0; i < g->n_nodes; i++)
         if (g->node[i].op == UN_OP_NORM)
             CHECK(g->node[i].attr.norm.update_running && !g->node[i].attr.norm.use_running);
@@ -153,11 +151,11 @@ TEST(objective_softmax)
 TEST(objective_heads)
 {
     un_shape in[3];
-    un_objective *o = objective(
-        "model: {dims: 3, in_channels: 2, classes: 2, depth: 1, base_filters: 2, head: sigmoid, norm: none}\n"
-        "train: {steps: 2, batch: 1, patch: [4, 8, 8]}\nloss: {terms: [bce]}\n"
-        "optimiser: {name: sgd, ema_decay: 0}",
-        0);
+    un_objective *o =
+        objective("model: {dims: 3, in_channels: 2, classes: 2, depth: 1, base_filters: 2, head: sigmoid, norm: none}\n"
+                  "train: {steps: 2, batch: 1, patch: [4, 8, 8]}\nloss: {terms: [bce]}\n"
+                  "optimiser: {name: sgd, ema_decay: 0}",
+            0);
 
     CHECK_INT(o->moments, 1);
     CHECK(!o->average);
@@ -180,10 +178,9 @@ TEST(objective_heads)
 TEST(objective_valid)
 {
     un_shape in[2];
-    un_objective *o =
-        objective("model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 2, head: softmax,"
-                  " norm: none, padding: valid}\ntrain: {steps: 2, batch: 1, patch: [20, 20]}\n",
-            0);
+    un_objective *o = objective("model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 2, head: softmax,"
+                                " norm: none, padding: valid}\ntrain: {steps: 2, batch: 1, patch: [20, 20]}\n",
+        0);
 
     CHECK_OK(un_objective_inputs(o, (un_shape){1, 1, 20, 20, 1}, in, &err), &err);
     CHECK_INT(in[1].h, 4); /* 20 -4 = 16, pooled 8, -4 = 4, up 8, -4 = 4 */
@@ -249,8 +246,7 @@ TEST(checkpoint_round_trip)
 {
     un_graph *g = small_graph();
     float *param = filled(g, 1), *m = filled(g, -2), *best = filled(g, 0.25f), *back = filled(g, 9);
-    const float *const blocks[UN_BLOCK_COUNT] = {
-        [UN_BLOCK_PARAM] = param, [UN_BLOCK_M] = m, [UN_BLOCK_BEST] = best};
+    const float *const blocks[UN_BLOCK_COUNT] = {[UN_BLOCK_PARAM] = param, [UN_BLOCK_M] = m, [UN_BLOCK_BEST] = best};
     char path[600];
     un_checkpoint c;
 
@@ -417,8 +413,7 @@ TEST(log_cut)
     CHECK_INT(un_runlog_cut(text, sizeof text - 1, 1), 16);
     CHECK_INT(un_runlog_cut(text, sizeof text - 1, 2), 22);
     CHECK_INT(un_runlog_cut(text, sizeof text - 1, 9), strstr(text, "10,") - text);
-    CHECK_INT(
-        un_runlog_cut(text, sizeof text - 1, 99), strstr(text, "11,") - text); /* the last line has no end */
+    CHECK_INT(un_runlog_cut(text, sizeof text - 1, 99), strstr(text, "11,") - text); /* the last line has no end */
     CHECK_INT(un_runlog_cut("st", 2, 5), 0);
 }
 
@@ -522,12 +517,8 @@ TEST(log_records)
 {
     const char *dir = un_test_tmp();
     un_runlog *l = open_log(dir, 0);
-    const un_run_environment e = {.version = "1",
-        .data = "crc32:1",
-        .level = UN_CPU_REF,
-        .threads = 2,
-        .pictures = 7,
-        .peak_bytes = 1000};
+    const un_run_environment e = {
+        .version = "1", .data = "crc32:1", .level = UN_CPU_REF, .threads = 2, .pictures = 7, .peak_bytes = 1000};
     un_config back;
     char *x;
 

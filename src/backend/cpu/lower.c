@@ -370,18 +370,33 @@ static void *plane(const un_lowering *l, const un_node *n, int input)
 
 static void lower_loss(un_lowering *l, int i)
 {
+#define FAMILY(ID, family, name) [UN_LOSS_##ID] = UN_K_##family,
+    static const un_kernel_family family[] = {UN_LOSS_KINDS(FAMILY)};
+#undef FAMILY
     const un_node *n = node_at(l, i);
     const un_loss_attr *at = &n->attr.loss;
     un_loss_args a = {.logits = un_lower_view(l, n->in[0]),
         .dlogits = un_lower_view(l, n->out[1]),
         .value = un_lower_view(l, n->out[0]).p,
         .weight = at->weight,
+        .kind = (un_loss_kind)at->kind,
+        .form = (un_loss_form)at->form,
+        .factor = (un_loss_factor)at->factor,
         .smoothing = at->smoothing,
         .smooth = at->smooth,
-        .form = at->form,
         .batch = at->batch,
         .background = at->background,
-        .squared = at->squared};
+        .squared = at->squared,
+        .alpha = at->alpha,
+        .beta = at->beta,
+        .gamma = at->gamma,
+        .delta = at->delta,
+        .q = at->q,
+        .pos_weight = at->pos_weight,
+        .share = at->share,
+        .threshold = at->threshold,
+        .radius = at->radius,
+        .spacing = {at->spacing[0], at->spacing[1], at->spacing[2]}};
 
     if (l->plan->graph->value[n->in[1]].type == UN_TYPE_F32)
         a.soft = plane(l, n, 1);
@@ -389,7 +404,8 @@ static void lower_loss(un_lowering *l, int i)
         a.target = plane(l, n, 1);
     a.pixel_weight = plane(l, n, 2);
     a.class_weight = plane(l, n, 3);
-    un_lower_emit(l, i, n->op == UN_OP_LOSS_CE ? UN_K_LOSS_CE : UN_K_LOSS_DICE, &a, sizeof a);
+    a.alpha_now = plane(l, n, 4);
+    un_lower_emit(l, i, family[at->kind], &a, sizeof a);
 }
 
 static void lower_clip(un_lowering *l, int i)
@@ -455,8 +471,7 @@ static void (*const lower_op[UN_OP_COUNT])(un_lowering *, int) = {
     [UN_OP_CROP] = lower_crop,
     [UN_OP_DROPOUT] = lower_dropout,
     [UN_OP_SOFTMAX] = lower_softmax,
-    [UN_OP_LOSS_CE] = lower_loss,
-    [UN_OP_LOSS_DICE] = lower_loss,
+    [UN_OP_LOSS] = lower_loss,
     [UN_OP_CONV_DGRAD] = lower_dgrad,
     [UN_OP_CONV_TRANSPOSE_DGRAD] = lower_transpose_dgrad,
     [UN_OP_CONV_WGRAD] = lower_wgrad,

@@ -112,4 +112,10 @@ static inline real un_rroot(real x)
 #define un_rroot    __builtin_sqrtf
 #endif
 
+/* x^y for x >= 0; 0 where x is 0 and y is not. */
+static inline real un_rpow(real x, real y)
+{
+    return x > 0 ? un_rexp(y * un_rlog(x)) : y == 0 ? 1 : 0;
+}
+
 #endif

@@ -89,37 +89,4 @@ static inline double un_lanes_sum(const double *acc)
     return ((acc[0] + acc[4]) + (acc[1] + acc[5])) + ((acc[2] + acc[6]) + (acc[3] + acc[7]));
 }
 
-/* ---- what the losses share ---- */
-
-/* Target classes and weights of the pixels of a tile. A pixel that counts for nothing has weight 0: ignored
- * (-1, or no class of the network), of weight 0, or past the end. */
-static inline void un_tile_target(const un_loss_args *a, int64_t i, int count, int32_t *restrict t, real *restrict w)
-{
-    int classes = a->form == UN_LOSS_BINARY ? 2 : a->form == UN_LOSS_SOFTMAX ? a->logits.c : INT32_MAX;
-
-    for (int j = 0; j < TILE; j++) {
-        t[j] = j < count && a->target ? a->target[i + j] : 0;
-        w[j] = j < count ? 1 : 0;
-    }
-    if (a->pixel_weight)
-        for (int j = 0; j < count; j++)
-            w[j] = (real)a->pixel_weight[i + j];
-    for (int j = 0; j < TILE; j++)
-        w[j] = (t[j] >= 0) & (t[j] < classes) ? w[j] : 0;
-}
-
-/* Multi-hot targets of channel ch. */
-static inline void un_tile_soft(const un_loss_args *a, int64_t i, int count, int ch, real *restrict t)
-{
-    for (int j = 0; j < count; j++)
-        t[j] = (real)a->soft[(i + j) * a->logits.c + ch];
-    for (int j = count; j < TILE; j++)
-        t[j] = 0;
-}
-
-static inline real un_class_weight(const un_loss_args *a, int class)
-{
-    return a->class_weight ? (real)a->class_weight[class] : 1;
-}
-
 #endif
