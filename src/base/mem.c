@@ -71,6 +71,13 @@ void un_mem_fail_at(un_mem *m, int64_t nth)
     atomic_store(&m->fail_in, nth);
 }
 
+size_t un_mem_left(const un_mem *m)
+{
+    const size_t cap = m ? atomic_load(&((un_mem *)m)->cap) : 0, live = cap ? un_mem_live(m) : 0;
+
+    return !cap ? SIZE_MAX : cap > live ? cap - live : 0;
+}
+
 size_t un_mem_live(const un_mem *m)
 {
     return atomic_load(&((un_mem *)m)->live);

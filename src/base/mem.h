@@ -21,6 +21,7 @@ un_mem *un_mem_create(const un_allocator *a); /* NULL a: the C library; NULL res
 void un_mem_destroy(un_mem *m);               /* all blocks must be free; NULL is fine              */
 void un_mem_cap(un_mem *m, size_t bytes);     /* live bytes above this are refused; 0: no cap       */
 void un_mem_fail_at(un_mem *m, int64_t nth);  /* the nth (1-based) allocation from now fails; 0: off */
+size_t un_mem_left(const un_mem *m);          /* bytes below the cap; SIZE_MAX: there is none        */
 size_t un_mem_live(const un_mem *m);
 size_t un_mem_peak(const un_mem *m);
 int64_t un_mem_count(const un_mem *m); /* allocations so far */

@@ -6,14 +6,19 @@
 
 #include "base/block.h"
 #include "base/size.h"
+#include "data/tta.h"
 #include "run/tiling.h"
 
 struct un_predictor {
     un_mem *mem;
     const un_model *model;
     un_predict_options opt;
-    un_session *session; /* of the windows of the last picture */
-    struct job *kept;    /* un_predictor_prepare: for pictures of one size; NULL: made and freed with each picture */
+    un_session *session[2]; /* of the windows of the last picture: as they are, and turned by 90 degrees */
+    un_view view[UN_TTA_MAX];
+    int views;
+    un_tiling tiling; /* of pictures with these extents, when chosen is set */
+    int extent[3], chosen;
+    struct job *kept; /* un_predictor_prepare: for pictures of one size; NULL: made and freed with each picture */
 };
 
 /* One picture on its way. Axis 0 of the slab is z in 3-D and y in 2-D: `slab`. */
@@ -24,6 +29,8 @@ typedef struct job {
     un_tiling t;
     un_axis axis[3];
     float *in, *out, *acc, *row; /* window, its probabilities, the slab [size][rest][c], one finished row of the slab */
+    float *seen, *got, *back;    /* a view of the window, its probabilities, these brought back; NULL: one view */
+    int cut_at[3], window[3];    /* what the tasks of cut and add_window work on */
     int64_t rest;                /* pixels of the picture behind one step on the slab axis */
     int emitted;                 /* slab positions given to the sink */
     un_predict_sink sink;
@@ -51,14 +58,16 @@ unet_status un_predictor_create(
     p->mem = mem;
     p->model = model;
     p->opt = opt ? *opt : defaults;
+    p->views = un_tta_views((un_cfg_tta)p->opt.tta, model->config.augment.flip_axes, model->config.model.dims, p->view);
     *out = p;
     return UNET_OK;
 }
 
 void un_predictor_refresh(un_predictor *p)
 {
-    if (p->session)
-        un_session_refresh(p->session);
+    for (int i = 0; i < 2; i++)
+        if (p->session[i])
+            un_session_refresh(p->session[i]);
 }
 
 unet_status un_predictor_tiling(un_predictor *p, int d, int h, int w, un_tiling *out, unet_error *err)
@@ -66,57 +75,96 @@ unet_status un_predictor_tiling(un_predictor *p, int d, int h, int w, un_tiling 
     return un_tiling_choose(out, p->mem, p->model, &p->opt, d, h, w, err);
 }
 
-static unet_status use_session(un_predictor *p, un_shape in, unet_error *err)
+static void drop_session(un_predictor *p, int which)
 {
-    if (p->session && un_shape_equal(un_session_input(p->session), in))
-        return UNET_OK;
-    un_session_destroy(p->session);
-    p->session = NULL;
-    return un_session_create(&p->session, p->mem, p->model, in, &p->opt.session, err);
+    un_session_destroy(p->session[which]);
+    p->session[which] = NULL;
 }
 
-/* Copies the window that starts at s (picture coordinates of its outputs) out of the reflected picture. */
-static void cut(const job *j, const int s[3])
+static unet_status use_session(un_predictor *p, int which, un_shape in, unet_error *err)
 {
+    if (p->session[which] && un_shape_equal(un_session_input(p->session[which]), in))
+        return UNET_OK;
+    drop_session(p, which);
+    return un_session_create(&p->session[which], p->mem, p->model, in, &p->opt.session, err);
+}
+
+static int needs_turned(const un_predictor *p, un_shape in)
+{
+    return p->opt.tta == UN_CFG_TTA_ALL && in.h != in.w;
+}
+
+static unet_status use_sessions(un_predictor *p, un_shape in, unet_error *err)
+{
+    unet_status st = use_session(p, 0, in, err);
+
+    if (!st && needs_turned(p, in))
+        return use_session(p, 1, (un_shape){in.n, in.d, in.w, in.h, in.c}, err);
+    drop_session(p, 1);
+    return st;
+}
+
+/* Row `task` of the window that starts at `cut_at` (picture coordinates of its outputs), out of the reflected picture.
+ */
+static void cut_row(void *ctx, int64_t task, int worker)
+{
+    const job *j = ctx;
     const un_shape in = j->t.in;
-    const size_t pixel = (size_t)in.c * sizeof(float);
-    float *to = j->in;
+    const int64_t z = un_reflect(j->cut_at[0] + task / in.h - j->t.lead[0], j->extent[0]),
+                  y = un_reflect(j->cut_at[1] + task % in.h - j->t.lead[1], j->extent[1]);
+    const int64_t from = (int64_t)j->cut_at[2] - j->t.lead[2]; /* picture x of the window's first pixel */
+    const int64_t lo = UN_MIN(UN_MAX(-from, 0), in.w), hi = UN_MAX(UN_MIN(j->extent[2] - from, in.w), lo);
+    const float *row = j->image + (z * j->extent[1] + y) * j->extent[2] * in.c;
+    float *to = j->in + task * in.w * in.c;
+    const size_t pixel = (size_t)in.c * sizeof *to;
 
-    for (int z = 0; z < in.d; z++) {
-        int64_t pz = un_reflect((int64_t)s[0] + z - j->t.lead[0], j->extent[0]);
+    (void)worker;
+    for (int64_t x = 0; x < lo; x++)
+        memcpy(to + x * in.c, row + (int64_t)un_reflect(from + x, j->extent[2]) * in.c, pixel);
+    memcpy(to + lo * in.c, row + (from + lo) * in.c, (size_t)(hi - lo) * pixel);
+    for (int64_t x = hi; x < in.w; x++)
+        memcpy(to + x * in.c, row + (int64_t)un_reflect(from + x, j->extent[2]) * in.c, pixel);
+}
 
-        for (int y = 0; y < in.h; y++) {
-            int64_t row =
-                (pz * j->extent[1] + un_reflect((int64_t)s[1] + y - j->t.lead[1], j->extent[1])) * j->extent[2];
+static void cut(job *j, const int s[3])
+{
+    memcpy(j->cut_at, s, sizeof j->cut_at);
+    un_pool_run(j->p->opt.session.pool, cut_row, j, (int64_t)j->t.in.d * j->t.in.h);
+}
 
-            for (int x = 0; x < in.w; x++, to += in.c)
-                memcpy(to, j->image + (row + un_reflect((int64_t)s[2] + x - j->t.lead[2], j->extent[2])) * in.c, pixel);
-        }
+/* Row `task` of the window's outputs, weighted, onto the slab. */
+static void add_row(void *ctx, int64_t task, int worker)
+{
+    const job *j = ctx;
+    const un_axis *a = j->axis;
+    const int *k = j->window, c = j->channels, base = a[j->slab].start[k[j->slab]];
+    const int z = (int)(task / j->t.out.h), y = (int)(task % j->t.out.h);
+    const int pz = a[0].start[k[0]] + z, py = a[1].start[k[1]] + y, px = a[2].start[k[2]];
+    const int n = UN_MIN(a[2].high[k[2]], a[2].extent - px);
+    const float *from = j->out + task * j->t.out.w * c;
+    float *to, zy;
+
+    (void)worker;
+    if (z < a[0].low[k[0]] || z >= a[0].high[k[0]] || pz >= a[0].extent || y < a[1].low[k[1]] || y >= a[1].high[k[1]] ||
+        py >= a[1].extent)
+        return;
+    to = j->acc + (j->slab == 0 ? ((int64_t)(pz - base) * a[1].extent + py) * a[2].extent + px
+                                : (int64_t)(py - base) * a[2].extent + px) *
+                      c;
+    zy = a[0].weight[z] * a[1].weight[y];
+    for (int x = a[2].low[k[2]]; x < n; x++) {
+        const float w = zy * a[2].weight[x];
+
+        for (int i = 0; i < c; i++)
+            to[x * c + i] += w * from[x * c + i];
     }
 }
 
 /* Adds the window k's probabilities, weighted, to the slab. */
-static void add_window(const job *j, const int k[3])
+static void add_window(job *j, const int k[3])
 {
-    const un_axis *a = j->axis;
-    const int c = j->channels, base = a[j->slab].start[k[j->slab]];
-
-    for (int z = a[0].low[k[0]]; z < a[0].high[k[0]] && a[0].start[k[0]] + z < a[0].extent; z++)
-        for (int y = a[1].low[k[1]]; y < a[1].high[k[1]] && a[1].start[k[1]] + y < a[1].extent; y++) {
-            int pz = a[0].start[k[0]] + z, py = a[1].start[k[1]] + y, x0 = a[2].low[k[2]], px = a[2].start[k[2]];
-            int n = UN_MIN(a[2].high[k[2]], a[2].extent - px);
-            int64_t at = j->slab == 0 ? ((int64_t)(pz - base) * a[1].extent + py) * a[2].extent
-                                      : (int64_t)(py - base) * a[2].extent;
-            const float *from = j->out + (((int64_t)z * j->t.out.h + y) * j->t.out.w) * c;
-            float *to = j->acc + (at + px) * c, zy = a[0].weight[z] * a[1].weight[y];
-
-            for (int x = x0; x < n; x++) {
-                float w = zy * a[2].weight[x];
-
-                for (int i = 0; i < c; i++)
-                    to[x * c + i] += w * from[x * c + i];
-            }
-        }
+    memcpy(j->window, k, sizeof j->window);
+    un_pool_run(j->p->opt.session.pool, add_row, j, (int64_t)j->t.out.d * j->t.out.h);
 }
 
 /* Gives the sink all slab positions below `until`. base: position of the slab's first row. */
@@ -155,6 +203,30 @@ static void advance(const job *j, int k)
     memset(j->acc + (a->size - by) * row, 0, (size_t)(by * row) * sizeof(float));
 }
 
+/* The mean over all views of the window, into j->out. */
+static unet_status run_views(job *j, unet_error *err)
+{
+    un_predictor *p = j->p;
+    const int in[3] = {j->t.in.d, j->t.in.h, j->t.in.w}, out[3] = {j->t.out.d, j->t.out.h, j->t.out.w};
+    const int64_t n = un_shape_count(j->t.out);
+    unet_status st = un_session_run(p->session[0], j->in, NULL, j->out, err);
+
+    for (int v = 1; v < p->views && !st; v++) {
+        un_session *s = p->session[p->view[v].swap && needs_turned(p, j->t.in)];
+
+        un_tta_apply(&p->view[v], j->in, in, j->t.in.c, j->seen);
+        st = un_session_run(s, j->seen, NULL, j->got, err);
+        if (st)
+            return st;
+        un_tta_undo(&p->view[v], j->got, out, j->channels, j->back);
+        for (int64_t i = 0; i < n; i++)
+            j->out[i] += j->back[i];
+    }
+    for (int64_t i = 0; i < n && p->views > 1; i++)
+        j->out[i] *= 1.0f / (float)p->views;
+    return st;
+}
+
 static unet_status run_window(job *j, const int k[3], unet_error *err)
 {
     int s[3];
@@ -165,7 +237,7 @@ static unet_status run_window(job *j, const int k[3], unet_error *err)
     for (int i = 0; i < 3; i++)
         s[i] = j->axis[i].start[k[i]];
     cut(j, s);
-    st = un_session_run(j->p->session, j->in, NULL, j->out, err);
+    st = run_views(j, err);
     if (!st)
         add_window(j, k);
     return st;
@@ -193,15 +265,35 @@ static unet_status run_all(job *j, unet_error *err)
     return st;
 }
 
-/* Elements of in, out, acc and row once tiling and axes are known. */
-static unet_status buffer_sizes(const job *j, size_t n[4], unet_error *err)
+enum { BUFFERS = 7 };
+
+/* Elements of in, out, acc, row, seen, got and back once tiling and axes are known. */
+static unet_status buffer_sizes(const job *j, size_t n[BUFFERS], unet_error *err)
 {
     n[0] = (size_t)un_shape_count(j->t.in);
     n[1] = (size_t)un_shape_count(j->t.out);
     n[3] = (size_t)j->rest * (size_t)j->channels;
+    n[4] = j->p->views > 1 ? n[0] : 0;
+    n[5] = n[6] = j->p->views > 1 ? n[1] : 0;
     if (!un_size_mul(n[3], (size_t)j->axis[j->slab].size, &n[2]))
         return un_fail(err, UNET_E_LIMIT, "the picture is too wide");
     return UNET_OK;
+}
+
+static unet_status make_buffers(job *j, un_mem *mem, unet_error *err)
+{
+    float **const buffer[BUFFERS] = {&j->in, &j->out, &j->acc, &j->row, &j->seen, &j->got, &j->back};
+    size_t n[BUFFERS] = {0};
+    unet_status st = buffer_sizes(j, n, err);
+
+    for (int i = 0; i < BUFFERS && !st; i++) {
+        if (!n[i])
+            continue;
+        *buffer[i] = un_alloc_array(mem, n[i], sizeof(float));
+        if (!*buffer[i])
+            st = un_fail_nomem(err, n[i] * sizeof(float));
+    }
+    return st;
 }
 
 static unet_status make_axes(job *j, un_mem *mem, unet_error *err)
@@ -209,33 +301,41 @@ static unet_status make_axes(job *j, un_mem *mem, unet_error *err)
     int grid[3];
     unet_status st = UNET_OK;
 
-    un_model_grid(&j->p->model->config.model, grid);
+    un_tiling_grid(j->p->model, &j->p->opt, grid);
     for (int i = 0; i < 3 && !st; i++)
         st = un_axis_create(&j->axis[i], mem, &j->t, i, j->extent[i], un_tiling_step(&j->t, &j->p->opt, grid, i), err);
     j->rest = (int64_t)j->extent[2] * (j->slab == 0 ? j->extent[1] : 1);
     return st;
 }
 
+/* Pictures of one size after another are cut alike; under a cap the sessions that are held would count as used. */
+static unet_status choose_tiling(job *j, unet_error *err)
+{
+    un_predictor *p = j->p;
+    unet_status st;
+
+    if (p->chosen && !memcmp(p->extent, j->extent, sizeof p->extent)) {
+        j->t = p->tiling;
+        return UNET_OK;
+    }
+    for (int i = 0; i < 2 && un_mem_left(p->mem) != SIZE_MAX; i++)
+        drop_session(p, i);
+    st = un_predictor_tiling(p, j->extent[0], j->extent[1], j->extent[2], &j->t, err);
+    p->chosen = !st;
+    p->tiling = j->t;
+    memcpy(p->extent, j->extent, sizeof p->extent);
+    return st;
+}
+
 static unet_status prepare(job *j, unet_error *err)
 {
-    un_mem *mem = j->p->mem;
-    size_t n[4] = {0};
-    unet_status st = un_predictor_tiling(j->p, j->extent[0], j->extent[1], j->extent[2], &j->t, err);
+    unet_status st = choose_tiling(j, err);
 
     if (!st)
-        st = use_session(j->p, j->t.in, err);
+        st = use_sessions(j->p, j->t.in, err);
     if (!st)
-        st = make_axes(j, mem, err);
-    if (!st)
-        st = buffer_sizes(j, n, err);
-    if (st)
-        return st;
-    j->in = un_alloc_array(mem, n[0], sizeof(float));
-    j->out = un_alloc_array(mem, n[1], sizeof(float));
-    j->acc = un_alloc_array(mem, n[2], sizeof(float));
-    j->row = un_alloc_array(mem, n[3], sizeof(float));
-    return j->in && j->out && j->acc && j->row ? UNET_OK
-                                               : un_fail_nomem(err, (n[0] + n[1] + n[2] + n[3]) * sizeof(float));
+        st = make_axes(j, j->p->mem, err);
+    return st ? st : make_buffers(j, j->p->mem, err);
 }
 
 static unet_status set_job(job *j, un_predictor *p, int d, int h, int w, unet_error *err)
@@ -250,6 +350,9 @@ static unet_status set_job(job *j, un_predictor *p, int d, int h, int w, unet_er
 
 static void free_job(job *j)
 {
+    un_free(j->back);
+    un_free(j->got);
+    un_free(j->seen);
     un_free(j->row);
     un_free(j->acc);
     un_free(j->out);
@@ -283,7 +386,7 @@ unet_status un_predictor_room(un_predictor *p, int d, int h, int w, size_t *byte
 {
     un_block_sum small;
     un_mem *sum = un_mem_summing(&small, p->mem);
-    size_t n[4] = {0}, session = 0;
+    size_t n[BUFFERS] = {0}, session = 0, turned = 0;
     job j;
     unet_status st = sum ? set_job(&j, p, d, h, w, err) : un_fail_nomem(err, sizeof small);
 
@@ -295,14 +398,19 @@ unet_status un_predictor_room(un_predictor *p, int d, int h, int w, size_t *byte
     st = un_tiling_choose(&j.t, sum, p->model, &p->opt, d, h, w, err);
     if (!st)
         st = un_session_room(&session, p->mem, p->model, j.t.in, &p->opt.session, err);
+    if (!st && needs_turned(p, j.t.in)) {
+        const un_shape in = {j.t.in.n, j.t.in.d, j.t.in.w, j.t.in.h, j.t.in.c};
+
+        st = un_session_room(&turned, p->mem, p->model, in, &p->opt.session, err);
+    }
     if (!st)
         st = make_axes(&j, sum, err);
     if (!st)
         st = buffer_sizes(&j, n, err);
     free_job(&j);
-    *bytes = small.bytes + session + un_block_room(sizeof j);
-    for (int i = 0; i < 4 && !st; i++)
-        *bytes += un_block_room(n[i] * sizeof(float));
+    *bytes = small.bytes + session + turned + un_block_room(sizeof j);
+    for (int i = 0; i < BUFFERS && !st; i++)
+        *bytes += n[i] ? un_block_room(n[i] * sizeof(float)) : 0;
     un_mem_destroy(sum);
     return st;
 }
@@ -314,7 +422,8 @@ void un_predictor_destroy(un_predictor *p)
     if (p->kept)
         free_job(p->kept);
     un_free(p->kept);
-    un_session_destroy(p->session);
+    for (int i = 1; i >= 0; i--)
+        un_session_destroy(p->session[i]);
     un_free(p);
 }
 
@@ -323,7 +432,7 @@ unet_status un_predictor_run(
 {
     const job *kept = p->kept;
     const int ready = kept && kept->extent[0] == d && kept->extent[1] == h && kept->extent[2] == w &&
-                      un_shape_equal(un_session_input(p->session), kept->t.in);
+                      un_shape_equal(un_session_input(p->session[0]), kept->t.in);
     job j;
     unet_status st = set_job(&j, p, d, h, w, err);
 

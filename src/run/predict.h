@@ -6,7 +6,10 @@
  * so the result is that of the whole picture in one piece, within rounding;
  *  - blend: norms that look at the whole patch, or a halo that would cost more than twice the work: windows of the
  * trained size overlap and are averaged with Gaussian weights (Isensee et al., nnU-Net, 2021: sigma an eighth of the
- * patch). */
+ * patch).
+ *
+ * With test-time augmentation each window is seen in several views (data/tta.h), and the mean of what comes back of
+ * them is taken: for windows on the grid the same as mirroring and turning the picture as a whole. */
 #ifndef UN_RUN_PREDICT_H
 #define UN_RUN_PREDICT_H
 
@@ -14,7 +17,7 @@
 
 typedef struct un_predict_options {
     un_session_options session;
-    size_t max_bytes; /* working memory of a prediction; 0: 1 GiB */
+    size_t max_bytes; /* working memory of a prediction; 0: 1 GiB; never more than the memory's cap leaves */
     int tile[3];      /* largest window d, h, w; 0: chosen */
     int mode;         /* un_cfg_predict_mode */
     int tta;          /* un_cfg_tta */

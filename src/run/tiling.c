@@ -5,6 +5,7 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "data/tta.h"
 
 void un_axis_destroy(un_axis *a)
 {
@@ -82,6 +83,7 @@ typedef struct chooser {
     const un_predict_options *opt;
     un_shape *shapes; /* scratch of the inference */
     int grid[3], reach[3], whole_patch, valid;
+    int views, turns; /* of test-time augmentation; 1: quarter turns are among them */
     size_t budget;
 } chooser;
 
@@ -138,6 +140,11 @@ static int grow_valid(const chooser *c, const int want[3], un_shape *in)
     return 1;
 }
 
+static un_shape turned(un_shape s)
+{
+    return (un_shape){s.n, s.d, s.w, s.h, s.c};
+}
+
 /* Input and output extents of a window whose outputs are to be at least `want`. */
 static unet_status window_of(const chooser *c, const int want[3], un_tiling *t, unet_error *err)
 {
@@ -147,6 +154,9 @@ static unet_status window_of(const chooser *c, const int want[3], un_tiling *t, 
     t->out = infer(c, t->in);
     if (!t->out.n)
         return un_fail(err, UNET_E_ARG, "the network does not take %dx%dx%d pixels", t->in.d, t->in.h, t->in.w);
+    if (c->turns && !un_shape_equal(turned(t->out), infer(c, turned(t->in))))
+        return un_fail_file(err, UNET_E_CONFIG, "predict.tta",
+            "quarter turns need a network that treats height and width alike; use flips");
     for (int i = 0; i < 3; i++) {
         t->window[i] = *axis_of(&t->out, i);
         t->lead[i] = (*axis_of(&t->in, i) - t->window[i]) / 2;
@@ -169,7 +179,7 @@ int un_tiling_step(const un_tiling *t, const un_predict_options *opt, const int 
 /* Counts windows, work and memory of *t; 0 when the halo leaves nothing of a window. */
 static int assess(const chooser *c, un_tiling *t, const int extent[3], unet_status *st, unet_error *err)
 {
-    size_t session;
+    size_t session, turned_session = 0;
     double work = 1;
     int slab = c->model->config.model.dims == 2 ? 1 : 0;
     int64_t acc = t->window[slab];
@@ -185,8 +195,12 @@ static int assess(const chooser *c, un_tiling *t, const int extent[3], unet_stat
     }
     t->overhead = work;
     *st = un_session_bytes(&session, c->mem, c->model, t->in, &c->opt->session, err);
-    t->bytes = session + (size_t)(acc * t->out.c) * sizeof(float) +
-               (size_t)(un_shape_count(t->in) + un_shape_count(t->out)) * sizeof(float);
+    if (!*st && c->turns && t->in.h != t->in.w)
+        *st = un_session_bytes(&turned_session, c->mem, c->model, turned(t->in), &c->opt->session, err);
+    t->bytes =
+        session + turned_session + (size_t)(acc * t->out.c) * sizeof(float) +
+        (size_t)(un_shape_count(t->in) * (c->views > 1 ? 2 : 1) + un_shape_count(t->out) * (c->views > 1 ? 3 : 1)) *
+            sizeof(float);
     return !*st;
 }
 
@@ -202,6 +216,24 @@ static int shrink(const chooser *c, int want[3], const int least[3])
         return 0;
     want[axis] = (int)un_round_up((size_t)UN_MAX(want[axis] / 2, least[axis]), (size_t)c->grid[axis]);
     return 1;
+}
+
+/* As many windows, but no larger than they must be: the last of a row would else lie mostly on the one before it. */
+static unet_status even_out(const chooser *c, un_tiling *t, const int extent[3], unet_error *err)
+{
+    int want[3];
+    unet_status st;
+
+    for (int i = 0; i < 3; i++) {
+        const int halo = 2 * t->halo[i];
+        const int64_t each = un_ceil_div(t->padded[i] - halo, t->count[i]) + halo;
+
+        want[i] = t->count[i] == 1 ? t->window[i] : (int)un_round_up((size_t)each, (size_t)c->grid[i]);
+    }
+    st = window_of(c, want, t, err);
+    if (!st && !assess(c, t, extent, &st, err) && !st)
+        st = un_fail(err, UNET_E_INTERNAL, "windows of %dx%dx%d leave nothing", want[0], want[1], want[2]);
+    return st;
 }
 
 /* Exact windows: the largest that fit the memory. */
@@ -223,7 +255,7 @@ static unet_status choose_exact(const chooser *c, un_tiling *t, const int extent
         if (st)
             return st;
         if (assess(c, t, extent, &st, err) && t->bytes <= c->budget)
-            return UNET_OK;
+            return even_out(c, t, extent, err);
         if (st)
             return st;
         if (!shrink(c, want, least))
@@ -262,20 +294,41 @@ static unet_status choose_blend(const chooser *c, un_tiling *t, const int extent
     return UNET_OK;
 }
 
+void un_tiling_grid(const un_model *model, const un_predict_options *opt, int grid[3])
+{
+    int a, b;
+
+    un_model_grid(&model->config.model, grid);
+    for (a = grid[1], b = grid[2]; b;) { /* Euclid */
+        const int rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    if (opt->tta == UN_CFG_TTA_ALL)
+        grid[1] = grid[2] = grid[1] / a * grid[2];
+}
+
 static unet_status set_up(chooser *c, unet_error *err)
 {
+    un_view views[UN_TTA_MAX];
     un_reach reach;
     unet_status st;
 
-    un_model_grid(&c->model->config.model, c->grid);
+    un_tiling_grid(c->model, c->opt, c->grid);
+    c->views =
+        un_tta_views((un_cfg_tta)c->opt->tta, c->model->config.augment.flip_axes, c->model->config.model.dims, views);
+    c->turns = c->opt->tta == UN_CFG_TTA_ALL;
     st = un_model_reach(c->model->graph, c->grid, &reach, err);
     if (st)
         return st;
     c->whole_patch = reach.whole_patch;
     c->valid = c->model->config.model.padding == UN_CFG_PAD_VALID;
-    c->budget = c->opt->max_bytes ? c->opt->max_bytes : (size_t)1 << 30;
+    c->budget = UN_MIN(c->opt->max_bytes ? c->opt->max_bytes : (size_t)1 << 30, un_mem_left(c->mem));
     for (int i = 0; i < 3; i++)
         c->reach[i] = (int)un_round_up((size_t)UN_MAX(reach.before[i], reach.after[i]), (size_t)c->grid[i]);
+    if (c->turns)
+        c->reach[1] = c->reach[2] = UN_MAX(c->reach[1], c->reach[2]);
     c->shapes = un_alloc_array(c->mem, (size_t)c->model->graph->n_values, sizeof *c->shapes);
     return c->shapes ? UNET_OK : un_fail_nomem(err, (size_t)c->model->graph->n_values * sizeof *c->shapes);
 }
@@ -287,23 +340,27 @@ unet_status un_tiling_choose(un_tiling *t, un_mem *mem, const un_model *model, c
     const int extent[3] = {d, h, w};
     unet_status st = set_up(&c, err);
     un_tiling exact = {0};
+    int fits = 0;
 
     memset(t, 0, sizeof *t);
     if (!st && (opt->mode == UN_CFG_PREDICT_EXACT || (opt->mode == UN_CFG_PREDICT_AUTO && !c.whole_patch))) {
-        if (c.whole_patch && opt->mode == UN_CFG_PREDICT_EXACT)
-            c.opt = opt;
         st = choose_exact(&c, &exact, extent, err);
+        fits = !st;
         if (!st && (opt->mode == UN_CFG_PREDICT_EXACT || exact.count[0] * exact.count[1] * exact.count[2] == 1 ||
                        exact.overhead <= 2 || c.valid)) {
             *t = exact;
             un_free(c.shapes);
             return UNET_OK;
         }
-        if (opt->mode == UN_CFG_PREDICT_AUTO && (!st || st == UNET_E_LIMIT))
+        if (opt->mode == UN_CFG_PREDICT_AUTO && st == UNET_E_LIMIT)
             st = UNET_OK;
     }
     if (!st)
         st = choose_blend(&c, t, extent, err);
+    if (st == UNET_E_LIMIT && fits) { /* much of it twice, but it can be done */
+        *t = exact;
+        st = UNET_OK;
+    }
     un_free(c.shapes);
     return st;
 }

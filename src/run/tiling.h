@@ -23,6 +23,9 @@ void un_axis_destroy(un_axis *a);
 UN_NODISCARD unet_status un_tiling_choose(un_tiling *t, un_mem *mem, const un_model *model,
     const un_predict_options *opt, int d, int h, int w, unet_error *err);
 
+/* Extents of windows and their starts are multiples of this. Quarter turns need it alike for h and w. */
+void un_tiling_grid(const un_model *model, const un_predict_options *opt, int grid[3]);
+
 /* Largest distance between window starts. */
 int un_tiling_step(const un_tiling *t, const un_predict_options *opt, const int grid[3], int axis);
 

@@ -1,6 +1,7 @@
 /* Prediction: windows with halo equal the picture in one piece, odd sizes, valid padding, 3-D, memory limits, threads.
  */
 #include "base/rng.h"
+#include "data/tta.h"
 #include "run/predict.h"
 #include "run/selftest.h"
 #include "test.h"
@@ -97,6 +98,110 @@ TEST(windows_equal_one_piece)
         "dims: 2, depth: 3, base_filters: 3, norm: batch, upsample: nearest, downsample: conv", 1, 64, 300, 200, 2);
     check_same("dims: 3, depth: 1, base_filters: 3, norm: batch", 40, 41, 20, 32, 4);
     check_same("dims: 3, depth: 2, base_filters: 2, norm: none, strides: [[1, 2, 2], [2, 2, 2]]", 9, 70, 33, 64, 2);
+}
+
+/* The mean over views of the whole picture, made by hand. */
+static float *mean_of_views(const un_model *m, int tta, const float *image, int d, int h, int w)
+{
+    const int size[3] = {d, h, w};
+    const int64_t n = (int64_t)d * h * w;
+    un_view view[UN_TTA_MAX];
+    const int views = un_tta_views((un_cfg_tta)tta, m->config.augment.flip_axes, m->config.model.dims, view);
+    float *seen = un_alloc_array(NULL, (size_t)n * 2, sizeof *seen), *back = un_alloc_array(NULL, (size_t)n * 3, 4);
+    float *mean = un_alloc_array(NULL, (size_t)n * 3, sizeof *mean);
+    un_predictor *p;
+
+    CHECK_OK(un_predictor_create(&p, NULL, m, NULL, &err), &err);
+    for (int v = 0; v < views; v++) {
+        const int vh = view[v].swap ? w : h, vw = view[v].swap ? h : w;
+        taken t = {un_alloc_array(NULL, (size_t)n * 3, sizeof(float)), vh, vw, 0};
+
+        un_tta_apply(&view[v], image, size, 2, seen);
+        CHECK_OK(un_predictor_run(p, seen, d, vh, vw, take, &t, &err), &err);
+        un_tta_undo(&view[v], t.p, size, 3, back);
+        for (int64_t i = 0; i < 3 * n; i++)
+            mean[i] += back[i] / (float)views;
+        un_free(t.p);
+    }
+    un_predictor_destroy(p);
+    un_free(seen);
+    un_free(back);
+    return mean;
+}
+
+static void check_views(const char *options, int tta, int d, int h, int w, int tile)
+{
+    un_model *m = model_of(options);
+    un_predict_options o = {.tta = tta, .tile = {tile, tile, tile}, .mode = UN_CFG_PREDICT_EXACT};
+    float *image = picture(d, h, w), *hand = mean_of_views(m, tta, image, d, h, w);
+    un_tiling t;
+    float *got = predict(m, &o, d, h, w, &t);
+
+    CHECK(tile == 0 || t.count[0] * t.count[1] * t.count[2] > 1);
+    for (int64_t i = 0; i < (int64_t)d * h * w * 3; i++)
+        if (!(fabsf(got[i] - hand[i]) < 2e-5f))
+            un_test_fail(
+                __FILE__, __LINE__, "%s: %g and %g at %lld", options, (double)got[i], (double)hand[i], (long long)i);
+    un_free(image);
+    un_free(hand);
+    un_free(got);
+    un_model_destroy(m);
+}
+
+TEST(views_are_averaged)
+{
+    check_views("dims: 2, depth: 2, base_filters: 4, norm: batch", UN_CFG_TTA_FLIPS, 1, 96, 64, 0);
+    check_views("dims: 2, depth: 2, base_filters: 4, norm: batch", UN_CFG_TTA_ALL, 1, 96, 64, 0);
+    check_views("dims: 2, depth: 1, base_filters: 3, norm: batch", UN_CFG_TTA_ALL, 1, 96, 64, 48);
+    check_views("dims: 2, depth: 2, base_filters: 3, norm: batch, padding: valid", UN_CFG_TTA_ALL, 1, 60, 76, 0);
+    check_views("dims: 3, depth: 1, base_filters: 2, norm: batch", UN_CFG_TTA_ALL, 12, 16, 20, 0);
+    check_views("dims: 2, depth: 1, base_filters: 2, norm: batch, strides: [[1, 2, 3]]", UN_CFG_TTA_ALL, 1, 48, 36, 0);
+}
+
+TEST(quarter_turns_are_refused)
+{
+    un_model *m = model_of("dims: 2, depth: 1, base_filters: 2, norm: none, padding: valid, kernel: [[1, 3, 5]]");
+    const un_predict_options o = {.tta = UN_CFG_TTA_ALL};
+    un_predictor *p;
+    un_tiling t;
+
+    CHECK_OK(un_predictor_create(&p, NULL, m, &o, &err), &err);
+    CHECK_STATUS(un_predictor_tiling(p, 1, 40, 40, &t, &err), UNET_E_CONFIG);
+    CHECK(strstr(err.message, "use flips"));
+    un_predictor_destroy(p);
+    un_model_destroy(m);
+}
+
+/* Windows become small enough for what a cap leaves. */
+TEST(a_cap_makes_small_windows)
+{
+    un_model *m = model_of("dims: 2, depth: 1, base_filters: 8, norm: batch");
+    float *image = picture(1, 500, 500);
+    int32_t *classes[2];
+    size_t peak[2];
+
+    for (int i = 0; i < 2; i++) {
+        un_mem *mem = un_mem_create(NULL);
+        un_predictor *p;
+
+        un_mem_cap(mem, i ? peak[0] / 4 : 0);
+        classes[i] = un_alloc_array(NULL, 500 * 500, sizeof **classes);
+        CHECK_OK(un_predictor_create(&p, mem, m, NULL, &err), &err);
+        for (int k = 0; k < 2; k++) { /* the second finds the first one's windows */
+            CHECK_OK(un_predictor_classes(p, image, 1, 500, 500, classes[i], &err), &err);
+            CHECK_OK(un_predictor_classes(p, image, 1, 250, 500, classes[i], &err), &err);
+        }
+        CHECK_OK(un_predictor_classes(p, image, 1, 500, 500, classes[i], &err), &err);
+        un_predictor_destroy(p);
+        peak[i] = un_mem_peak(mem);
+        un_mem_destroy(mem);
+    }
+    CHECK(peak[1] <= peak[0] / 4);
+    CHECK(!memcmp(classes[0], classes[1], 500 * 500 * sizeof **classes));
+    un_free(classes[0]);
+    un_free(classes[1]);
+    un_free(image);
+    un_model_destroy(m);
 }
 
 TEST(valid_padding)

@@ -179,6 +179,8 @@ TEST(only_some_keys_can_be_set)
     CHECK(strstr(err.message, "data, predict and eval") && strstr(err.where, "model.depth=2"));
     set[0] = "predict.tile=[1, 16, 16]";
     CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
+    set[0] = "tta=all";
+    CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
     set[0] = "tilt=4";
     CHECK_STATUS(predict(&o, NULL, NULL, NULL, NULL), UNET_E_CONFIG);
     CHECK(!strcmp(err.where, "tilt=4") || strstr(err.message, "tile"));
