@@ -95,19 +95,6 @@ static void say_ignore_rule(eval_job *j)
                           : "Ignored are mask values that mean no class, and what has no data in the picture");
 }
 
-/* The class that foreground means leave out; -1: none. data.foreground says it. */
-static int background_of(const un_config *cfg)
-{
-    const un_cfg_ints *f = &cfg->data.foreground;
-
-    if (cfg->model.head == UN_CFG_HEAD_MULTILABEL)
-        return -1;
-    for (int i = 0; i < f->n; i++)
-        if (f->v[i] == 0)
-            return -1;
-    return 0;
-}
-
 /* ---- one picture ---- */
 
 static unet_status score_floor(
@@ -155,7 +142,8 @@ static unet_status evaluate_one(eval_job *j, int index, int again, unet_error *e
     unet_status st = load(j, index, &f, &truth, err);
 
     if (!st)
-        st = un_segment(&s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, f.image, f.count, 0, err);
+        st = un_segment(
+            &s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &(un_raster){f.image, f.count, NULL}, NULL, err);
     n = st ? 0 : un_image_count(&f.image[0]) / (size_t)f.image[0].c;
     if (!st && !again)
         st = un_evaluation_add(j->e, index, truth, s.classes, (int64_t)n, err);
@@ -408,12 +396,12 @@ static unet_status open_job(eval_job *j, unet_error *err)
     un_data_tell(j->c, &j->data);
     un_class_names_fill(&j->names, cfg);
     say_ignore_rule(j);
-    j->background = background_of(cfg);
-    st = un_evaluation_create(&j->e, j->c->mem, &cfg->model, j->count, j->background, err);
+    j->background = un_eval_background(cfg);
+    st = un_evaluation_create(&j->e, j->c->mem, cfg, j->count, j->background, err);
     if (!st && !o->no_floor)
         st = un_baseline_create(&j->baseline, j->c->mem, cfg, j->data.d, j->r.pre, rarer_class(&j->data.f), err);
     if (!st && j->baseline)
-        st = un_evaluation_create(&j->floor_e, j->c->mem, &cfg->model, j->count, j->background, err);
+        st = un_evaluation_create(&j->floor_e, j->c->mem, cfg, j->count, j->background, err);
     if (!st)
         st = un_views_create(&j->views, j->c->mem, j->count, UN_MAX(j->background, 0), err);
     return st;

@@ -3,18 +3,27 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "io/image.h"
 
 enum { DEPTH_MAX = 64 };
 
+static void free_input(un_input *f)
+{
+    for (int i = 0; f->channel && i < f->channels - 1; i++)
+        un_free(f->channel[i]);
+    un_free(f->channel);
+    un_free(f->path);
+    un_free(f->stem);
+}
+
 void un_inputs_free(un_inputs *in)
 {
-    for (size_t i = 0; i < in->count; i++) {
-        un_free(in->file[i].path);
-        un_free(in->file[i].stem);
-    }
+    for (size_t i = 0; i < in->count; i++)
+        free_input(&in->file[i]);
     un_free(in->file);
     memset(in, 0, sizeof *in);
 }
@@ -30,13 +39,21 @@ static unet_status add(un_inputs *in, const char *path, const char *relative, un
         in->file = p;
         in->cap = cap;
     }
-    in->file[in->count] =
-        (un_input){un_strdup(in->mem, path), un_strndup(in->mem, relative, un_image_stem_length(relative))};
+    in->file[in->count] = (un_input){.path = un_strdup(in->mem, path),
+        .stem = un_strndup(in->mem, relative, un_image_stem_length(relative)),
+        .channels = 1};
     in->count++;
     return in->file[in->count - 1].path && in->file[in->count - 1].stem ? UNET_OK : un_fail_nomem(err, strlen(path));
 }
 
 static unet_status walk(un_inputs *in, const char *root, const char *below, int depth, unet_error *err);
+
+static int is_passed_over(const un_inputs *in, const char *folder)
+{
+    struct stat s;
+
+    return in->but[1] && !stat(folder, &s) && (uint64_t)s.st_dev == in->but[0] && (uint64_t)s.st_ino == in->but[1];
+}
 
 static unet_status visit(
     un_inputs *in, const char *root, const char *below, const char *name, int depth, unet_error *err)
@@ -48,7 +65,7 @@ static unet_status visit(
     if (!path)
         st = un_fail_nomem(err, 1);
     else if (un_path_is_dir(path))
-        st = walk(in, root, relative, depth + 1, err);
+        st = is_passed_over(in, path) ? UNET_OK : walk(in, root, relative, depth + 1, err);
     else if (un_image_name_is_readable(name))
         st = add(in, path, relative, err);
     un_free(relative);
@@ -91,11 +108,24 @@ static unet_status check_twins(un_inputs *in, unet_error *err)
     return UNET_OK;
 }
 
-unet_status un_inputs_collect(un_inputs *out, un_mem *mem, const char *const *paths, size_t count, unet_error *err)
+int un_inputs_has(const un_inputs *in, const char *stem)
 {
+    const un_input key = {.stem = (char *)(uintptr_t)stem};
+
+    return bsearch(&key, in->file, in->count, sizeof key, by_stem) != NULL;
+}
+
+unet_status un_inputs_collect(
+    un_inputs *out, un_mem *mem, const char *const *paths, size_t count, const char *but, unet_error *err)
+{
+    struct stat s;
     unet_status st = UNET_OK;
 
     *out = (un_inputs){.mem = mem};
+    if (but && !stat(but, &s)) {
+        out->but[0] = (uint64_t)s.st_dev;
+        out->but[1] = (uint64_t)s.st_ino;
+    }
     for (size_t i = 0; i < count && !st; i++) {
         size_t before = out->count;
         const char *slash = strrchr(paths[i], '/');
@@ -115,4 +145,138 @@ unet_status un_inputs_collect(un_inputs *out, un_mem *mem, const char *const *pa
     if (st)
         un_inputs_free(out);
     return st;
+}
+
+/* ---- channels in files of their own ---- */
+
+/* "NAME_0003" is channel 3 of NAME, whose length is given too; -1: no such name. */
+static int channel_of(const char *stem, size_t *length)
+{
+    const size_t n = strlen(stem);
+    int k = 0;
+
+    *length = n;
+    if (n < 6 || stem[n - 5] != '_')
+        return -1;
+    for (size_t i = n - 4; i < n; i++) {
+        if (stem[i] < '0' || stem[i] > '9')
+            return -1;
+        k = 10 * k + (stem[i] - '0');
+    }
+    *length = n - 5;
+    return k;
+}
+
+/* Whether the files from i on are channels 0 .. channels - 1 of one picture, and no more. */
+static int is_set(const un_inputs *in, size_t i, int channels)
+{
+    size_t length, other;
+
+    if (i + (size_t)channels > in->count || channel_of(in->file[i].stem, &length) != 0)
+        return 0;
+    for (int k = 1; k <= channels && i + (size_t)k < in->count; k++) {
+        const char *stem = in->file[i + (size_t)k].stem;
+        const int same = channel_of(stem, &other) == k && other == length && !strncmp(stem, in->file[i].stem, length);
+
+        if (same != (k < channels))
+            return 0;
+    }
+    return 1;
+}
+
+static int has_one_channel(const un_inputs *in, const char *path)
+{
+    un_image_info info;
+
+    return !un_image_probe(&info, in->mem, path, NULL) && info.c - info.alpha == 1;
+}
+
+/* The files from i on become one input. */
+static unet_status join(un_inputs *in, size_t i, int channels, unet_error *err)
+{
+    un_input *f = &in->file[i];
+    size_t length;
+
+    f->channel = un_alloc_array(in->mem, (size_t)channels - 1, sizeof *f->channel);
+    if (!f->channel)
+        return un_fail_nomem(err, (size_t)channels * sizeof *f->channel);
+    (void)channel_of(f->stem, &length);
+    f->stem[length] = 0;
+    f->channels = channels;
+    for (int k = 1; k < channels; k++) {
+        un_input *other = &in->file[i + (size_t)k];
+
+        f->channel[k - 1] = other->path;
+        un_free(other->stem);
+        memset(other, 0, sizeof *other);
+    }
+    return UNET_OK;
+}
+
+unet_status un_inputs_join_channels(un_inputs *in, int channels, unet_error *err)
+{
+    size_t to = 0;
+
+    for (size_t i = 0; i < in->count;) {
+        const int n = channels > 1 && is_set(in, i, channels) && has_one_channel(in, in->file[i].path) ? channels : 1;
+        unet_status st = n > 1 ? join(in, i, n, err) : UNET_OK;
+        const un_input f = in->file[i];
+
+        if (st)
+            return st;
+        memset(&in->file[i], 0, sizeof f);
+        in->file[to++] = f;
+        i += (size_t)n;
+    }
+    in->count = to;
+    return check_twins(in, err);
+}
+
+/* ---- pages ---- */
+
+static int is_tiff_name(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot && (!strcasecmp(dot, ".tif") || !strcasecmp(dot, ".tiff"));
+}
+
+/* Pages that are pictures of their own; 1: none, or a file that says by itself when it is read what is wrong. */
+static int pages_of(const un_inputs *in, const un_input *f, int slices)
+{
+    un_image_info info;
+
+    if (f->channels > 1 || !is_tiff_name(f->path) || un_image_probe(&info, in->mem, f->path, NULL) || info.pages < 2)
+        return 1;
+    return info.stacked && (slices || info.d == 1) ? 1 : info.pages;
+}
+
+unet_status un_inputs_split_pages(un_inputs *in, int slices, unet_error *err)
+{
+    const size_t count = in->count;
+    unet_status st = UNET_OK;
+
+    for (size_t i = 0; i < count && !st; i++) {
+        const int pages = pages_of(in, &in->file[i], slices);
+        char *stem = in->file[i].stem;
+
+        for (int k = 0; k < pages && pages > 1 && !st; k++) {
+            char *name = un_asprintf(in->mem, "%s_page%04d", stem, k + 1);
+
+            if (name && k == 0) {
+                in->file[i].stem = name;
+                in->file[i].series = 1;
+                continue;
+            }
+            st = name ? add(in, in->file[i].path, name, err) : un_fail_nomem(err, 1);
+            if (!st) {
+                in->file[in->count - 1].series = 1;
+                in->file[in->count - 1].page = k;
+            }
+            un_free(name);
+        }
+        if (in->file[i].stem != stem)
+            un_free(stem);
+    }
+    return st ? st : check_twins(in, err);
 }

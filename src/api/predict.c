@@ -11,6 +11,7 @@
 #include "base/size.h"
 #include "metrics/overlap.h"
 #include "report/measure.h"
+#include "run/evaluate.h"
 #include "run/outputs.h"
 
 enum { TEXT_MAX = 1 << 26 };
@@ -65,23 +66,55 @@ static int identify(file_id *id, const char *path)
     return 1;
 }
 
+/* Suffixes of what this job may write for a file; NULL behind the last. */
+static void suffixes_of(const predict_job *j, const char *suffix[6])
+{
+    int n = 0;
+
+    suffix[n++] = un_mask_suffix(UN_MASK_NIFTI);
+    suffix[n++] = un_mask_suffix(j->r.model->config.model.head == UN_CFG_HEAD_MULTILABEL ? UN_MASK_TIFF : UN_MASK_PNG);
+    if (j->o->overlay)
+        suffix[n++] = "_overlay.png";
+    if (j->o->probabilities) {
+        suffix[n++] = un_probability_suffix(UN_MASK_NIFTI);
+        suffix[n++] = un_probability_suffix(UN_MASK_PNG);
+    }
+    suffix[n] = NULL;
+}
+
+static unet_status identify_inputs(const predict_job *j, file_id **out, size_t *n, unet_error *err)
+{
+    size_t count = 1;
+
+    for (size_t i = 0; i < j->in.count; i++)
+        count += (size_t)j->in.file[i].channels;
+    *n = 0;
+    *out = un_alloc_array(j->c->mem, count, sizeof **out);
+    if (!*out)
+        return un_fail_nomem(err, count * sizeof **out);
+    for (size_t i = 0; i < j->in.count; i++) {
+        const un_input *f = &j->in.file[i];
+
+        for (int k = 0; k < f->channels; k++)
+            *n += (size_t)identify(&(*out)[*n], k ? f->channel[k - 1] : f->path);
+    }
+    *n += (size_t)identify(&(*out)[*n], j->o->model);
+    qsort(*out, *n, sizeof **out, by_id);
+    return UNET_OK;
+}
+
 /* Refuses outputs that are an input or the model, by whatever name. Files that are not there yet are neither. */
 static unet_status protect_inputs(const predict_job *j, unet_error *err)
 {
-    static const char *const suffixes[] = {".png", ".tif", ".nii.gz", "_overlay.png", "_prob.tif", "_prob.nii.gz"};
-    file_id *id = un_alloc_array(j->c->mem, j->in.count + 1, sizeof *id), own;
-    size_t n = 0;
-    unet_status st = UNET_OK;
+    const char *suffix[6];
+    file_id *id, own;
+    size_t n;
+    unet_status st = identify_inputs(j, &id, &n, err);
 
-    if (!id)
-        return un_fail_nomem(err, (j->in.count + 1) * sizeof *id);
-    for (size_t i = 0; i < j->in.count; i++)
-        n += (size_t)identify(&id[n], j->in.file[i].path);
-    n += (size_t)identify(&id[n], j->o->model);
-    qsort(id, n, sizeof *id, by_id);
+    suffixes_of(j, suffix);
     for (size_t i = 0; i < j->in.count && !st; i++)
-        for (size_t k = 0; k < UN_COUNT(suffixes) && !st; k++) {
-            char *path = out_path(j, j->in.file[i].stem, suffixes[k]);
+        for (int k = 0; suffix[k] && !st; k++) {
+            char *path = out_path(j, j->in.file[i].stem, suffix[k]);
             const file_id *hit;
 
             if (!path)
@@ -92,6 +125,26 @@ static unet_status protect_inputs(const predict_job *j, unet_error *err)
             un_free(path);
         }
     un_free(id);
+    return st;
+}
+
+/* Refuses files whose masks would be what another file's overlay or probabilities are. */
+static unet_status check_extras(const predict_job *j, unet_error *err)
+{
+    const char *extra[] = {j->o->overlay ? "_overlay" : NULL, j->o->probabilities ? "_prob" : NULL};
+    unet_status st = UNET_OK;
+
+    for (size_t i = 0; i < j->in.count && !st; i++)
+        for (int k = 0; k < 2 && !st; k++) {
+            char *stem = extra[k] ? un_asprintf(j->c->mem, "%s%s", j->in.file[i].stem, extra[k]) : NULL;
+
+            if (extra[k] && !stem)
+                st = un_fail_nomem(err, 1);
+            else if (stem && un_inputs_has(&j->in, stem))
+                st = un_fail_file(err, UNET_E_ARG, j->in.file[i].path,
+                    "what is written for this file and for %s would have one name; predict them in two runs", stem);
+            un_free(stem);
+        }
     return st;
 }
 
@@ -128,37 +181,25 @@ static unet_status write_one(predict_job *j, const char *stem, const char *suffi
 
     if (!st)
         st = write(j->c->mem, path, im, f, err);
-    j->stop = st == UNET_E_IO;
+    j->stop |= st == UNET_E_IO;
     un_free(path);
     return st;
-}
-
-static int background_of(const un_config *cfg)
-{
-    return cfg->model.head == UN_CFG_HEAD_MULTILABEL ? -1 : 0;
 }
 
 static unet_status add_measures(
     predict_job *j, const un_input *in, const un_image *image, const un_segmentation *s, unet_error *err)
 {
-    const size_t n = (size_t)image->d * (size_t)image->h * (size_t)image->w;
+    const un_config *cfg = &j->r.model->config;
     const un_shape size = {1, image->d, image->h, image->w, 1};
-    un_measure_options o = {.classes = j->r.model->config.model.classes,
+    un_measure_options o = {.classes = cfg->model.classes,
         .class_name = j->names.name,
-        .background = background_of(&j->r.model->config),
+        .background = un_eval_background(cfg),
+        .bits = cfg->model.head == UN_CFG_HEAD_MULTILABEL,
         .split = j->o->split_touching,
         .has_spacing = image->has_spacing};
-    uint8_t *map = un_alloc_array(j->c->mem, n, 1);
-    unet_status st;
 
-    if (!map)
-        return un_fail_nomem(err, n);
     memcpy(o.spacing_mm, image->spacing, sizeof o.spacing_mm);
-    for (size_t i = 0; i < n; i++)
-        map[i] = (uint8_t)s->classes[i];
-    st = un_measure_add(j->measures, j->c->mem, in->stem, map, size, &o, err);
-    un_free(map);
-    return st;
+    return un_measure_add(j->measures, j->c->mem, in->stem, s->classes, size, &o, err);
 }
 
 static unet_status write_outputs(
@@ -170,7 +211,7 @@ static unet_status write_outputs(
     unet_status st = UNET_OK;
 
     if (j->o->overlay)
-        st = un_overlay_make(&overlay, j->c->mem, cfg, j->names.name, image, s->classes, background_of(cfg), err);
+        st = un_overlay_make(&overlay, j->c->mem, cfg, j->names.name, image, s->classes, un_eval_background(cfg), err);
     if (!st && j->measures)
         st = add_measures(j, in, image, s, err);
     if (!st && j->o->probabilities)
@@ -183,19 +224,39 @@ static unet_status write_outputs(
     return st;
 }
 
+static unet_status read_files(const predict_job *j, const un_input *in, un_image *image, unet_error *err)
+{
+    un_image_read_options how = un_preprocess_read_options(j->r.pre, in->page, 0);
+    unet_status st = UNET_OK;
+
+    if (in->series)
+        how.pages = UN_PAGES_SERIES;
+    for (int i = 0; i < in->channels && !st; i++)
+        st = un_image_read(&image[i], j->c->mem, i ? in->channel[i - 1] : in->path, &how, err);
+    return st;
+}
+
 static unet_status predict_one(predict_job *j, const un_input *in, unet_error *err)
 {
-    const un_image_read_options how = un_preprocess_read_options(j->r.pre, 0, 0);
     un_segmentation s = {0};
-    un_image image = {0};
-    unet_status st = un_image_read(&image, j->c->mem, in->path, &how, err);
+    un_image *image = un_alloc_array(j->c->mem, (size_t)in->channels, sizeof *image);
+    unet_status st = image ? read_files(j, in, image, err) : un_fail_nomem(err, sizeof *image);
 
+    if (!st && j->o->probabilities) {
+        st = un_make_dirs(j->o->out_dir, err);
+        j->stop = st != UNET_OK;
+    }
+    if (!st) {
+        st = un_segment(&s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &(un_raster){image, in->channels, NULL},
+            j->o->probabilities ? j->o->out_dir : NULL, err);
+        j->stop = st == UNET_E_IO; /* no room on the disk for probabilities */
+    }
     if (!st)
-        st = un_segment(&s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &image, 1, j->o->probabilities, err);
-    if (!st)
-        st = write_outputs(j, in, &image, &s, err);
+        st = write_outputs(j, in, image, &s, err);
     un_segmentation_free(&s);
-    un_image_free(&image);
+    for (int i = 0; image && i < in->channels; i++)
+        un_image_free(&image[i]);
+    un_free(image);
     un_error_where(st ? err : NULL, in->path);
     return st;
 }
@@ -293,6 +354,20 @@ static unet_status tell_json(const predict_job *j, char **out, unet_error *err)
     return un_api_text(out, &t, err);
 }
 
+static unet_status find_inputs(predict_job *j, unet_error *err)
+{
+    const un_config *cfg = &j->r.model->config;
+    unet_status st = un_inputs_collect(&j->in, j->c->mem, j->o->inputs, j->o->input_count, j->o->out_dir, err);
+
+    if (!st && cfg->data.colour == UN_CFG_COLOUR_ALL)
+        st = un_inputs_join_channels(&j->in, cfg->model.in_channels, err);
+    if (!st && (cfg->data.pages == UN_CFG_PAGES_AUTO || cfg->data.pages == UN_CFG_PAGES_SERIES))
+        st = un_inputs_split_pages(&j->in, cfg->model.dims == 3 && cfg->data.pages == UN_CFG_PAGES_AUTO, err);
+    if (!st)
+        st = protect_inputs(j, err);
+    return st ? st : check_extras(j, err);
+}
+
 static unet_status open_job(predict_job *j, unet_error *err)
 {
     const unet_predict_options *o = j->o;
@@ -304,18 +379,14 @@ static unet_status open_job(predict_job *j, unet_error *err)
     if (!st)
         st = un_runner_prepare(&j->r, 0, err);
     if (!st)
-        st = un_inputs_collect(&j->in, j->c->mem, o->inputs, o->input_count, err);
-    if (!st)
-        st = protect_inputs(j, err);
-    if (!st) {
-        j->failed = un_alloc_array(j->c->mem, j->in.count + 1, sizeof *j->failed);
-        st = j->failed ? UNET_OK : un_fail_nomem(err, (j->in.count + 1) * sizeof *j->failed);
-    }
-    if (!st)
-        un_class_names_fill(&j->names, &j->r.model->config);
-    if (!st && o->measure)
-        st = un_measure_create(&j->measures, j->c->mem, err);
-    return st;
+        st = find_inputs(j, err);
+    if (st)
+        return st;
+    j->failed = un_alloc_array(j->c->mem, j->in.count + 1, sizeof *j->failed);
+    un_class_names_fill(&j->names, &j->r.model->config);
+    return !j->failed   ? un_fail_nomem(err, (j->in.count + 1) * sizeof *j->failed)
+           : o->measure ? un_measure_create(&j->measures, j->c->mem, err)
+                        : UNET_OK;
 }
 
 static unet_status close_job(predict_job *j, unet_status st, unet_error *err)

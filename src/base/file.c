@@ -114,6 +114,50 @@ void un_map_close(un_map *m)
     *m = (un_map){0};
 }
 
+/* Bytes of disk that a test allows; negative: no limit. */
+static int64_t disk_budget(void)
+{
+    const char *env = getenv("UNET_TEST_DISK_BYTES");
+    int64_t budget;
+
+    return env && un_parse_int64(env, &budget) ? budget : -1;
+}
+
+unet_status un_scratch_open(un_scratch *s, un_mem *mem, const char *folder, size_t size, unet_error *err)
+{
+    char *path = un_asprintf(mem, "%s/.scratch.%ld.%p.tmp", folder, (long)getpid(), (void *)s);
+    const int64_t budget = disk_budget();
+    int fd = path ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1, problem = fd < 0 ? errno : 0;
+    void *p = MAP_FAILED;
+
+    *s = (un_scratch){0};
+    if (!path)
+        return un_fail_nomem(err, 1);
+    if (fd >= 0) {
+        unlink(path);
+        problem = budget >= 0 && size > (size_t)budget ? ENOSPC : posix_fallocate(fd, 0, (off_t)UN_MAX(size, 1));
+    }
+    if (!problem) {
+        p = mmap(NULL, UN_MAX(size, 1), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        problem = p == MAP_FAILED ? errno : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    un_free(path);
+    if (problem)
+        return un_fail_file(err, open_status(problem), folder, "cannot keep %.0f MiB on this disk for a while: %s",
+            (double)size / 1048576, strerror(problem));
+    *s = (un_scratch){p, size};
+    return UNET_OK;
+}
+
+void un_scratch_close(un_scratch *s)
+{
+    if (s->data)
+        munmap(s->data, UN_MAX(s->size, 1));
+    *s = (un_scratch){0};
+}
+
 struct un_writer {
     un_mem *mem;
     char *path, *temp;
@@ -126,7 +170,7 @@ struct un_writer {
 unet_status un_writer_open(un_writer **out, un_mem *mem, const char *path, unet_error *err)
 {
     un_writer *w = un_alloc(mem, sizeof *w);
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *env = getenv("UNET_TEST_DISK_BYTES");
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
     *out = NULL;
     if (!w)
@@ -134,8 +178,7 @@ unet_status un_writer_open(un_writer **out, un_mem *mem, const char *path, unet_
     memset(w, 0, offsetof(un_writer, buf));
     w->mem = mem;
     w->fd = -1;
-    if (!env || !un_parse_int64(env, &w->budget))
-        w->budget = -1;
+    w->budget = disk_budget();
     w->path = un_strdup(mem, path);
     w->temp = un_asprintf(mem, "%.*s.%s.%ld.tmp", (int)(name - path), path, name, (long)getpid());
     if (!w->path || !w->temp) {

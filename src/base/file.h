@@ -18,6 +18,15 @@ typedef struct un_map {
 UN_NODISCARD unet_status un_map_open(un_map *m, const char *path, unet_error *err);
 void un_map_close(un_map *m);
 
+/* Room on the disk of a folder for what would be too large for memory: zeroed, readable and writable, gone when closed
+ * or when the process ends. A full disk is an error here, not later. */
+typedef struct un_scratch {
+    void *data;
+    size_t size;
+} un_scratch;
+UN_NODISCARD unet_status un_scratch_open(un_scratch *s, un_mem *mem, const char *folder, size_t size, unet_error *err);
+void un_scratch_close(un_scratch *s); /* an empty one is fine; leaves an empty one */
+
 /* Atomic writer: bytes go to a hidden file beside `path`; commit syncs and renames it, destroy without commit removes
  * it. */
 typedef struct un_writer un_writer;
@@ -26,7 +35,7 @@ UN_NODISCARD unet_status un_writer_write(un_writer *w, const void *data, size_t 
 UN_NODISCARD unet_status un_writer_printf(un_writer *w, unet_error *err, const char *fmt, ...) UN_PRINTF(3, 4);
 const char *un_writer_temp_path(const un_writer *w); /* for libraries that open by name; then write nothing here */
 UN_NODISCARD unet_status un_writer_commit(un_writer *w, unet_error *err); /* also destroys w, on failure too */
-void un_writer_destroy(un_writer *w);                                    /* NULL is fine */
+void un_writer_destroy(un_writer *w);                                     /* NULL is fine */
 
 /* Removes what writers of `path` left behind when their processes were killed. Best effort. */
 void un_file_sweep(const char *path);

@@ -342,7 +342,7 @@ static unet_status place(const raw *w, const un_grid *g, const float *x, float *
     float *small;
     unet_status st;
 
-    un_grid_copy(g, scratch, x, sizeof *x, 0);
+    un_grid_copy(g, scratch, x, sizeof *x);
     if (!memcmp(g->turned, g->size, sizeof g->size)) {
         for (size_t i = 0; i < n; i++)
             out->image[i * (size_t)out->c + (size_t)k] = scratch[i];
@@ -465,7 +465,7 @@ static unet_status place_target(const un_grid *g, int32_t *flat, un_mem *mem, un
         un_free(turned);
         return un_fail_nomem(err, n * sizeof *turned);
     }
-    un_grid_copy(g, turned, flat, sizeof *flat, 0);
+    un_grid_copy(g, turned, flat, sizeof *flat);
     un_resample_nearest(out->target, g->size, turned, g->turned, sizeof *turned);
     un_free(turned);
     return UNET_OK;
@@ -507,7 +507,7 @@ static unet_status add_soft(const un_preprocess *p, const un_image *mask, const 
     for (size_t c = 0; c <= k && !st; c++) { /* the last: validity */
         for (size_t i = 0; i < pixels; i++)
             plane[i] = c < k ? soft[i * k + c] : bad[i] ? 0.0f : 1.0f;
-        un_grid_copy(g, plane + pixels, plane, sizeof *plane, 0);
+        un_grid_copy(g, plane + pixels, plane, sizeof *plane);
         un_resample_nearest(c < k ? small : out->weight, g->size, plane + pixels, g->turned, sizeof *plane);
         for (size_t i = 0; i < n && c < k; i++)
             out->soft[i * k + c] = small[i];

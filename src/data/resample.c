@@ -10,13 +10,6 @@
 /* ---- linear
  * ------------------------------------------------------------------------------------------------------ */
 
-typedef struct taps {
-    int *first;    /* [n_out] first source pixel */
-    int *count;    /* [n_out] */
-    float *weight; /* [n_out][most] */
-    int most;
-} taps;
-
 static int most_taps(int n_in, int n_out)
 {
     const double ratio = (double)n_in / n_out;
@@ -26,13 +19,13 @@ static int most_taps(int n_in, int n_out)
 
 /* Weights of a triangle as wide as the ratio, at least one pixel each way; cut at the edges and scaled to
  * sum 1. */
-static unet_status make_taps(taps *t, int n_in, int n_out, un_mem *mem, unet_error *err)
+unet_status un_taps_create(un_taps *t, int n_in, int n_out, un_mem *mem, unet_error *err)
 {
     const double ratio = (double)n_in / n_out, reach = ratio > 1 ? ratio : 1;
     const int most = most_taps(n_in, n_out);
     size_t bytes;
 
-    *t = (taps){.most = most};
+    *t = (un_taps){.n_in = n_in, .n_out = n_out, .most = most};
     if (!un_size_mul((size_t)n_out, (size_t)most * sizeof(float) + 2 * sizeof(int), &bytes))
         return un_fail(err, UNET_E_LIMIT, "an extent of %d is too large", n_out);
     t->first = un_alloc(mem, bytes);
@@ -60,9 +53,15 @@ static unet_status make_taps(taps *t, int n_in, int n_out, un_mem *mem, unet_err
     return UNET_OK;
 }
 
-/* One axis of [outer][n_in][inner] to [outer][n_out][inner]. */
-static void along(float *dst, const float *src, const taps *t, size_t outer, int n_in, int n_out, size_t inner)
+size_t un_taps_room(int n_in, int n_out)
 {
+    return un_block_room((size_t)n_out * ((size_t)most_taps(n_in, n_out) * sizeof(float) + 2 * sizeof(int)));
+}
+
+void un_taps_apply(const un_taps *t, float *dst, const float *src, size_t outer, size_t inner)
+{
+    const int n_in = t->n_in, n_out = t->n_out;
+
     for (size_t o = 0; o < outer; o++)
         for (int i = 0; i < n_out; i++) {
             float *d = dst + (o * (size_t)n_out + (size_t)i) * inner;
@@ -104,7 +103,7 @@ size_t un_resample_room(const int to[3], const int size[3], int c)
     for (int i = 0; i < n; i++) {
         const int a = order[i];
 
-        room += un_block_room((size_t)to[a] * ((size_t)most_taps(size[a], to[a]) * sizeof(float) + 2 * sizeof(int)));
+        room += un_taps_room(size[a], to[a]);
         now[a] = to[a];
         if (i + 1 < n)
             room += un_block_room((size_t)now[0] * (size_t)now[1] * (size_t)now[2] * (size_t)c * sizeof(float));
@@ -126,8 +125,8 @@ unet_status un_resample_linear(
         const int a = order[i];
         size_t outer = 1, inner = (size_t)c, count;
         float *out = dst;
-        taps t;
-        unet_status st = make_taps(&t, size[a], to[a], mem, err);
+        un_taps t;
+        unet_status st = un_taps_create(&t, size[a], to[a], mem, err);
 
         for (int k = 0; k < a; k++)
             outer *= (size_t)now[k];
@@ -140,7 +139,7 @@ unet_status un_resample_linear(
                 st = un_fail_nomem(err, count * sizeof *out);
         }
         if (!st)
-            along(out, from, &t, outer, size[a], to[a], inner);
+            un_taps_apply(&t, out, from, outer, inner);
         un_free(t.first);
         un_free(held);
         if (st)
@@ -230,7 +229,7 @@ void un_grid_turn(un_grid *g, const double affine[3][4])
     }
 }
 
-static int is_turned(const un_grid *g)
+int un_grid_is_turned(const un_grid *g)
 {
     for (int i = 0; i < 3; i++)
         if (g->axis[i] != i || g->flip[i])
@@ -240,61 +239,36 @@ static int is_turned(const un_grid *g)
 
 int un_grid_is_same(const un_grid *g)
 {
-    return !is_turned(g) && !memcmp(g->turned, g->size, sizeof g->size);
+    return !un_grid_is_turned(g) && !memcmp(g->turned, g->size, sizeof g->size);
 }
 
-void un_grid_copy(const un_grid *g, void *dst, const void *src, int bytes, int back)
+size_t un_grid_place(const un_grid *g, ptrdiff_t step[3])
 {
-    const size_t stride[3] = {(size_t)g->file[1] * (size_t)g->file[2], (size_t)g->file[2], 1}, b = (size_t)bytes;
+    const ptrdiff_t stride[3] = {(ptrdiff_t)g->file[1] * g->file[2], g->file[2], 1};
+    size_t first = 0;
+
+    for (int a = 0; a < 3; a++) {
+        step[a] = g->flip[a] ? -stride[g->axis[a]] : stride[g->axis[a]];
+        if (g->flip[a])
+            first += (size_t)(g->turned[a] - 1) * (size_t)stride[g->axis[a]];
+    }
+    return first;
+}
+
+void un_grid_copy(const un_grid *g, void *dst, const void *src, int bytes)
+{
+    const size_t b = (size_t)bytes;
     const unsigned char *s = src;
     unsigned char *d = dst;
-    size_t at = 0;
+    ptrdiff_t step[3];
+    const ptrdiff_t first = (ptrdiff_t)un_grid_place(g, step);
 
-    if (!is_turned(g)) {
-        memcpy(dst, src, (size_t)g->file[0] * stride[0] * b);
+    if (!un_grid_is_turned(g)) {
+        memcpy(dst, src, (size_t)g->file[0] * (size_t)g->file[1] * (size_t)g->file[2] * b);
         return;
     }
     for (int z = 0; z < g->turned[0]; z++)
         for (int y = 0; y < g->turned[1]; y++)
-            for (int x = 0; x < g->turned[2]; x++, at++) {
-                const int i[3] = {z, y, x};
-                size_t from = 0;
-
-                for (int a = 0; a < 3; a++)
-                    from += (size_t)(g->flip[a] ? g->turned[a] - 1 - i[a] : i[a]) * stride[g->axis[a]];
-                if (back)
-                    memcpy(d + from * b, s + at * b, b);
-                else
-                    memcpy(d + at * b, s + from * b, b);
-            }
-}
-
-size_t un_grid_restore_room(const un_grid *g)
-{
-    const size_t n_in = (size_t)g->size[0] * (size_t)g->size[1] * (size_t)g->size[2];
-    const size_t n_out = (size_t)g->turned[0] * (size_t)g->turned[1] * (size_t)g->turned[2];
-
-    return un_block_room(n_in * sizeof(float)) + un_block_room(n_out * sizeof(float)) +
-           un_resample_room(g->turned, g->size, 1);
-}
-
-unet_status un_grid_restore(const un_grid *g, float *dst, const float *src, int stride, un_mem *mem, unet_error *err)
-{
-    const size_t n_in = (size_t)g->size[0] * (size_t)g->size[1] * (size_t)g->size[2];
-    const size_t n_out = (size_t)g->turned[0] * (size_t)g->turned[1] * (size_t)g->turned[2];
-    float *in = un_alloc_array(mem, n_in, sizeof *in), *out = un_alloc_array(mem, n_out, sizeof *out);
-    unet_status st;
-
-    if (!in || !out) {
-        st = un_fail_nomem(err, (n_in + n_out) * sizeof *in);
-    } else {
-        for (size_t i = 0; i < n_in; i++)
-            in[i] = src[i * (size_t)stride];
-        st = un_resample_linear(out, g->turned, in, g->size, 1, mem, err);
-        if (!st)
-            un_grid_copy(g, dst, out, sizeof *out, 1);
-    }
-    un_free(in);
-    un_free(out);
-    return st;
+            for (int x = 0; x < g->turned[2]; x++, d += b)
+                memcpy(d, s + (size_t)(first + z * step[0] + y * step[1] + x * step[2]) * b, b);
 }

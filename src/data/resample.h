@@ -2,6 +2,7 @@
 #ifndef UN_DATA_RESAMPLE_H
 #define UN_DATA_RESAMPLE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -13,6 +14,17 @@
 UN_NODISCARD unet_status un_resample_linear(
     float *dst, const int to[3], const float *src, const int size[3], int c, un_mem *mem, unet_error *err);
 size_t un_resample_room(const int to[3], const int size[3], int c); /* what it takes for a while (base/block.h) */
+/* The same along one axis: weights for each of n_out pixels over n_in. */
+typedef struct un_taps {
+    int n_in, n_out, most;
+    int *first, *count; /* [n_out] source pixels; one block: un_free(first) */
+    float *weight;      /* [n_out][most] */
+} un_taps;
+UN_NODISCARD unet_status un_taps_create(un_taps *t, int n_in, int n_out, un_mem *mem, unet_error *err);
+size_t un_taps_room(int n_in, int n_out); /* what it takes of a block */
+/* [outer][n_in][inner] to [outer][n_out][inner]. */
+void un_taps_apply(const un_taps *t, float *dst, const float *src, size_t outer, size_t inner);
+
 /* The nearest pixel; elements of 1 or 4 bytes. */
 void un_resample_nearest(void *dst, const int to[3], const void *src, const int size[3], int bytes);
 
@@ -32,13 +44,12 @@ void un_grid_init(un_grid *g, int d, int h, int w);
 void un_grid_turn(un_grid *g, const double affine[3][4]);
 int un_grid_is_same(const un_grid *g); /* the network sees the file's own grid */
 
-/* Copies elements of `bytes` bytes from the file's order into the turned one, or (back) the other way. */
-void un_grid_copy(const un_grid *g, void *dst, const void *src, int bytes, int back);
+int un_grid_is_turned(const un_grid *g);
 
-/* One channel of scores on the network's grid, src[i * stride], to the file's grid: dst has
- * file[0]*file[1]*file[2] floats. */
-UN_NODISCARD unet_status un_grid_restore(
-    const un_grid *g, float *dst, const float *src, int stride, un_mem *mem, unet_error *err);
-size_t un_grid_restore_room(const un_grid *g); /* what it takes for a while (base/block.h) */
+/* Where turned pixel (z, y, x) lies in the file: at the result + z*step[0] + y*step[1] + x*step[2]. */
+size_t un_grid_place(const un_grid *g, ptrdiff_t step[3]);
+
+/* Copies elements of `bytes` bytes from the file's order into the turned one. */
+void un_grid_copy(const un_grid *g, void *dst, const void *src, int bytes);
 
 #endif

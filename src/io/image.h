@@ -13,13 +13,14 @@ typedef struct un_image_read_options {
     int keep_palette;   /* 1: indexed pictures give indices and palette; 0: RGB                             */
     un_pages pages;     /* TIFF with several pages; SERIES reads page `page`                                */
     int page;
-    size_t max_bytes;   /* decoded size above this: UNET_E_LIMIT; 0: UN_IMAGE_MAX_BYTES                     */
+    size_t max_bytes; /* decoded size above this: UNET_E_LIMIT; 0: UN_IMAGE_MAX_BYTES                     */
 } un_image_read_options;
 
 typedef struct un_image_info {
-    const char *format;  /* "png", "jpeg", "tiff", "bmp", "pnm", "pfm", "nifti" */
+    const char *format; /* "png", "jpeg", "tiff", "bmp", "pnm", "pfm", "nifti" */
     un_dtype type;
     int d, h, w, c, pages, alpha, palette, orientation; /* orientation: EXIF 1..8, 1 when none */
+    int stacked;                                        /* 1: the pages are channels or slices of one picture */
 } un_image_info;
 
 /* NULL options: defaults. Broken bytes: UNET_E_FORMAT with the offset where known; formats we do not read are named

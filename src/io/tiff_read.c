@@ -587,6 +587,7 @@ static unet_status info(un_image_info *out, const un_source *s, unet_error *err)
             .w = (int)p->w,
             .c = (colour ? 3 : p->samples) * (kind == UN_PAGES_CHANNELS ? r.count : 1),
             .pages = r.count,
+            .stacked = kind != UN_PAGES_SERIES,
             .alpha = p->alpha && kind != UN_PAGES_CHANNELS,
             .palette = is_palette(p),
             .orientation = p->orientation >= 1 && p->orientation <= 8 ? p->orientation : 1};

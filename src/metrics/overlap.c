@@ -231,6 +231,39 @@ static unet_status create_scores(un_scores **out, un_mem *mem, int classes, unet
     return UNET_OK;
 }
 
+int un_scores_is_foreground(const un_scores *s, int k)
+{
+    if (!s->rules.foreground_count)
+        return k != s->background;
+    for (int i = 0; i < s->rules.foreground_count; i++)
+        if (s->rules.foreground[i] == k)
+            return 1;
+    return 0;
+}
+
+void un_scores_apply_rules(un_scores *s, const un_score_rules *r)
+{
+    s->rules = *r;
+    for (int k = 0; k < s->classes; k++) {
+        un_class_scores *c = &s->of[k];
+
+        c->r = un_ratios_of(c->n);
+        for (int i = 0; i < UN_RATIO_COUNT && r->empty != UN_EMPTY_SKIP; i++)
+            if (isnan(c->r.v[i]))
+                c->r.v[i] = r->empty == UN_EMPTY_ONE;
+    }
+    for (int i = 0; i < UN_RATIO_COUNT; i++) {
+        un_mean macro = {0}, foreground = {0};
+
+        for (int k = 0; k < s->classes; k++) {
+            un_mean_add(&macro, s->of[k].r.v[i]);
+            un_mean_add(&foreground, un_scores_is_foreground(s, k) ? s->of[k].r.v[i] : NAN);
+        }
+        s->macro.v[i] = un_mean_value(macro);
+        s->foreground.v[i] = un_mean_value(foreground);
+    }
+}
+
 /* Fills everything that follows from the classes' counts; `right` of `cells` decisions were right. */
 static void score(un_scores *s, int background, int64_t right, int64_t cells)
 {
@@ -240,22 +273,10 @@ static void score(un_scores *s, int background, int64_t right, int64_t cells)
     s->pixels = first.tp + first.fp + first.fn + first.tn;
     s->accuracy = cells ? (double)right / (double)cells : NAN;
     for (int k = 0; k < s->classes; k++) {
-        un_class_counts n = s->of[k].n;
-
-        s->of[k].support = n.tp + n.fn;
-        s->of[k].predicted = n.tp + n.fp;
-        s->of[k].r = un_ratios_of(n);
+        s->of[k].support = s->of[k].n.tp + s->of[k].n.fn;
+        s->of[k].predicted = s->of[k].n.tp + s->of[k].n.fp;
     }
-    for (int i = 0; i < UN_RATIO_COUNT; i++) {
-        un_mean macro = {0}, foreground = {0};
-
-        for (int k = 0; k < s->classes; k++) {
-            un_mean_add(&macro, s->of[k].r.v[i]);
-            un_mean_add(&foreground, k == background ? NAN : s->of[k].r.v[i]);
-        }
-        s->macro.v[i] = un_mean_value(macro);
-        s->foreground.v[i] = un_mean_value(foreground);
-    }
+    un_scores_apply_rules(s, &(un_score_rules){UN_EMPTY_SKIP, NULL, 0});
 }
 
 unet_status un_scores_create(un_scores **out, un_mem *mem, const un_confusion *c, int background, unet_error *err)

@@ -83,8 +83,18 @@ typedef struct un_class_scores {
     un_ratios r;
 } un_class_scores;
 
+/* What a class scores that is neither in truth nor in prediction. */
+typedef enum un_empty_rule { UN_EMPTY_SKIP, UN_EMPTY_ONE, UN_EMPTY_ZERO } un_empty_rule;
+
+typedef struct un_score_rules {
+    un_empty_rule empty;
+    const int *foreground; /* [foreground_count] classes of the foreground means; borrowed */
+    int foreground_count;  /* 0: all but the background */
+} un_score_rules;
+
 /* Scores of one image, or of many when their counts were pooled first. */
 typedef struct un_scores {
+    un_score_rules rules;
     int classes;
     int background; /* class left out of `foreground`; -1: none                     */
     int64_t pixels; /* that count                                                   */
@@ -99,6 +109,9 @@ UN_NODISCARD unet_status un_scores_create(
     un_scores **out, un_mem *mem, const un_confusion *c, int background, unet_error *err);
 UN_NODISCARD unet_status un_scores_create_multilabel(
     un_scores **out, un_mem *mem, const un_multilabel *m, unet_error *err);
+/* Takes ratios and means anew by these rules; they are made with UN_EMPTY_SKIP and all but the background. */
+void un_scores_apply_rules(un_scores *s, const un_score_rules *r);
+int un_scores_is_foreground(const un_scores *s, int k);
 void un_scores_destroy(un_scores *s); /* NULL is fine */
 
 /* A mean that leaves NaN out. */

@@ -5,7 +5,6 @@
 
 #include "base/size.h"
 #include "metrics/objects.h"
-#include "metrics/overlap.h"
 
 unet_status un_measure_create(un_table **out, un_mem *mem, unet_error *err)
 {
@@ -66,21 +65,28 @@ static unet_status add_sizes(un_table *t, un_mem *mem, const un_objects *o, unet
     return UNET_OK;
 }
 
-static unet_status add_objects(un_table *t, un_mem *mem, const uint8_t *map, un_shape size, int class_index,
-    const un_measure_options *opt, unet_error *err)
+/* Pixels of class k are 1 in `one`. */
+static int64_t pick_class(const int32_t *map, int64_t n, int k, int bits, uint8_t *one)
 {
-    un_objects_options how = {.class_index = class_index, .split = opt->split};
+    int64_t count = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        one[i] = bits ? map[i] >> k & 1 : map[i] == k;
+        count += one[i];
+    }
+    return count;
+}
+
+static unet_status add_objects(
+    un_table *t, un_mem *mem, const uint8_t *one, un_shape size, const un_measure_options *opt, unet_error *err)
+{
+    un_objects_options how = {.class_index = 1, .split = opt->split};
     un_objects o;
     unet_status st;
 
-    if (class_index == opt->background) {
-        for (int i = 0; i < 6; i++)
-            un_table_real(t, NAN, 0);
-        return UNET_OK;
-    }
     if (opt->has_spacing)
         memcpy(how.spacing, opt->spacing_mm, sizeof how.spacing);
-    st = un_objects_find(&o, mem, map, size, &how, err);
+    st = un_objects_find(&o, mem, one, size, &how, err);
     if (st)
         return st;
     st = add_sizes(t, mem, &o, err);
@@ -88,25 +94,29 @@ static unet_status add_objects(un_table *t, un_mem *mem, const uint8_t *map, un_
     return st;
 }
 
-unet_status un_measure_add(un_table *t, un_mem *mem, const char *image, const uint8_t *map, un_shape size,
+unet_status un_measure_add(un_table *t, un_mem *mem, const char *image, const int32_t *map, un_shape size,
     const un_measure_options *opt, unet_error *err)
 {
-    int64_t count[UN_METRIC_CLASSES_MAX] = {0}, all = (int64_t)size.d * size.h * size.w;
+    const int64_t all = (int64_t)size.d * size.h * size.w;
     const double *mm = opt->spacing_mm;
-    unet_status st = UNET_OK;
+    uint8_t *one = un_alloc(mem, (size_t)all);
+    unet_status st = one ? UNET_OK : un_fail_nomem(err, (size_t)all);
 
-    for (int64_t i = 0; i < all; i++)
-        count[map[i]]++;
     for (int k = 0; !st && k < opt->classes; k++) {
-        double pixels = (double)count[k];
+        const int64_t count = pick_class(map, all, k, opt->bits, one);
+        const double pixels = (double)count;
 
         un_table_text(t, image);
         un_table_text(t, opt->class_name[k]);
-        un_table_integer(t, count[k]);
+        un_table_integer(t, count);
         un_table_real(t, pixels / (double)all, 4);
         un_table_real(t, opt->has_spacing && size.d == 1 ? pixels * mm[1] * mm[2] * 1e6 : NAN, 2);
         un_table_real(t, opt->has_spacing && size.d > 1 ? pixels * mm[0] * mm[1] * mm[2] : NAN, 2);
-        st = add_objects(t, mem, map, size, k, opt, err);
+        for (int i = 0; i < 6 && k == opt->background; i++)
+            un_table_real(t, NAN, 0);
+        if (k != opt->background)
+            st = add_objects(t, mem, one, size, opt, err);
     }
+    un_free(one);
     return st;
 }

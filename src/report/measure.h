@@ -9,6 +9,7 @@ typedef struct un_measure_options {
     int classes;
     const char *const *class_name; /* [classes] */
     int background;                /* class without objects; -1: none */
+    int bits;                      /* 1: bit k of a pixel is class k; classes may overlap */
     int split;                     /* 1: touching objects are counted apart (metrics/objects.h) */
     int has_spacing;               /* 1: areas in um2 (2-D) or volumes in mm3 (3-D) too         */
     double spacing_mm[3];          /* of neighbours along d, h, w */
@@ -18,8 +19,8 @@ typedef struct un_measure_options {
  * object_mean_px, object_max_px. What does not apply is NaN: an empty field. */
 UN_NODISCARD unet_status un_measure_create(un_table **out, un_mem *mem, unet_error *err);
 
-/* map: [d][h][w] class indices (n and c of the shape are not used). */
-UN_NODISCARD unet_status un_measure_add(un_table *t, un_mem *mem, const char *image, const uint8_t *map, un_shape size,
+/* map: [d][h][w] class indices, or bits (n and c of the shape are not used). */
+UN_NODISCARD unet_status un_measure_add(un_table *t, un_mem *mem, const char *image, const int32_t *map, un_shape size,
     const un_measure_options *opt, unet_error *err);
 
 #endif

@@ -45,10 +45,15 @@ unet_status un_scores_class_table(un_table **out, un_mem *mem, const un_score_se
     add_class_row(*out, "mean of all classes", &s->pooled->macro, &m->macro);
     un_table_integer(*out, m->macro.v[UN_RATIO_DICE].n);
     un_table_integer(*out, s->pooled->pixels);
-    if (s->pooled->background >= 0) {
-        add_class_row(*out, "mean without background", &s->pooled->foreground, &m->foreground);
+    if (s->pooled->background >= 0 || s->pooled->rules.foreground_count) {
+        int64_t support = 0;
+
+        for (int k = 0; k < s->classes; k++)
+            support += un_scores_is_foreground(s->pooled, k) ? s->pooled->of[k].support : 0;
+        add_class_row(*out, s->pooled->rules.foreground_count ? "mean of foreground" : "mean without background",
+            &s->pooled->foreground, &m->foreground);
         un_table_integer(*out, m->foreground.v[UN_RATIO_DICE].n);
-        un_table_integer(*out, s->pooled->pixels - s->pooled->of[s->pooled->background].support);
+        un_table_integer(*out, support);
     }
     return UNET_OK;
 }
@@ -214,9 +219,18 @@ static void add_floor(un_text *out, const un_floor_scores *f)
 
 void un_scores_rules(un_text *out, const un_score_set *s)
 {
+    static const char *const empty[] = {"has no score (-) and is left out of means", "scores 1", "scores 0"};
     const un_scores *p = s->pooled;
 
-    if (p->background >= 0) {
+    if (p->rules.foreground_count) {
+        un_text_add(out, "Foreground means are over");
+        for (int i = 0; i < p->rules.foreground_count; i++) {
+            un_text_printf(out, "%s class %d (", i ? "," : "", p->rules.foreground[i]);
+            un_text_add(out, s->class_name[p->rules.foreground[i]]);
+            un_text_add(out, ")");
+        }
+        un_text_add(out, ". ");
+    } else if (p->background >= 0) {
         un_text_printf(out, "Class %d (", p->background);
         un_text_add(out, s->class_name[p->background]);
         un_text_add(out, ") is the background; means without background leave it out. ");
@@ -228,9 +242,9 @@ void un_scores_rules(un_text *out, const un_score_set *s)
         un_text_add(out, s->ignore_rule);
         un_text_add(out, ". ");
     }
-    un_text_add(out, "A class that is neither in the truth nor in the prediction has no score (-) and is "
-                     "left out of means; "
-                     "one that was predicted but is not there scores 0.");
+    un_text_add(out, "A class that is neither in the truth nor in the prediction ");
+    un_text_add(out, empty[p->rules.empty]);
+    un_text_add(out, "; one that was predicted but is not there scores 0.");
 }
 
 unet_status un_metrics_json(un_text *out, un_mem *mem, const un_score_set *s, unet_error *err)

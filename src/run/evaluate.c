@@ -24,9 +24,36 @@ void un_evaluation_destroy(un_evaluation *e)
     un_free(e);
 }
 
-unet_status un_evaluation_create(
-    un_evaluation **out, un_mem *mem, const un_cfg_model *m, int count, int background, unet_error *err)
+/* A list that names every class, or all but the background, is no list. */
+static void set_rules(un_evaluation *e, const un_config *cfg)
 {
+    static const un_empty_rule empty[] = {
+        [UN_CFG_EMPTY_SKIP] = UN_EMPTY_SKIP, [UN_CFG_EMPTY_ONE] = UN_EMPTY_ONE, [UN_CFG_EMPTY_ZERO] = UN_EMPTY_ZERO};
+    const un_cfg_ints *f = &cfg->data.foreground;
+
+    e->rules.empty = empty[cfg->eval.empty];
+    if (f->n > 0 && f->n < cfg->model.classes - (e->background >= 0)) {
+        e->rules.foreground = f->v;
+        e->rules.foreground_count = f->n;
+    }
+}
+
+int un_eval_background(const un_config *cfg)
+{
+    const un_cfg_ints *f = &cfg->data.foreground;
+
+    if (cfg->model.head == UN_CFG_HEAD_MULTILABEL)
+        return -1;
+    for (int i = 0; i < f->n; i++)
+        if (f->v[i] == 0)
+            return -1;
+    return 0;
+}
+
+unet_status un_evaluation_create(
+    un_evaluation **out, un_mem *mem, const un_config *cfg, int count, int background, unet_error *err)
+{
+    const un_cfg_model *m = &cfg->model;
     un_evaluation *e = un_alloc_zero(mem, sizeof *e);
     unet_status st;
 
@@ -38,6 +65,7 @@ unet_status un_evaluation_create(
     e->background = background;
     e->multilabel = m->head == UN_CFG_HEAD_MULTILABEL;
     e->count = count;
+    set_rules(e, cfg);
     e->item = un_alloc_array(mem, (size_t)UN_MAX(count, 1), sizeof *e->item);
     st = e->item ? UNET_OK : un_fail_nomem(err, (size_t)count * sizeof *e->item);
     if (!st)
@@ -79,8 +107,10 @@ unet_status un_evaluation_add(
         if (!st)
             un_confusion_merge(e->pooled, one);
     }
-    if (!st)
+    if (!st) {
+        un_scores_apply_rules(*out, &e->rules);
         un_image_means_add(e->means, *out);
+    }
     un_confusion_destroy(one);
     un_multilabel_destroy(labels);
     return st;
@@ -88,8 +118,12 @@ unet_status un_evaluation_add(
 
 unet_status un_evaluation_finish(un_evaluation *e, unet_error *err)
 {
-    return e->multilabel ? un_scores_create_multilabel(&e->scores, e->mem, e->pooled_labels, err)
-                         : un_scores_create(&e->scores, e->mem, e->pooled, e->background, err);
+    unet_status st = e->multilabel ? un_scores_create_multilabel(&e->scores, e->mem, e->pooled_labels, err)
+                                   : un_scores_create(&e->scores, e->mem, e->pooled, e->background, err);
+
+    if (!st)
+        un_scores_apply_rules(e->scores, &e->rules);
+    return st;
 }
 
 /* The planes of a multilabel picture as bits, over its target. */
@@ -132,7 +166,7 @@ unet_status un_evaluate(un_evaluation **out, un_mem *mem, un_predictor *p, const
     const un_picture_source *source, const un_eval_options *opt, unet_error *err)
 {
     evaluator v = {.p = p, .model = model, .opt = opt};
-    unet_status st = un_evaluation_create(&v.e, mem, &model->config.model, source->count, opt->background, err);
+    unet_status st = un_evaluation_create(&v.e, mem, &model->config, source->count, opt->background, err);
 
     *out = NULL;
     if (st)

@@ -21,6 +21,7 @@ typedef struct un_evaluation {
     un_multilabel *pooled_labels; /* multilabel */
     un_scores *scores;            /* of the pooled counts */
     un_image_means *means;
+    un_score_rules rules;
 } un_evaluation;
 
 typedef struct un_eval_options {
@@ -32,9 +33,13 @@ typedef struct un_eval_options {
     void *ctx;
 } un_eval_options;
 
-/* The parts, for callers that make truth and classes themselves. count: pictures there will be. */
+/* The class that foreground means leave out and overlays do not paint; -1: none. data.foreground says it. */
+int un_eval_background(const un_config *cfg);
+
+/* The parts, for callers that make truth and classes themselves. cfg: data.foreground and eval.empty are followed; it
+ * must outlive the evaluation. count: pictures there will be. */
 UN_NODISCARD unet_status un_evaluation_create(
-    un_evaluation **out, un_mem *mem, const un_cfg_model *m, int count, int background, unet_error *err);
+    un_evaluation **out, un_mem *mem, const un_config *cfg, int count, int background, unet_error *err);
 
 /* Scores picture `index` of n pixels and adds it to the pooled counts and means. truth: class indices, of a multilabel
  * picture a bit for each class; -1: ignored. classes: as un_predictor_classes gives them. */

@@ -153,13 +153,15 @@ unet_status un_pixels_run(un_pixel_session *s, const un_image *image, const un_s
     void *ctx, unet_error *err)
 {
     un_float_mode before;
+    un_grid grid;
     unet_status st;
 
     if (image->w != s->width || image->h != s->height || image->d != 1)
         return un_fail(err, UNET_E_ARG, "the picture has %dx%d pixels; the session was made for %dx%d", image->w,
             image->h, s->width, s->height);
     before = un_float_mode_enter();
-    st = un_segment_stream(s->mem, s->predictor, s->model, s->pre, &(un_raster){image, 1, strides}, sink, ctx, err);
+    st = un_segment_stream(
+        s->mem, s->predictor, s->model, s->pre, &(un_raster){image, 1, strides}, &grid, sink, ctx, err);
     un_float_mode_set(before);
     return st;
 }

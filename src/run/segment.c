@@ -3,15 +3,16 @@
 
 #include <string.h>
 
-#include "base/block.h"
 #include "base/size.h"
+#include "data/restore.h"
+#include "metrics/overlap.h"
 
 void un_segmentation_free(un_segmentation *s)
 {
     if (!s)
         return;
     un_image_free(&s->mask);
-    un_image_free(&s->probabilities);
+    un_scratch_close(&s->scratch);
     un_free(s->classes);
     memset(s, 0, sizeof *s);
 }
@@ -35,93 +36,113 @@ void un_class_colours(un_palette *p, const un_config *cfg)
                 (unsigned char)(l->v[k].color & 255)};
 }
 
-/* Gathers a whole picture; either result may be NULL. */
-typedef struct keeper {
-    const un_config *config;
-    float *p;
-    int32_t *classes;
-    int h, w, channels;
-} keeper;
+/* ---- the way back to the file's grid ---- */
 
-static unet_status keep(void *ctx, int z0, int z1, int y0, int y1, const float *p, unet_error *err)
+/* The planes that un_restore makes, as the sink wants them. */
+typedef struct way_back {
+    un_restore *restore;
+    const un_grid *grid;
+    int axis, seen; /* of the planes; pixels of one on the network's grid */
+    int channels;
+    un_predict_sink sink;
+    void *ctx;
+} way_back;
+
+static unet_status give_back(void *ctx, int at, const float *p, unet_error *err)
 {
-    const keeper *k = ctx;
-    const int64_t first = ((int64_t)z0 * k->h + y0) * k->w, n = (int64_t)(z1 - z0) * (y1 - y0) * k->w;
+    const way_back *w = ctx;
 
-    (void)err;
-    if (k->p)
-        memcpy(k->p + first * k->channels, p, (size_t)n * (size_t)k->channels * sizeof *p);
-    if (k->classes)
-        un_classes_of(k->config, p, n, k->classes + first);
-    return UNET_OK;
+    return w->axis == 0 ? w->sink(w->ctx, at, at + 1, 0, w->grid->turned[1], p, err)
+                        : w->sink(w->ctx, 0, 1, at, at + 1, p, err);
 }
 
-/* Probabilities on the network's grid -> those on the file's. */
-static unet_status restore(
-    float *to, const float *from, const un_grid *grid, int channels, int64_t pixels, un_mem *mem, unet_error *err)
+static unet_status take_planes(void *ctx, int z0, int z1, int y0, int y1, const float *p, unet_error *err)
 {
-    float *plane = un_alloc_array(mem, (size_t)pixels, sizeof *plane);
-    unet_status st = plane ? UNET_OK : un_fail_nomem(err, (size_t)pixels * sizeof *plane);
+    const way_back *w = ctx;
+    const int n = w->axis == 0 ? z1 - z0 : y1 - y0;
+    unet_status st = UNET_OK;
 
-    for (int k = 0; k < channels && !st; k++) {
-        st = un_grid_restore(grid, plane, from + k, channels, mem, err);
-        for (int64_t i = 0; i < pixels && !st; i++)
-            to[i * channels + k] = plane[i];
-    }
-    un_free(plane);
+    for (int i = 0; i < n && !st; i++)
+        st = un_restore_add(w->restore, p + (int64_t)i * w->seen * w->channels, err);
     return st;
 }
 
-/* The network saw another grid: its probabilities of the whole picture are brought back. */
-static unet_status by_probabilities(un_mem *mem, un_predictor *p, const un_model *m, const un_picture *pic,
+/* The network saw the picture in other extents. */
+static unet_status resampled(un_mem *mem, un_predictor *p, const un_model *m, const un_picture *pic,
     const un_grid *grid, un_predict_sink sink, void *ctx, unet_error *err)
 {
-    const int c = un_model_channels(&m->config.model), *to = grid->file;
-    const int64_t seen = (int64_t)pic->d * pic->h * pic->w, stored = (int64_t)to[0] * to[1] * to[2];
-    keeper k = {
-        .p = un_alloc_array(mem, (size_t)seen * (size_t)c, sizeof(float)), .h = pic->h, .w = pic->w, .channels = c};
-    float *back = un_alloc_array(mem, (size_t)stored * (size_t)c, sizeof *back);
-    unet_status st = k.p && back ? UNET_OK : un_fail_nomem(err, (size_t)(seen + stored) * (size_t)c * sizeof *back);
+    way_back w = {.grid = grid,
+        .axis = m->config.model.dims == 2,
+        .channels = un_model_channels(&m->config.model),
+        .sink = sink,
+        .ctx = ctx};
+    unet_status st = un_restore_create(&w.restore, mem, grid, w.axis, w.channels, give_back, &w, err);
 
+    w.seen = w.axis == 0 ? pic->h * pic->w : pic->w;
     if (!st)
-        st = un_predictor_run(p, pic->image, pic->d, pic->h, pic->w, keep, &k, err);
-    if (!st)
-        st = restore(back, k.p, grid, c, stored, mem, err);
-    if (!st)
-        st = sink(ctx, 0, to[0], 0, to[1], back, err);
-    un_free(back);
-    un_free(k.p);
+        st = un_predictor_run(p, pic->image, pic->d, pic->h, pic->w, take_planes, &w, err);
+    un_restore_destroy(w.restore);
     return st;
 }
 
 unet_status un_segment_stream(un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
-    const un_raster *in, un_predict_sink sink, void *ctx, unet_error *err)
+    const un_raster *in, un_grid *grid, un_predict_sink sink, void *ctx, unet_error *err)
 {
     un_picture pic = {0};
-    un_grid grid;
-    unet_status st = un_preprocess_pixels(pre, in, mem, &pic, &grid, err);
+    unet_status st = un_preprocess_pixels(pre, in, mem, &pic, grid, err);
 
     if (!st && pic.c != m->config.model.in_channels)
         st = un_fail(
             err, UNET_E_DATA, "the picture has %d channels; the model takes %d", pic.c, m->config.model.in_channels);
     if (!st)
-        st = un_grid_is_same(&grid) ? un_predictor_run(p, pic.image, pic.d, pic.h, pic.w, sink, ctx, err)
-                                    : by_probabilities(mem, p, m, &pic, &grid, sink, ctx, err);
+        st = !memcmp(grid->turned, grid->size, sizeof grid->size)
+                 ? un_predictor_run(p, pic.image, pic.d, pic.h, pic.w, sink, ctx, err)
+                 : resampled(mem, p, m, &pic, grid, sink, ctx, err);
     un_picture_free(&pic);
     return st;
 }
 
 size_t un_segment_room(const un_model *m, const un_preprocess *pre, int h, int w, un_grid *grid)
 {
-    const size_t c = (size_t)un_model_channels(&m->config.model), stored = (size_t)h * (size_t)w;
-    size_t room = un_preprocess_room(pre, h, w, grid), later;
+    const size_t room = un_preprocess_room(pre, h, w, grid);
 
     if (un_grid_is_same(grid))
         return room;
-    later = un_block_room((size_t)grid->size[1] * (size_t)grid->size[2] * c * sizeof(float)) +
-            un_block_room(stored * c * sizeof(float)) + un_block_room(stored * sizeof(float)) +
-            un_grid_restore_room(grid);
-    return room + later; /* the picture stays while its probabilities are brought back */
+    return room + un_restore_room(grid, 1, un_model_channels(&m->config.model));
+}
+
+/* ---- masks ---- */
+
+/* Gathers a whole picture in the file's order. */
+typedef struct keeper {
+    const un_config *config;
+    const un_grid *grid;
+    float *p; /* NULL: only classes are wanted */
+    int32_t *classes;
+    int channels;
+} keeper;
+
+static unet_status keep(void *ctx, int z0, int z1, int y0, int y1, const float *p, unet_error *err)
+{
+    const keeper *k = ctx;
+    const int w = k->grid->turned[2];
+    const size_t pixel = (size_t)k->channels * sizeof *p;
+    ptrdiff_t step[3];
+    const ptrdiff_t first = (ptrdiff_t)un_grid_place(k->grid, step);
+
+    (void)err;
+    for (int z = z0; z < z1; z++)
+        for (int y = y0; y < y1; y++, p += (ptrdiff_t)w * k->channels) {
+            const ptrdiff_t row = first + z * step[0] + y * step[1];
+
+            for (int x = 0; x < w && k->p; x++)
+                memcpy(k->p + (row + x * step[2]) * k->channels, p + (ptrdiff_t)x * k->channels, pixel);
+            if (step[2] == 1)
+                un_classes_of(k->config, p, w, k->classes + row);
+            for (int x = 0; x < w && step[2] != 1; x++)
+                un_classes_of(k->config, p + (ptrdiff_t)x * k->channels, 1, k->classes + row + x * step[2]);
+        }
+    return UNET_OK;
 }
 
 static void fill_palette(unsigned char *palette, const un_config *cfg, int entries)
@@ -180,26 +201,45 @@ static unet_status make_mask(
     return UNET_OK;
 }
 
-unet_status un_segment(un_segmentation *out, un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
-    const un_image *images, int count, int probabilities, unet_error *err)
+/* The probabilities as a picture whose values lie on the disk. */
+static unet_status make_room(
+    un_segmentation *s, un_mem *mem, const char *folder, const un_image *like, int channels, unet_error *err)
 {
-    const un_image *image = &images[0];
-    const int c = un_model_channels(&m->config.model);
+    size_t n = (size_t)like->d * (size_t)like->h * (size_t)like->w;
+    unet_status st;
+
+    if (!un_size_mul(n, (size_t)channels * sizeof(float), &n))
+        return un_fail(err, UNET_E_LIMIT, "probabilities of %d classes are too many", channels);
+    st = un_scratch_open(&s->scratch, mem, folder, n, err);
+    if (st)
+        return st;
+    s->probabilities = (un_image){
+        .type = UN_DTYPE_F32, .d = like->d, .h = like->h, .w = like->w, .c = channels, .data = s->scratch.data};
+    copy_place(&s->probabilities, like);
+    return UNET_OK;
+}
+
+unet_status un_segment(un_segmentation *out, un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
+    const un_raster *in, const char *probabilities, unet_error *err)
+{
+    const un_image *image = &in->images[0];
     const size_t n = (size_t)image->d * (size_t)image->h * (size_t)image->w;
-    keeper k = {.config = &m->config, .h = image->h, .w = image->w, .channels = c};
+    un_grid grid;
+    keeper k = {.config = &m->config, .grid = &grid, .channels = un_model_channels(&m->config.model)};
     unet_status st = UNET_OK;
 
     memset(out, 0, sizeof *out);
+    if (m->config.model.head == UN_CFG_HEAD_MULTILABEL && m->config.model.classes > UN_METRIC_LABELS_MAX)
+        return un_fail(err, UNET_E_UNSUPPORTED, "%d classes that may overlap; at most %d can be told apart",
+            m->config.model.classes, UN_METRIC_LABELS_MAX);
     k.classes = out->classes = un_alloc_array(mem, n, sizeof *out->classes);
     if (!out->classes)
         st = un_fail_nomem(err, n * sizeof *out->classes);
-    if (!st && probabilities) {
-        st = un_image_create(&out->probabilities, mem, UN_DTYPE_F32, image->d, image->h, image->w, c, err);
-        copy_place(&out->probabilities, image);
-        k.p = out->probabilities.data;
-    }
+    if (!st && probabilities)
+        st = make_room(out, mem, probabilities, image, k.channels, err);
+    k.p = out->probabilities.data;
     if (!st)
-        st = un_segment_stream(mem, p, m, pre, &(un_raster){images, count, NULL}, keep, &k, err);
+        st = un_segment_stream(mem, p, m, pre, in, &grid, keep, &k, err);
     if (!st)
         st = make_mask(out, mem, &m->config, image, err);
     if (st)

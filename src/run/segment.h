@@ -2,28 +2,33 @@
 #ifndef UN_RUN_SEGMENT_H
 #define UN_RUN_SEGMENT_H
 
+#include "base/file.h"
 #include "data/preprocess.h"
 #include "report/palette.h"
 #include "run/predict.h"
 
 typedef struct un_segmentation {
     un_image mask; /* U8 or U16 values of the classes, c = 1, with palette; multilabel: U8 0/255, a channel each */
-    un_image probabilities; /* F32 [d][h][w][channels]; empty unless asked for */
+    un_image probabilities; /* F32 [d][h][w][channels], in `scratch`; empty unless asked for */
     int32_t *classes;       /* [d][h][w] class indices (multilabel: bit masks) */
+    un_scratch scratch;
 } un_segmentation;
 
 void un_segmentation_free(un_segmentation *s); /* NULL is fine; leaves an empty one */
 
 /* images: one file, or one for each channel, as read with un_preprocess_read_options. The result lies on the grid of
- * the first: where the network saw another one, the probabilities are resampled back before the class is chosen. */
+ * the first: where the network saw another one, the probabilities are resampled back before the class is chosen.
+ * probabilities: a folder on whose disk they are kept until the segmentation is freed, for they may be larger than
+ * memory; NULL: none are wanted. Memory is bounded by the windows and a few planes beside picture, classes and mask. */
 UN_NODISCARD unet_status un_segment(un_segmentation *out, un_mem *mem, un_predictor *p, const un_model *m,
-    const un_preprocess *pre, const un_image *images, int count, int probabilities, unet_error *err);
+    const un_preprocess *pre, const un_raster *in, const char *probabilities, unet_error *err);
 
-/* The same with finished probabilities given to `sink` as they come, on the file's grid; where the network saw another
- * one, all at once. With a predictor that was prepared for the picture that the network sees, all memory it takes is
- * un_segment_room in pieces of a block (base/block.h). */
+/* The same with finished probabilities given to `sink` as they come: rows of a picture on the file's grid, planes of a
+ * volume on the turned one (un_grid_place leads to the file). *grid is filled before the first call. With a predictor
+ * that was prepared for the picture that the network sees, all memory it takes is un_segment_room in pieces of a block
+ * (base/block.h). */
 UN_NODISCARD unet_status un_segment_stream(un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
-    const un_raster *in, un_predict_sink sink, void *ctx, unet_error *err);
+    const un_raster *in, un_grid *grid, un_predict_sink sink, void *ctx, unet_error *err);
 /* For 2-D pictures of h x w; *grid is filled. */
 size_t un_segment_room(const un_model *m, const un_preprocess *pre, int h, int w, un_grid *grid);
 

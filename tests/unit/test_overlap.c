@@ -235,6 +235,29 @@ TEST(multilabel_by_hand)
     CHECK_STATUS(un_multilabel_create(&m, NULL, UN_METRIC_LABELS_MAX + 1, &err), UNET_E_UNSUPPORTED);
 }
 
+TEST(rules_of_scores)
+{
+    const int32_t truth[] = {0, 0, 1, 1, 3}, prediction[] = {0, 1, 1, 1, 0};
+    const int list[] = {1, 2};
+    un_confusion *c;
+    un_scores *s;
+    unet_error err = {0};
+
+    CHECK_OK(un_confusion_create(&c, NULL, 4, &err), &err);
+    CHECK_OK(un_confusion_add(c, truth, prediction, 5, &err), &err);
+    CHECK_OK(un_scores_create(&s, NULL, c, 0, &err), &err);
+    CHECK_NEAR(s->foreground.v[UN_RATIO_IOU], (2.0 / 3 + 0) / 2, 1e-15); /* class 2 is nowhere */
+    un_scores_apply_rules(s, &(un_score_rules){UN_EMPTY_SKIP, list, 2});
+    CHECK_NEAR(s->foreground.v[UN_RATIO_IOU], 2.0 / 3, 1e-15);
+    un_scores_apply_rules(s, &(un_score_rules){UN_EMPTY_ONE, list, 2});
+    CHECK_NEAR(s->foreground.v[UN_RATIO_IOU], (2.0 / 3 + 1) / 2, 1e-15);
+    un_scores_apply_rules(s, &(un_score_rules){UN_EMPTY_ZERO, list, 2});
+    CHECK_NEAR(s->foreground.v[UN_RATIO_IOU], 1.0 / 3, 1e-15);
+    CHECK(un_scores_is_foreground(s, 1) && !un_scores_is_foreground(s, 0) && !un_scores_is_foreground(s, 3));
+    un_scores_destroy(s);
+    un_confusion_destroy(c);
+}
+
 TEST(memory_failures_are_reported)
 {
     un_mem *mem = un_mem_create(NULL);

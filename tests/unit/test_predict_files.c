@@ -56,6 +56,8 @@ static void save_ramp(const char *name, int h, int w)
     un_image_free(&im);
 }
 
+static size_t cap, peak; /* of the memory of a prediction; 0: none */
+
 static unet_status predict(unet_predict_options *o, int *done, int *failed, char **text, char **json)
 {
     unet_context_options co = UNET_CONTEXT_OPTIONS_INIT;
@@ -63,8 +65,10 @@ static unet_status predict(unet_predict_options *o, int *done, int *failed, char
     unet_status st;
 
     co.threads = 2;
+    co.memory_cap = cap;
     CHECK_OK(unet_context_create(&c, &co, &err), &err);
     st = unet_predict(c, o, done, failed, text, json, &err);
+    peak = unet_context_peak_bytes(c);
     unet_context_destroy(c);
     return st;
 }
@@ -112,6 +116,215 @@ TEST(a_folder)
     un_image_free(&mask);
     un_image_free(&prob);
     un_image_free(&overlay);
+}
+
+static void options_for(unet_predict_options *o, const char *model, const char *const *input, const char *out)
+{
+    *o = (unet_predict_options)UNET_PREDICT_OPTIONS_INIT;
+    o->model = at(model);
+    o->inputs = input;
+    o->input_count = 1;
+    o->out_dir = at(out);
+}
+
+static int at_value(const un_image *im, int z, int y, int x)
+{
+    return (int)un_image_at(im, ((size_t)z * (size_t)im->h + (size_t)y) * (size_t)im->w + (size_t)x);
+}
+
+/* Sixteen classes of a large picture: their probabilities would fill a gigabyte. */
+TEST(memory_is_bounded)
+{
+    enum { SIDE = 4000 };
+    const char *inputs[] = {at("large")};
+    unet_predict_options o;
+    un_image mask;
+
+    save_model("levels.safetensors", "dims: 2, depth: 1, in_channels: 1, classes: 16, head: softmax", "scale: 0.5");
+    CHECK_OK(un_make_dirs(at("large"), &err), &err);
+    save_ramp("large/a.png", SIDE, SIDE);
+    options_for(&o, "levels.safetensors", inputs, "large_out");
+    cap = (size_t)300 << 20;
+    CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
+    cap = 0;
+    CHECK(peak <= (size_t)300 << 20);
+    CHECK_OK(
+        un_image_read(&mask, NULL, at("large_out/a.png"), &(un_image_read_options){.keep_palette = 1}, &err), &err);
+    CHECK(mask.h == SIDE && mask.w == SIDE);
+    for (int x = 8; x < SIDE - 8; x += 61) /* away from the steps of the ramp */
+        if (x * 16 % (SIDE - 1) > 400 && x * 16 % (SIDE - 1) < SIDE - 401)
+            CHECK_INT(at_value(&mask, 0, 100, x), x * 16 / (SIDE - 1));
+    un_image_free(&mask);
+}
+
+/* The file's axes run otherwise than the network's: the mask keeps grid and affine. */
+TEST(volumes_keep_their_grid)
+{
+    static const double affine[3][4] = {{0, 0, -2, 30}, {1.5, 0, 0, -4}, {0, 3, 0, 7}};
+    const char *inputs[] = {at("volume")}, *set[] = {"data.spacing=[3, 1.5, 1]"};
+    unet_predict_options o;
+    un_image im, mask, prob;
+
+    save_model("volume.safetensors", "dims: 3, depth: 1, in_channels: 1, classes: 2, head: softmax", "");
+    CHECK_OK(un_make_dirs(at("volume"), &err), &err);
+    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 6, 10, 14, 1, &err), &err);
+    for (int i = 0; i < 6 * 10 * 14; i++)
+        ((uint8_t *)im.data)[i] = i / 140 >= 2 && i / 14 % 10 < 6 && i % 14 >= 4 ? 230 : 20;
+    memcpy(im.affine, affine, sizeof affine);
+    im.has_affine = im.has_spacing = 1;
+    im.spacing[0] = 2, im.spacing[1] = 3, im.spacing[2] = 1.5;
+    CHECK_OK(un_image_write_nifti(NULL, at("volume/v.nii.gz"), &im, &err), &err);
+    options_for(&o, "volume.safetensors", inputs, "volume_out");
+    o.probabilities = o.overlay = o.measure = 1;
+    for (int pass = 0; pass < 2; pass++) { /* as it is; then the network sees another spacing */
+        CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
+        CHECK_OK(un_image_read(&mask, NULL, at("volume_out/v.nii.gz"), NULL, &err), &err);
+        CHECK(mask.d == 6 && mask.h == 10 && mask.w == 14 && mask.has_affine);
+        for (int i = 0; i < 12; i++)
+            CHECK_NEAR(mask.affine[i / 4][i % 4], affine[i / 4][i % 4], 1e-6);
+        for (int i = 0; i < 6 * 10 * 14; i++)
+            CHECK_INT(un_image_at(&mask, (size_t)i), ((uint8_t *)im.data)[i] > 100);
+        CHECK_OK(un_image_read(&prob, NULL, at("volume_out/v_prob.nii.gz"), NULL, &err), &err);
+        CHECK(prob.type == UN_DTYPE_F32 && prob.c == 2 && prob.d == 6);
+        for (size_t i = 0; i < 6 * 10 * 14; i++)
+            CHECK_NEAR(un_image_at(&prob, 2 * i) + un_image_at(&prob, 2 * i + 1), 1, 1e-5);
+        CHECK(un_path_exists(at("volume_out/v_overlay.png")));
+        un_image_free(&prob);
+        un_image_free(&mask);
+        o.set = set;
+        o.set_count = 1;
+    }
+    un_image_free(&im);
+}
+
+/* Pages are pictures of their own, or channels, as the model says. */
+TEST(pages)
+{
+    const char *inputs[] = {at("pages")}, *set[] = {"data.pages=channels"};
+    unet_predict_options o;
+    un_image im, mask;
+    int done;
+
+    two_classes();
+    save_model("colour.safetensors", "dims: 2, depth: 1, in_channels: 3, classes: 2, head: softmax", "colour: all");
+    CHECK_OK(un_make_dirs(at("pages"), &err), &err);
+    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 3, 12, 20, 1, &err), &err);
+    for (int i = 0; i < 3 * 12 * 20; i++)
+        ((uint8_t *)im.data)[i] = i % 20 < 5 * (i / 240 + 1) ? 200 : 0;
+    CHECK_OK(un_image_write_tiff(NULL, at("pages/t.tif"), &im, &err), &err);
+    un_image_free(&im);
+    options_for(&o, "two.safetensors", inputs, "pages_out");
+    CHECK_OK(predict(&o, &done, NULL, NULL, NULL), &err);
+    CHECK_INT(done, 3);
+    CHECK_OK(
+        un_image_read(&mask, NULL, at("pages_out/t_page0003.png"), &(un_image_read_options){.keep_palette = 1}, &err),
+        &err);
+    for (int x = 0; x < 20; x++)
+        CHECK_INT(at_value(&mask, 0, 3, x), x < 15);
+    un_image_free(&mask);
+    options_for(&o, "colour.safetensors", inputs, "pages_out");
+    o.set = set;
+    o.set_count = 1;
+    CHECK_OK(predict(&o, &done, NULL, NULL, NULL), &err);
+    CHECK(done == 1 && un_path_exists(at("pages_out/t.png")));
+}
+
+/* NAME_0000, NAME_0001 ...: a file for each channel. */
+TEST(channels_in_files)
+{
+    const char *inputs[] = {at("channels")};
+    unet_predict_options o;
+    int done;
+
+    save_model("colour.safetensors", "dims: 2, depth: 1, in_channels: 3, classes: 2, head: softmax", "colour: all");
+    CHECK_OK(un_make_dirs(at("channels/sub"), &err), &err);
+    for (int k = 0; k < 3; k++) {
+        char name[64];
+
+        snprintf(name, sizeof name, "channels/case_000%d.png", k);
+        save_ramp(name, 16, 20);
+        snprintf(name, sizeof name, "channels/sub/x_000%d.png", k);
+        if (k < 2)
+            save_ramp(name, 16, 20);
+    }
+    options_for(&o, "colour.safetensors", inputs, "channels_out");
+    CHECK_STATUS(predict(&o, &done, NULL, NULL, NULL), UNET_E_PARTIAL); /* x lacks one: two files of one channel */
+    CHECK(done == 1 && un_path_exists(at("channels_out/case.png")));
+}
+
+TEST(labels_that_overlap)
+{
+    const char *inputs[] = {at("labels")};
+    unet_predict_options o;
+    unsigned char *csv;
+    size_t size;
+    un_image mask;
+
+    save_model("labels.safetensors", "dims: 2, depth: 1, in_channels: 1, classes: 3, head: multilabel",
+        "mask_kind: multilabel, classes: [low, middle, high]");
+    CHECK_OK(un_make_dirs(at("labels"), &err), &err);
+    save_ramp("labels/a.png", 16, 101);
+    options_for(&o, "labels.safetensors", inputs, "labels_out");
+    o.overlay = o.measure = o.probabilities = 1;
+    CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
+    CHECK_OK(un_image_read(&mask, NULL, at("labels_out/a.tif"), NULL, &err), &err);
+    CHECK(mask.c == 3 && mask.w == 101);
+    for (int x = 0; x < 101; x++)
+        for (int k = 0; k < 3; k++)
+            if (x % 25)
+                CHECK_INT(((uint8_t *)mask.data)[x * 3 + k], x > 25 * (k + 1) ? 255 : 0);
+    un_image_free(&mask);
+    CHECK_OK(un_file_read(&csv, &size, NULL, at("labels_out/measures.csv"), 1 << 20, &err), &err);
+    CHECK(strstr((char *)csv, "\na,low,1125,") && strstr((char *)csv, "\na,high,375,"));
+    un_free(csv);
+}
+
+/* A disk that is full stops the job and leaves nothing half written. */
+TEST(a_full_disk)
+{
+    const char *inputs[] = {at("full")};
+    unet_predict_options o;
+    char **names;
+    size_t count;
+    unet_status st;
+
+    two_classes();
+    CHECK_OK(un_make_dirs(at("full"), &err), &err);
+    save_ramp("full/a.png", 64, 64);
+    save_ramp("full/b.png", 64, 64);
+    options_for(&o, "two.safetensors", inputs, "full_out");
+    o.overlay = 1;
+    for (int probabilities = 0; probabilities < 2; probabilities++) {
+        o.probabilities = probabilities;
+        setenv("UNET_TEST_DISK_BYTES", "100", 1);
+        st = predict(&o, NULL, NULL, NULL, NULL);
+        unsetenv("UNET_TEST_DISK_BYTES");
+        CHECK_STATUS(st, UNET_E_IO);
+        CHECK_OK(un_dir_list(&names, &count, NULL, at("full_out"), &err), &err);
+        CHECK_INT(count, 0);
+        un_free(names);
+    }
+}
+
+/* The output folder may lie in the folder that is predicted: it is no input the next time. */
+TEST(output_inside_the_input)
+{
+    const char *inputs[] = {at("inside")};
+    unet_predict_options o;
+    int done;
+
+    two_classes();
+    CHECK_OK(un_make_dirs(at("inside"), &err), &err);
+    save_ramp("inside/a.png", 20, 20);
+    save_ramp("inside/a_overlay.png", 20, 20);
+    options_for(&o, "two.safetensors", inputs, "inside/out");
+    for (int pass = 0; pass < 2; pass++) {
+        CHECK_OK(predict(&o, &done, NULL, NULL, NULL), &err);
+        CHECK_INT(done, 2);
+    }
+    o.overlay = 1;
+    CHECK_STATUS(predict(&o, &done, NULL, NULL, NULL), UNET_E_ARG);
+    CHECK(strstr(err.message, "would have one name"));
 }
 
 TEST(goes_on_after_a_bad_file)

@@ -367,7 +367,7 @@ TEST(class_table)
 TEST(measures)
 {
     static const char *const names[] = {"background", "cell", "none"};
-    static const uint8_t map[] = {1, 1, 0, 0, 1, /**/ 0, 0, 0, 0, 0, /**/ 0, 1, 1, 1, 0, /**/ 0, 0, 0, 0, 0};
+    static const int32_t map[] = {1, 1, 0, 0, 1, /**/ 0, 0, 0, 0, 0, /**/ 0, 1, 1, 1, 0, /**/ 0, 0, 0, 0, 0};
     un_measure_options opt = {.classes = 3, .class_name = names, .has_spacing = 1, .spacing_mm = {2, 0.5, 0.001}};
     un_table *t;
     un_text s = text_of();
