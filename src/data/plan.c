@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/math.h"
@@ -288,35 +289,94 @@ static void plan_batch(const planner *p)
     }
 }
 
-/* With three or more classes of very different size, rare ones weigh more: by the root of how rare they are.
- */
-static void plan_weights(const planner *p)
+static int compare_numbers(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Of the shares of the classes that occur. */
+static double median_share(const un_fingerprint *f)
+{
+    double v[UN_CFG_MAX_class];
+    int n = 0;
+
+    for (int c = 0; c < f->classes; c++)
+        if (f->share[c] > 0)
+            v[n++] = f->share[c];
+    qsort(v, (size_t)n, sizeof *v, compare_numbers);
+    return n ? 0.5 * (v[n / 2] + v[(n - 1) / 2]) : 0;
+}
+
+/* The weight of a class of this share, before the division by the mean. */
+static double weight_of(const planner *p, double share)
+{
+    const double keep = 0.9999;
+    const un_fingerprint *f = p->f;
+
+    switch (p->cfg->loss.class_weight_rule) {
+    case UN_CFG_WEIGHTS_INVERSE:
+        return 1 / share;
+    case UN_CFG_WEIGHTS_MEDIAN:
+        return median_share(f) / share;
+    case UN_CFG_WEIGHTS_EFFECTIVE:
+        return (1 - keep) / (1 - un_pow(keep, share * f->train_pixels / UN_MAX(f->role[UN_ROLE_TRAIN], 1)));
+    default:
+        return UN_MIN(UN_MAX(un_sqrt(1.0 / f->classes / share), 0.5), 4);
+    }
+}
+
+/* Classes that do not occur weigh as much as the rarest that does (rule auto: 1, before the division). */
+static void set_weights(const planner *p, double least)
 {
     un_cfg_nums *w = &p->cfg->loss.class_weights;
     const un_fingerprint *f = p->f;
-    double least = 1, sum = 0;
+    const double absent = p->cfg->loss.class_weight_rule == UN_CFG_WEIGHTS_AUTO ? 1 : weight_of(p, least);
+    double sum = 0;
+
+    w->n = f->classes;
+    for (int c = 0; c < f->classes; c++) {
+        w->v[c] = f->share[c] > 0 ? weight_of(p, f->share[c]) : absent;
+        sum += w->v[c];
+    }
+    for (int c = 0; c < f->classes; c++)
+        w->v[c] = UN_MAX(un_round(w->v[c] * f->classes / sum * 1000) / 1000, 0.001);
+}
+
+/* By rule auto, with four or more classes of very different size rare ones weigh more: by the root of how rare they
+ * are. */
+static void plan_weights(const planner *p)
+{
+    un_cfg_nums *w = &p->cfg->loss.class_weights;
+    const un_cfg_weight_rule rule = p->cfg->loss.class_weight_rule;
+    const un_fingerprint *f = p->f;
+    double least = 1;
+    int present = 0;
 
     if (w->n != UN_CFG_LIST_AUTO)
         return;
     w->n = 0;
-    for (int c = 0; c < f->classes; c++)
+    for (int c = 0; c < f->classes; c++) {
+        present += f->share[c] > 0;
         least = f->share[c] > 0 ? UN_MIN(least, f->share[c]) : least;
-    if (f->classes < 4 || least > 0.1 / f->classes) {
+    }
+    if (rule == UN_CFG_WEIGHTS_AUTO && (f->classes < 4 || least > 0.1 / f->classes)) {
         because(p, "loss.class_weights",
             f->classes < 4 ? "few classes: Dice makes up for their sizes" : "no class is rare");
         return;
     }
-    w->n = f->classes;
-    for (int c = 0; c < f->classes; c++) {
-        const double v = f->share[c] > 0 ? un_sqrt(1.0 / f->classes / f->share[c]) : 1;
-
-        w->v[c] = v < 0.5 ? 0.5 : v > 4 ? 4 : v;
-        sum += w->v[c];
+    if (!present) {
+        because(p, "loss.class_weights", "no mask holds a class: no weights");
+        return;
     }
-    for (int c = 0; c < f->classes; c++)
-        w->v[c] = un_round(w->v[c] * f->classes / sum * 1000) / 1000;
-    because(p, "loss.class_weights",
-        "the rarest class has %.2g %% of the pixels: weights by the root of rarity, 0.5 to 4", 100 * least);
+    set_weights(p, least);
+    if (rule == UN_CFG_WEIGHTS_AUTO)
+        because(p, "loss.class_weights",
+            "the rarest class has %.2g %% of the pixels: weights by the root of rarity, 0.5 to 4", 100 * least);
+    else
+        because(p, "loss.class_weights", "rule %s (loss.class_weight_rule); the rarest class has %.2g %% of the pixels",
+            un_config_word("loss", "class_weight_rule", (int)rule), 100 * least);
 }
 
 static void plan_foreground_loss(const planner *p)

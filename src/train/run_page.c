@@ -9,11 +9,12 @@
 #include "base/size.h"
 #include "data/rows.h"
 #include "io/image.h"
+#include "io/json.h"
 #include "report/train_report.h"
 #include "train/previews.h"
 #include "train/runlog.h"
 
-enum { LOG_MAX = 256 << 20, SVG_MAX = 1 << 24, SHOWN = 4, FACTS = 12, SERIES_MOST = 16, TEXT_MAX = 160 };
+enum { LOG_MAX = 256 << 20, SVG_MAX = 1 << 24, SHOWN = 4, FACTS = 12, SERIES_MOST = 16, TEXT_MAX = 400 };
 
 /* A table of numbers as columns; empty cells are NaN. */
 typedef struct columns {
@@ -26,7 +27,7 @@ typedef struct columns {
 typedef struct drawing {
     un_mem *mem;
     const un_run_page *page;
-    columns log, scores;
+    columns log, scores, classes;
     double *smooth; /* [log.n] */
     un_series series[3][SERIES_MOST];
     un_chart chart[3];
@@ -204,6 +205,59 @@ static int best_row(const columns *s)
     return at;
 }
 
+/* The share of each class of what was trained on: the mean over the selections. */
+static void add_seen(drawing *d)
+{
+    const un_cfg_class_list *classes = &d->page->cfg->data.classes;
+    char text[TEXT_MAX] = "", name[32];
+    size_t used = 0;
+
+    for (int k = 0; k < classes->n; k++) {
+        const double *seen;
+        double sum = 0;
+        int n = 0;
+
+        snprintf(name, sizeof name, "seen_%d", k);
+        seen = column(&d->classes, name);
+        for (int r = 0; seen && r < d->classes.n; r++)
+            if (isfinite(seen[r])) {
+                sum += seen[r];
+                n++;
+            }
+        if (n && used < sizeof text)
+            used += (size_t)snprintf(
+                text + used, sizeof text - used, "%s%s %.3g %%", used ? ", " : "", classes->v[k].name, 100 * sum / n);
+    }
+    if (used)
+        add_fact(d, 0, "what was trained on", "%s", text);
+}
+
+/* Warnings of the run, from its events. */
+static unet_status add_warnings(drawing *d, unet_error *err)
+{
+    char *path = un_asprintf(d->mem, "%s/events.jsonl", d->page->folder);
+    unsigned char *data = NULL;
+    size_t size = 0;
+    unet_status st = path ? UNET_OK : un_fail_nomem(err, 1);
+
+    if (!st && un_path_exists(path))
+        st = un_file_read(&data, &size, d->mem, path, LOG_MAX, err);
+    for (size_t at = 0, end; at < size && !st; at = end + 1) {
+        un_json *line;
+
+        for (end = at; end < size && data[end] != '\n'; end++)
+            ;
+        st = un_json_parse(&line, d->mem, (const char *)data + at, end - at, path, err);
+        if (!st && !strcmp(un_json_string(un_json_get(line, "event")), "warning"))
+            add_fact(d, 0, "warning", "%s", un_json_string(un_json_get(line, "detail")));
+        if (!st)
+            un_json_free(line);
+    }
+    un_free(data);
+    un_free(path);
+    return st;
+}
+
 static void gather_facts(drawing *d)
 {
     const un_config *cfg = d->page->cfg;
@@ -222,6 +276,7 @@ static void gather_facts(drawing *d)
         add_fact(d, 1, "samples/s", "%.1f", d->page->samples_per_s);
     if (d->page->waiting >= 0)
         add_fact(d, 1, "of the time waiting for data", "%.1f %%", 100 * d->page->waiting);
+    add_seen(d);
     un_cpu_model(cpu, sizeof cpu);
     add_fact(d, 0, "CPU", "%s", cpu);
     add_fact(d, 0, "patch, batch", "%d x %d x %d, %d in micro-batches of %d", cfg->train.patch[0], cfg->train.patch[1],
@@ -354,6 +409,8 @@ unet_status un_run_page_write(un_mem *mem, const un_run_page *page, unet_error *
     d->page = page;
     st = read_columns(&d->log, mem, page->folder, "log.csv", err);
     if (!st)
+        st = read_columns(&d->classes, mem, page->folder, "classes.csv", err);
+    if (!st)
         st = read_columns(&d->scores, mem, page->folder, "scores.csv", err);
     if (!st)
         st = chart_loss(d, err);
@@ -361,6 +418,9 @@ unet_status un_run_page_write(un_mem *mem, const un_run_page *page, unet_error *
         chart_scores(d);
         chart_rate(d);
         gather_facts(d);
+        st = add_warnings(d, err);
+    }
+    if (!st) {
         st = write_charts(d, err);
     }
     if (!st)
@@ -377,6 +437,8 @@ unet_status un_run_page_write(un_mem *mem, const un_run_page *page, unet_error *
     un_free(d->scores.value);
     un_rows_free(&d->log.rows);
     un_rows_free(&d->scores.rows);
+    un_free(d->classes.value);
+    un_rows_free(&d->classes.rows);
     un_free(d);
     return st;
 }

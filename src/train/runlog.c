@@ -13,7 +13,7 @@ enum { RECORD_MAX = 1 << 16, FILE_MAX = 1 << 24 };
 
 struct un_runlog {
     un_mem *mem;
-    char *folder, *steps_csv, *steps_jsonl, *scores, *events;
+    char *folder, *steps_csv, *steps_jsonl, *scores, *classes, *events;
     int n_terms, n_classes;
     const char *term[UN_RUNLOG_TERMS_MAX];
     un_text line;
@@ -161,6 +161,17 @@ unet_status un_runlog_score(un_runlog *l, int64_t step, const un_score *s, int b
     return append(l, l->scores, err);
 }
 
+unet_status un_runlog_classes(un_runlog *l, int64_t step, const double *share, unet_error *err)
+{
+    un_text *t = &l->line;
+
+    un_text_printf(t, "%lld", (long long)step);
+    for (int i = 0; i < l->n_classes; i++)
+        add_field(t, share[i]);
+    un_text_add(t, "\n");
+    return append(l, l->classes, err);
+}
+
 unet_status un_runlog_event(un_runlog *l, int64_t step, const char *event, const char *detail, unet_error *err)
 {
     un_text *t = &l->line;
@@ -210,12 +221,20 @@ static unet_status add_headings(un_runlog *l, unet_error *err)
     for (int i = 0; i < l->n_classes; i++)
         un_text_printf(t, ",iou_%d", i);
     un_text_add(t, "\n");
-    return add_heading(l, l->scores, err);
+    st = add_heading(l, l->scores, err);
+    if (st)
+        return st;
+    un_text_add(t, "step");
+    for (int i = 0; i < l->n_classes; i++)
+        un_text_printf(t, ",seen_%d", i);
+    un_text_add(t, "\n");
+    return add_heading(l, l->classes, err);
 }
 
 unet_status un_runlog_claim(un_mem *mem, const char *folder, int replace, unet_error *err)
 {
-    static const char *const file[] = {UN_CHECKPOINT_FILE, "log.csv", "log.jsonl", "scores.csv", "events.jsonl"};
+    static const char *const file[] = {
+        UN_CHECKPOINT_FILE, "log.csv", "log.jsonl", "scores.csv", "classes.csv", "events.jsonl"};
     unet_status st = un_make_dirs(folder, err);
 
     for (size_t i = 0; i < UN_COUNT(file) && !st; i++) {
@@ -237,7 +256,7 @@ unet_status un_runlog_claim(un_mem *mem, const char *folder, int replace, unet_e
 
 static unet_status start(un_runlog *l, int64_t keep, unet_error *err)
 {
-    const char *const cut[] = {l->steps_csv, l->steps_jsonl, l->scores};
+    const char *const cut[] = {l->steps_csv, l->steps_jsonl, l->scores, l->classes};
     static const char *const written[] = {UN_CHECKPOINT_FILE, "config.yaml", "environment.json"};
     unet_status st = un_make_dirs(l->folder, err);
 
@@ -272,9 +291,10 @@ unet_status un_runlog_open(un_runlog **out, un_mem *mem, const un_runlog_spec *s
         l->steps_csv = un_runlog_path(l, "log.csv");
         l->steps_jsonl = un_runlog_path(l, "log.jsonl");
         l->scores = un_runlog_path(l, "scores.csv");
+        l->classes = un_runlog_path(l, "classes.csv");
         l->events = un_runlog_path(l, "events.jsonl");
     }
-    if (!l->steps_csv || !l->steps_jsonl || !l->scores || !l->events)
+    if (!l->steps_csv || !l->steps_jsonl || !l->scores || !l->classes || !l->events)
         st = un_fail_nomem(err, strlen(spec->folder));
     else
         st = start(l, spec->keep, err);
@@ -295,6 +315,7 @@ void un_runlog_close(un_runlog *l)
     un_free(l->steps_csv);
     un_free(l->steps_jsonl);
     un_free(l->scores);
+    un_free(l->classes);
     un_free(l->events);
     un_free(l);
 }

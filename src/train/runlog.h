@@ -46,6 +46,8 @@ void un_runlog_close(un_runlog *l); /* NULL is fine */
 
 UN_NODISCARD unet_status un_runlog_step(un_runlog *l, const un_step_record *r, unet_error *err);
 UN_NODISCARD unet_status un_runlog_score(un_runlog *l, int64_t step, const un_score *s, int best, unet_error *err);
+/* classes.csv: share of each class of what was trained on since the selection before. */
+UN_NODISCARD unet_status un_runlog_classes(un_runlog *l, int64_t step, const double *share, unet_error *err);
 /* events.jsonl: {"step":..,"event":..,"detail":..}; never cut back: it tells what happened to the run. */
 UN_NODISCARD unet_status un_runlog_event(
     un_runlog *l, int64_t step, const char *event, const char *detail, unet_error *err);

@@ -56,6 +56,8 @@ unet_status un_train_settle(un_config *c, int64_t pictures, unet_error *err)
         o->warmup = UN_MIN(t->steps / 20, 500);
     if (un_is_auto(o->ema_decay))
         o->ema_decay = UN_MIN(UN_MAX(1 - 10.0 / (double)t->steps, 0), 0.999);
+    if (c->loss.class_weights.n == UN_CFG_LIST_AUTO && c->loss.class_weight_rule != UN_CFG_WEIGHTS_AUTO)
+        return still_auto("loss.class_weights", err);
     if (c->loss.class_weights.n == UN_CFG_LIST_AUTO)
         c->loss.class_weights.n = 0;
     return un_config_check(c, err);

@@ -19,7 +19,7 @@ double un_schedule_lr(const un_cfg_optimiser *o, int64_t step, int64_t total);
  *   ema_decay     1 - 10 / steps within 0..0.999: the average spans about a tenth of the run
  *   ghost_batch   batch
  *   val_interval  a twentieth of the steps, at least 1
- *   class_weights none
+ *   class_weights none, unless a rule of loss.class_weight_rule asks for the data
  * steps, batch or patch that stay auto are an error that names the key. Setting a settled configuration
  * changes nothing. */
 UN_NODISCARD unet_status un_train_settle(un_config *c, int64_t pictures, unet_error *err);

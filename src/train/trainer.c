@@ -11,6 +11,7 @@
 #include "train/finish.h"
 #include "train/restore.h"
 #include "train/schedule.h"
+#include "train/watch.h"
 
 typedef struct trainer {
     const un_train_options *opt;
@@ -20,7 +21,8 @@ typedef struct trainer {
     char *checkpoint; /* path */
     un_progress_state state;
     un_step_result last;
-    un_score *last_score;           /* NULL: none yet */
+    un_score *last_score; /* NULL: none yet */
+    un_watch *watch;
     double began, waited, saved_at; /* seconds of the clock; waited since the start of this process */
     int64_t first;                  /* step this process began behind */
 } trainer;
@@ -230,6 +232,9 @@ static unet_status begin(trainer *t, unet_error *err)
     t->checkpoint = un_asprintf(t->mem, "%s/%s", opt->folder, UN_CHECKPOINT_FILE);
     if (!t->checkpoint)
         return un_fail_nomem(err, strlen(opt->folder));
+    t->watch = un_alloc_zero(t->mem, sizeof *t->watch);
+    if (!t->watch)
+        return un_fail_nomem(err, sizeof *t->watch);
     st = un_engine_start(t->engine, err);
     if (!st)
         st = opt->resume ? begin_again(t, err) : begin_new(t, err);
@@ -253,6 +258,7 @@ static unet_status run_groups(trainer *t, int64_t step, unet_error *err)
         if (st)
             return st;
         t->waited += now() - asked;
+        un_watch_batch(t->watch, b);
         st = un_engine_accumulate(t->engine, b, step, g, groups, err);
         f->release(f->ctx, b);
         if (st)
@@ -312,6 +318,37 @@ static int is_selection(const trainer *t)
            (t->state.step % t->opt->model->config.train.val_interval == 0 || t->state.step == t->state.steps);
 }
 
+/* A line each becomes an event. */
+static unet_status log_warnings(trainer *t, char *lines, unet_error *err)
+{
+    unet_status st = UNET_OK;
+
+    for (char *end; (end = strchr(lines, '\n')) && !st; lines = end + 1) {
+        *end = 0;
+        st = un_runlog_event(t->log, t->state.step, "warning", lines, err);
+    }
+    return st;
+}
+
+static unet_status watch_classes(trainer *t, const un_score *s, unet_error *err)
+{
+    double share[UN_CFG_MAX_class];
+    un_text warnings;
+    unet_status st;
+
+    un_text_init(&warnings, t->mem, 1 << 18);
+    un_watch_shares(t->watch, share);
+    un_watch_score(
+        t->watch, s, &t->opt->model->config, (double)t->state.step / (double)UN_MAX(t->state.steps, 1), &warnings);
+    st = un_runlog_classes(t->log, t->state.step, share, err);
+    if (!st && warnings.failed)
+        st = un_fail_nomem(err, 1 << 18);
+    else if (!st && warnings.n)
+        st = log_warnings(t, warnings.s, err);
+    un_text_free(&warnings);
+    return st;
+}
+
 static unet_status make_selection(trainer *t, unet_error *err)
 {
     un_score *s = t->last_score ? t->last_score : un_alloc_zero(t->mem, sizeof *s);
@@ -323,6 +360,8 @@ static unet_status make_selection(trainer *t, unet_error *err)
     t->last_score = s;
     memset(s, 0, sizeof *s);
     st = t->opt->select(t->opt->ctx, un_engine_model(t->engine), t->state.step, s, err);
+    if (!st)
+        st = watch_classes(t, s, err);
     if (st)
         return st;
     better = isfinite(s->score) &&
@@ -455,6 +494,7 @@ unet_status un_train(const un_train_options *opt, un_mem *mem, un_train_result *
     un_runlog_close(t.log);
     un_engine_destroy(t.engine);
     un_free(t.last_score);
+    un_free(t.watch);
     un_free(t.checkpoint);
     return st;
 }

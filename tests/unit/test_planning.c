@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/size.h"
 #include "data/plan.h"
 
 static unet_error err;
@@ -249,4 +250,37 @@ TEST(rules_of_the_data)
     CHECK_OK(PLAN(&f, &r, "train.time=1h", "data.foreground=[0, 1]"), &err);
     CHECK(cfg.data.normalise == UN_CFG_NORMALISE_DATASET && cfg.data.mean.v[0] == 80 && cfg.data.std.v[0] == 200);
     CHECK(cfg.loss.dice_background);
+}
+
+/* Rules for class weights, against numbers worked out by hand. */
+TEST(weight_rules)
+{
+    static const char *const rule[] = {
+        "loss.class_weight_rule=inverse", "loss.class_weight_rule=median", "loss.class_weight_rule=effective"};
+    static const double share[3] = {0.9, 0.09, 0.01};
+    un_fingerprint f = data_of(1, 100, 100, 20, 20, 3);
+    un_plan_result r;
+
+    memcpy(f.share, share, sizeof share);
+    for (size_t i = 0; i < UN_COUNT(rule); i++) {
+        double w[3], mean = 0;
+
+        for (int k = 0; k < 3; k++) {
+            w[k] = i == 0   ? 1 / share[k]
+                   : i == 1 ? 0.09 / share[k]
+                            : 1e-4 / (1 - pow(0.9999, 1e4 * share[k])); /* 10,000 pixels a picture */
+            mean += w[k] / 3;
+        }
+        CHECK_OK(PLAN(&f, &r, rule[i]), &err);
+        CHECK_INT(cfg.loss.class_weights.n, 3);
+        for (int k = 0; k < 3; k++)
+            CHECK_NEAR(cfg.loss.class_weights.v[k], w[k] / mean, 0.00051);
+    }
+    f.share[2] = 0; /* does not occur: as the rarest that does */
+    CHECK_OK(PLAN(&f, &r, "loss.class_weight_rule=inverse"), &err);
+    CHECK_NEAR(cfg.loss.class_weights.v[2], cfg.loss.class_weights.v[1], 0);
+    CHECK_OK(PLAN(&f, &r, "train.time=1h"), &err);
+    CHECK_INT(cfg.loss.class_weights.n, 0);
+    CHECK_OK(PLAN(&f, &r, "loss.class_weight_rule=inverse", "loss.class_weights=none"), &err);
+    CHECK_INT(cfg.loss.class_weights.n, 0);
 }

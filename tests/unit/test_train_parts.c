@@ -12,6 +12,7 @@
 #include "train/objective.h"
 #include "train/runlog.h"
 #include "train/schedule.h"
+#include "train/watch.h"
 
 static un_config cfg;
 static unet_error err;
@@ -541,4 +542,57 @@ TEST(log_records)
     x = slurp(dir, "environment.json");
     CHECK(strstr(x, "\"cpu_level\": \"ref\"") && strstr(x, "\"data_checksum\": \"crc32:1\""));
     un_free(x);
+}
+
+/* ---- classes that go wrong ---- */
+
+static int watch_at(un_watch *w, un_score *s, double done, double one, double two, const char *part)
+{
+    un_text t;
+    int said;
+
+    un_text_init(&t, NULL, 1 << 16);
+    s->dice[1] = one;
+    s->dice[2] = two;
+    un_watch_score(w, s, &cfg, done, &t);
+    CHECK(!t.failed);
+    said = t.n > 0;
+    if (said)
+        CHECK(strstr(t.s, part));
+    un_text_free(&t);
+    return said;
+}
+
+TEST(watch)
+{
+    int32_t target[8] = {0, 0, 0, 0, 0, 1, 2, -1};
+    float weight[8] = {1, 1, 1, 1, 0, 1, 1, 1}, soft[4] = {1, 0, 1, 1};
+    un_batch b = {.n = 1, .d = 1, .h = 2, .w = 4, .classes = 3, .target = target, .weight = weight};
+    const un_batch planes = {.n = 1, .d = 1, .h = 1, .w = 2, .classes = 2, .soft = soft};
+    un_watch *w = un_alloc_zero(NULL, sizeof *w);
+    un_score *s = un_alloc_zero(NULL, sizeof *s);
+    double share[UN_CFG_MAX_class];
+
+    configure(BASE);
+    s->n_classes = 3;
+    un_watch_batch(w, &b);
+    CHECK(!watch_at(w, s, 0.2, 0.4, 0, ""));
+    un_watch_shares(w, share);
+    CHECK_NEAR(share[0], 4.0 / 6, 1e-15);
+    CHECK_NEAR(share[1], 1.0 / 6, 1e-15);
+    CHECK(!watch_at(w, s, 0.4, 0.05, 0, "")); /* low once */
+    un_watch_shares(w, share);
+    CHECK(isnan(share[0]));
+    CHECK(watch_at(w, s, 0.45, 0.05, 0, "class 1 () has collapsed: its Dice is 0.050 and was 0.400"));
+    CHECK(watch_at(w, s, 0.5, 0.05, 0, "class 2 () has not been learned"));
+    CHECK(!watch_at(w, s, 0.6, 0.05, 0, "")); /* each is said once */
+    CHECK(!watch_at(w, s, 0.7, 0.3, NAN, ""));
+    CHECK(!watch_at(w, s, 0.8, 0.01, NAN, ""));
+    CHECK(watch_at(w, s, 0.9, 0.01, NAN, "collapsed")); /* again after a recovery */
+    un_watch_batch(w, &planes);
+    un_watch_shares(w, share);
+    CHECK_NEAR(share[0], 1, 1e-15);
+    CHECK_NEAR(share[1], 0.5, 1e-15);
+    un_free(w);
+    un_free(s);
 }
