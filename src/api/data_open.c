@@ -129,7 +129,9 @@ static unet_status look(un_opened *out, unet_context *c, const un_data_open_opti
         st = bear(out, o, propose(out, c, cfg, &e), &e, err);
     if (!st)
         st = bear(out, o, un_dataset_assign(out->d, cfg, &e), &e, err);
-    return st ? st : un_fingerprint_make(&out->f, out->d, out->s, cfg, err);
+    if (!st)
+        st = un_fingerprint_make(&out->f, out->d, out->s, cfg, err);
+    return st ? st : un_fingerprint_balance(out->d, out->s, cfg, &out->f, err);
 }
 
 unet_status un_data_open(

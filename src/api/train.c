@@ -345,6 +345,7 @@ static unet_status run(training *t, unet_error *err)
         .extend = t->o->extend_steps,
         .replace = t->o->overwrite,
         .pictures = un_dataset_count_role(t->planned.data.d, UN_ROLE_TRAIN),
+        .epoch = t->job.epoch,
         .data = t->checksum,
         .version = unet_version(),
         .feed = un_feed_of(t->job.pipeline),

@@ -82,7 +82,7 @@ un_item *un_dataset_add(un_dataset *d)
         d->item_cap = cap;
     }
     it = &d->items[d->count++];
-    *it = (un_item){.part_hi = 1.0, .part_of = -1};
+    *it = (un_item){.part_hi = 1.0, .part_of = -1, .draw = 1};
     return it;
 }
 

@@ -95,6 +95,7 @@ typedef struct un_item {
     un_role role;            /* un_dataset_assign                                                 */
     int left_out;            /* 1: an issue of severity SKIP or STOP names it                     */
     int kind;                /* group of alike intensities, 0.. (scan)                            */
+    double draw;             /* how often it is drawn for its classes; 1: as most (fingerprint)   */
     double part_lo, part_hi; /* share of the longest axis that this item is; whole picture: 0, 1  */
     int part_of;             /* item that it is a further part of; -1: none                       */
 } un_item;

@@ -110,8 +110,7 @@ static void count_pictures(const maker *m)
             f->highest = UN_MAX(f->highest, it->channel[k].m.max);
         }
         if (m->d->items[i].role == UN_ROLE_TRAIN)
-            f->train_pixels +=
-                (double)it->d * it->h * it->w * (m->d->items[i].part_hi - m->d->items[i].part_lo);
+            f->train_pixels += (double)it->d * it->h * it->w * (m->d->items[i].part_hi - m->d->items[i].part_lo);
     }
 }
 
@@ -134,8 +133,7 @@ static unet_status intensities(const maker *m)
                 continue;
             pixels += n;
             sum += n * it->channel[k].m.mean;
-            square += n * (it->channel[k].m.std * it->channel[k].m.std +
-                              it->channel[k].m.mean * it->channel[k].m.mean);
+            square += n * (it->channel[k].m.std * it->channel[k].m.std + it->channel[k].m.mean * it->channel[k].m.mean);
         }
         f->mean[k] = pixels > 0 ? sum / pixels : 0;
         f->std[k] = pixels > 0 ? un_sqrt(UN_MAX(square / pixels - f->mean[k] * f->mean[k], 0)) : 0;
@@ -215,6 +213,69 @@ static void class_shares(const maker *m, const un_label_map *map, usual *u, plac
     f->ignored = all + ignored > 0 ? ignored / (all + ignored) : 0;
 }
 
+/* The factor of one picture from its classes. */
+static double draw_of(const un_config *cfg, const un_fingerprint *f, int masks, const place *p)
+{
+    const un_cfg_ints *list = &cfg->data.foreground;
+    double most = 1;
+    int foreground = 0;
+
+    for (int c = 0; c < f->classes; c++) {
+        if (p[c].pixels <= 0)
+            continue;
+        most = UN_MAX(most, un_sqrt(cfg->data.repeat_below * masks / UN_MAX(f->masks_with[c], 1)));
+        foreground |= list->n < 1 && c > 0;
+        for (int k = 0; k < list->n; k++)
+            foreground |= list->v[k] == c;
+    }
+    return foreground ? most : most * cfg->data.draw_empty;
+}
+
+static void set_draws(un_dataset *d, const maker *m, const un_config *cfg, const un_label_map *map, place *p)
+{
+    double ignored = 0;
+    int masks = 0;
+
+    for (int i = 0; i < m->s->count; i++)
+        masks += usable(m, i) && m->s->item[i].mask_d;
+    for (int i = 0; i < m->s->count; i++) {
+        if (!usable(m, i) || !m->s->item[i].mask_d)
+            continue;
+        memset(p, 0, (size_t)m->f->classes * sizeof *p);
+        class_places(&m->s->item[i], map, p, &ignored);
+        d->items[i].draw = draw_of(cfg, m->f, masks, p);
+    }
+    for (int i = 0; i < d->count; i++) /* further parts of a cut picture */
+        if (d->items[i].part_of >= 0)
+            d->items[i].draw = d->items[d->items[i].part_of].draw;
+}
+
+unet_status un_fingerprint_balance(
+    un_dataset *d, const un_scan *s, const un_config *cfg, const un_fingerprint *f, unet_error *err)
+{
+    un_fingerprint known = *f;
+    const maker m = {.f = &known, .d = d, .s = s, .err = err};
+    un_label_map *map;
+    place *p;
+    unet_status st;
+
+    for (int i = 0; i < d->count; i++)
+        d->items[i].draw = 1;
+    if (f->classes < 1 || (cfg->data.repeat_below <= 0 && cfg->data.draw_empty >= 1))
+        return UNET_OK;
+    st = un_label_map_create(&map, s->mem, cfg, err);
+    if (st)
+        return st;
+    p = un_alloc_array(s->mem, (size_t)f->classes, sizeof *p);
+    if (!p)
+        st = un_fail_nomem(err, (size_t)f->classes * sizeof *p);
+    else if (!un_label_map_is_multilabel(map))
+        set_draws(d, &m, cfg, map, p);
+    un_free(p);
+    un_label_map_destroy(map);
+    return st;
+}
+
 /* A class lies off the middle, by a tenth of the picture at least, and does so in most masks. */
 static void find_one_way(const maker *m, const usual *u)
 {
@@ -277,8 +338,8 @@ static unet_status objects(const maker *m, const un_config *cfg)
     }
     volume = f->object_pixels[1];
     if (volume > 0)
-        f->object_px = 2 * f->volumes > f->usable ? un_exp(un_log(volume * 1.909859317) / 3)
-                                                  : un_sqrt(volume * 1.273239545);
+        f->object_px =
+            2 * f->volumes > f->usable ? un_exp(un_log(volume * 1.909859317) / 3) : un_sqrt(volume * 1.273239545);
     return st;
 }
 
@@ -323,8 +384,7 @@ static void text_of_pictures(un_text *t, const un_fingerprint *f)
     un_text_printf(t, " (%d unlabelled, %d left out)\n", f->unlabelled, f->left_out);
     un_text_add(t, "split       ");
     for (int r = UN_ROLE_TRAIN; r < UN_ROLE_COUNT; r++)
-        un_text_printf(
-            t, " %s %d%s", un_role_name((un_role)r), f->role[r], r + 1 < UN_ROLE_COUNT ? "," : "\n");
+        un_text_printf(t, " %s %d%s", un_role_name((un_role)r), f->role[r], r + 1 < UN_ROLE_COUNT ? "," : "\n");
     un_text_add(t, "size         ");
     add_triple(t, f->size_median, dims);
     if (memcmp(f->size_min, f->size_max, sizeof f->size_min)) {
@@ -341,8 +401,8 @@ static void text_of_pictures(un_text *t, const un_fingerprint *f)
             un_text_printf(t, " %s (%d)", un_dtype_name((un_dtype)k), f->types[k]);
     un_text_printf(t, ", %d channel%s\n", f->channels, f->channels == 1 ? "" : "s");
     for (int k = 0; k < UN_MIN(f->channels, 8); k++)
-        un_text_printf(t, "channel %-4d mean %.4g, deviation %.4g, 1 %% %.4g, median %.4g, 99 %% %.4g\n", k,
-            f->mean[k], f->std[k], f->q[k][1], f->q[k][4], f->q[k][7]);
+        un_text_printf(t, "channel %-4d mean %.4g, deviation %.4g, 1 %% %.4g, median %.4g, 99 %% %.4g\n", k, f->mean[k],
+            f->std[k], f->q[k][1], f->q[k][4], f->q[k][7]);
     if (f->with_spacing && dims == 3)
         un_text_printf(t, "spacing      %.4g, %.4g, %.4g (median; d, h, w)\n", f->spacing_median[0],
             f->spacing_median[1], f->spacing_median[2]);
@@ -358,21 +418,20 @@ void un_fingerprint_text(un_text *t, const un_fingerprint *f, const un_dataset *
 {
     text_of_pictures(t, f);
     for (int c = 0; c < f->classes; c++)
-        un_text_printf(t, "class %-6d %s: %.3g %% of the pixels, in %d masks\n", c,
-            cfg->data.classes.v[c].name, 100 * f->share[c], f->masks_with[c]);
+        un_text_printf(t, "class %-6d %s: %.3g %% of the pixels, in %d masks\n", c, cfg->data.classes.v[c].name,
+            100 * f->share[c], f->masks_with[c]);
     if (f->ignored > 0)
         un_text_printf(t, "ignored      %.3g %% of the pixels\n", 100 * f->ignored);
     if (f->object_pixels[1] > 0)
-        un_text_printf(t,
-            "objects      %.4g in a mask, %.4g pixels each (10 %% below %.4g, 90 %% below %.4g)\n",
+        un_text_printf(t, "objects      %.4g in a mask, %.4g pixels each (10 %% below %.4g, 90 %% below %.4g)\n",
             f->objects, f->object_pixels[1], f->object_pixels[0], f->object_pixels[2]);
     if (!d->issue_count)
         un_text_add(t, "nothing odd was found\n");
     for (int i = 0; i < d->issue_count; i++) {
         const un_issue *s = &d->issues[i];
 
-        un_text_printf(t, "%s: %s: %s: %s\n", un_severity_name(un_issue_severity(s->kind)),
-            un_issue_name(s->kind), s->file, s->text);
+        un_text_printf(t, "%s: %s: %s: %s\n", un_severity_name(un_issue_severity(s->kind)), un_issue_name(s->kind),
+            s->file, s->text);
     }
 }
 
@@ -401,8 +460,8 @@ static void json_pictures(un_text *t, const un_fingerprint *f)
 {
     const int channels = UN_MIN(f->channels, UN_FINGERPRINT_CHANNELS);
 
-    un_text_printf(t, "{\"pictures\":%d,\"unlabelled\":%d,\"left_out\":%d,\"roles\":{", f->pictures,
-        f->unlabelled, f->left_out);
+    un_text_printf(
+        t, "{\"pictures\":%d,\"unlabelled\":%d,\"left_out\":%d,\"roles\":{", f->pictures, f->unlabelled, f->left_out);
     for (int r = 0; r < UN_ROLE_COUNT; r++)
         un_text_printf(t, "%s\"%s\":%d", r ? "," : "", un_role_name((un_role)r), f->role[r]);
     un_text_printf(t, "},\"volumes\":%d", f->volumes);
@@ -441,8 +500,8 @@ static void json_issues(un_text *t, const un_dataset *d)
     for (int i = 0; i < d->issue_count; i++) {
         const un_issue *s = &d->issues[i];
 
-        un_text_printf(t, "%s{\"kind\":\"%s\",\"severity\":\"%s\",\"file\":", i ? "," : "",
-            un_issue_name(s->kind), un_severity_name(un_issue_severity(s->kind)));
+        un_text_printf(t, "%s{\"kind\":\"%s\",\"severity\":\"%s\",\"file\":", i ? "," : "", un_issue_name(s->kind),
+            un_severity_name(un_issue_severity(s->kind)));
         un_text_json_string(t, s->file);
         un_text_add(t, ",\"text\":");
         un_text_json_string(t, s->text);

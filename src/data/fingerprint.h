@@ -29,12 +29,17 @@ typedef struct un_fingerprint {
     double objects;                   /* median number in a mask                           */
     double object_pixels[3];          /* 10th, 50th, 90th percentile; medians of the masks' own */
     double object_px;                 /* diameter of a disc (ball) of the median size      */
-    int one_way[3]; /* 1: along this axis classes have their place (sky above, road below) */
+    int one_way[3];                   /* 1: along this axis classes have their place (sky above, road below) */
 } un_fingerprint;
 
 /* cfg: resolved by un_scan_propose, for classes; roles as last assigned. */
 UN_NODISCARD unet_status un_fingerprint_make(
     un_fingerprint *out, const un_dataset *d, const un_scan *s, const un_config *cfg, unet_error *err);
+
+/* How often the classes of a picture let it be drawn (un_item.draw), by data.repeat_below and data.draw_empty. Masks of
+ * several channels are not looked at. f: of the same scan. */
+UN_NODISCARD unet_status un_fingerprint_balance(
+    un_dataset *d, const un_scan *s, const un_config *cfg, const un_fingerprint *f, unet_error *err);
 
 /* For people, and one JSON object with the issues in it. Failure sticks in the text. */
 void un_fingerprint_text(un_text *t, const un_fingerprint *f, const un_dataset *d, const un_config *cfg);

@@ -20,7 +20,7 @@ struct un_picture_cache {
     un_picture_source source;
     size_t cap;
     int *foreground;
-    int foreground_count;
+    int foreground_count, objects;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t loaded;
     entry *entries; /* [source.count] */
@@ -29,7 +29,7 @@ struct un_picture_cache {
 };
 
 unet_status un_picture_cache_create(un_picture_cache **out, un_mem *mem, const un_picture_source *source, size_t bytes,
-    const int *foreground, int foreground_count, unet_error *err)
+    const int *foreground, int foreground_count, int objects, unet_error *err)
 {
     un_picture_cache *c = un_alloc_zero(mem, sizeof *c);
     const size_t count = (size_t)UN_MAX(0, source->count);
@@ -40,6 +40,7 @@ unet_status un_picture_cache_create(un_picture_cache **out, un_mem *mem, const u
     c->mem = mem;
     c->source = *source;
     c->cap = bytes;
+    c->objects = objects;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->loaded, NULL);
     c->entries = un_alloc_array(mem, count, sizeof *c->entries);
@@ -99,7 +100,12 @@ static unet_status load(un_picture_cache *c, int index, un_ready *out, unet_erro
         un_picture_free(&p);
         return st;
     }
-    return un_ready_make(out, c->mem, &p, c->foreground, c->foreground_count, err);
+    st = un_ready_make(out, c->mem, &p, c->foreground, c->foreground_count, err);
+    if (!st && c->objects)
+        st = un_ready_find_objects(out, c->mem, err);
+    if (st)
+        un_ready_free(out);
+    return st;
 }
 
 /* The one that found the entry empty: loads without the lock, wakes those who wait for the same picture. */

@@ -172,7 +172,7 @@ unet_status un_pipeline_create(
         st = un_sampler_create(&p->sampler, mem, source, opt->seed, err);
     if (!st)
         st = un_picture_cache_create(
-            &p->cache, mem, source, opt->cache_bytes, opt->foreground, opt->foreground_count, err);
+            &p->cache, mem, source, opt->cache_bytes, opt->foreground, opt->foreground_count, opt->objects, err);
     if (!st)
         st = make_workers(p, err);
     if (!st)
@@ -411,6 +411,11 @@ void un_pipeline_cancel(un_pipeline *p)
     p->cancelled = 1;
     pthread_cond_broadcast(&p->ready);
     pthread_mutex_unlock(&p->lock);
+}
+
+un_epoch un_pipeline_epoch(const un_pipeline *p)
+{
+    return un_sampler_epoch(p->sampler);
 }
 
 un_pipeline_figures un_pipeline_figures_get(un_pipeline *p)

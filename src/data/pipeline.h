@@ -7,6 +7,7 @@
 #define UN_DATA_PIPELINE_H
 
 #include "data/augment.h"
+#include "data/sampler.h"
 
 typedef struct un_pipeline_options {
     int size[3];            /* patch d, h, w */
@@ -22,6 +23,7 @@ typedef struct un_pipeline_options {
     const un_cfg_augment *augment; /* keys that are auto follow the policy */
     const int *foreground;         /* classes that patches are centred on; NULL: all but 0 */
     int foreground_count;
+    int objects; /* 1: those patches are centred on random objects, not pixels */
 } un_pipeline_options;
 
 typedef struct un_pipeline un_pipeline;
@@ -37,6 +39,7 @@ UN_NODISCARD unet_status un_pipeline_start(un_pipeline *p, int64_t step, unet_er
 UN_NODISCARD unet_status un_pipeline_next(un_pipeline *p, const un_batch **out, unet_error *err);
 /* In the order they came; fewer than `ahead` may be held while next is called. */
 void un_pipeline_release(un_pipeline *p, const un_batch *b);
+un_epoch un_pipeline_epoch(const un_pipeline *p);
 void un_pipeline_cancel(un_pipeline *p); /* by any thread */
 
 typedef struct un_pipeline_figures {

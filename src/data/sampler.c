@@ -5,6 +5,7 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "metrics/objects.h"
 
 struct un_sampler {
     un_mem *mem;
@@ -117,6 +118,62 @@ unet_status un_ready_make(
     return UNET_OK;
 }
 
+/* Room for the objects of one more class; `from`: how many there are. */
+static un_anchor *more_anchors(un_ready *r, un_mem *mem, int from, int count)
+{
+    un_anchor *all = un_alloc_array(mem, (size_t)from + (size_t)count, sizeof *all);
+
+    if (!all)
+        return NULL;
+    if (from)
+        memcpy(all, r->anchor, (size_t)from * sizeof *all);
+    un_free(r->anchor);
+    r->anchor = all;
+    return all + from;
+}
+
+static unet_status add_objects(un_ready *r, un_mem *mem, int present, uint8_t *map, unet_error *err)
+{
+    const un_objects_options o = {.class_index = 1};
+    const un_picture *p = &r->picture;
+    const int from = r->anchor_from[present];
+    const int64_t n = pixels_of(p);
+    un_anchor *a;
+    un_objects found;
+    unet_status st;
+
+    for (int64_t i = 0; i < n; i++)
+        map[i] = (uint8_t)has_class(p, i, r->present[present]);
+    st = un_objects_find(&found, mem, map, (un_shape){1, p->d, p->h, p->w, 1}, &o, err);
+    if (st)
+        return st;
+    a = more_anchors(r, mem, from, found.count);
+    for (int k = 0; a && k < found.count; k++) {
+        memcpy(a[k].lo, found.of[k].lo, sizeof a[k].lo);
+        memcpy(a[k].hi, found.of[k].hi, sizeof a[k].hi);
+    }
+    for (int64_t i = n - 1; a && i >= 0; i--)
+        if (found.label[i])
+            a[found.label[i] - 1].first = i;
+    r->anchor_from[present + 1] = from + found.count;
+    un_objects_free(&found);
+    return a ? UNET_OK : un_fail_nomem(err, (size_t)from * sizeof *a);
+}
+
+unet_status un_ready_find_objects(un_ready *r, un_mem *mem, unet_error *err)
+{
+    uint8_t *map = un_alloc(mem, (size_t)pixels_of(&r->picture));
+    unet_status st = UNET_OK;
+
+    r->anchor_from = un_alloc_array(mem, (size_t)r->present_count + 1, sizeof *r->anchor_from);
+    if (!map || !r->anchor_from)
+        st = un_fail_nomem(err, (size_t)pixels_of(&r->picture));
+    for (int k = 0; k < r->present_count && !st; k++)
+        st = add_objects(r, mem, k, map, err);
+    un_free(map);
+    return st;
+}
+
 void un_ready_free(un_ready *r)
 {
     if (!r)
@@ -126,13 +183,15 @@ void un_ready_free(un_ready *r)
     un_free(r->present);
     un_free(r->totals);
     un_free(r->blocks);
+    un_free(r->anchor);
+    un_free(r->anchor_from);
     memset(r, 0, sizeof *r);
 }
 
 size_t un_ready_bytes(const un_ready *r)
 {
     const void *const parts[] = {r->picture.image, r->picture.target, r->picture.soft, r->picture.weight, r->mean,
-        r->present, r->totals, r->blocks};
+        r->present, r->totals, r->blocks, r->anchor, r->anchor_from};
     size_t n = sizeof *r;
 
     for (size_t i = 0; i < UN_COUNT(parts); i++)
@@ -239,7 +298,42 @@ int un_sampler_picture(un_sampler *s, int64_t at)
     return s->order[at % s->count];
 }
 
+un_epoch un_sampler_epoch(const un_sampler *s)
+{
+    un_epoch e = {.drawn = s->count, .least = s->count};
+
+    for (int i = 0; i < s->count; i++) {
+        const double times = s->edge[i + 1] - s->edge[i];
+
+        e.distinct += fmin(times, 1);
+        e.least = fmin(e.least, times);
+        e.most = fmax(e.most, times);
+    }
+    return e;
+}
+
 /* ---- which part ---- */
+
+enum { TRIES = 16 };
+
+/* A pixel of a random object of a present class. */
+static int64_t object_pixel(const un_ready *r, int present, un_rng *rng)
+{
+    const int from = r->anchor_from[present];
+    const un_anchor *a = r->anchor + from + un_rng_below(rng, r->anchor_from[present + 1] - from);
+    const un_picture *p = &r->picture;
+
+    for (int i = 0; i < TRIES; i++) {
+        int64_t at[3], pixel;
+
+        for (int k = 0; k < 3; k++)
+            at[k] = a->lo[k] + un_rng_below(rng, a->hi[k] - a->lo[k]);
+        pixel = (at[0] * p->h + at[1]) * p->w + at[2];
+        if (has_class(p, pixel, r->present[present]))
+            return pixel;
+    }
+    return a->first;
+}
 
 void un_sampler_crop(const un_ready *r, const int size[3], double foreground, un_rng *rng, int start[3])
 {
@@ -250,9 +344,9 @@ void un_sampler_crop(const un_ready *r, const int size[3], double foreground, un
     int at[3];
 
     if (centred) {
-        const int cls = r->present[un_rng_below(rng, r->present_count)];
+        const int k = (int)un_rng_below(rng, r->present_count), cls = r->present[k];
 
-        pixel = un_ready_find(r, cls, un_rng_below(rng, r->totals[cls]));
+        pixel = r->anchor ? object_pixel(r, k, rng) : un_ready_find(r, cls, un_rng_below(rng, r->totals[cls]));
     }
     at[0] = (int)(pixel / ((int64_t)p->h * p->w));
     at[1] = (int)(pixel / p->w % p->h);

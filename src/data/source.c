@@ -264,7 +264,7 @@ static void set_shares(un_data_source *s)
     for (int i = 0; i < s->view.count; i++) {
         const double r = un_sqrt((double)most / n[s->d->items[s->item[i]].kind % KINDS_MAX]);
 
-        s->share[i] = r > most_share ? most_share : r;
+        s->share[i] = (r > most_share ? most_share : r) * s->d->items[s->item[i]].draw;
     }
 }
 

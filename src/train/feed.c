@@ -13,6 +13,7 @@ void un_feed_settings(const un_config *c, un_pipeline_options *o)
     o->seed = (uint64_t)c->train.seed;
     o->augment = &c->augment;
     o->foreground = c->data.foreground.n > 0 ? c->data.foreground.v : NULL;
+    o->objects = c->augment.foreground_by == UN_CFG_FOREGROUND_BY_OBJECT;
     o->foreground_count = c->data.foreground.n > 0 ? c->data.foreground.n : 0;
 }
 

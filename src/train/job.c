@@ -1,5 +1,6 @@
 #include "train/job.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "train/feed.h"
@@ -27,6 +28,15 @@ static unet_status open_selector(un_job *j, un_mem *mem, const un_job_spec *spec
     return s.source->count ? un_selector_create(&j->selector, mem, &s, err) : UNET_OK;
 }
 
+static void tell_epoch(un_job *j)
+{
+    const un_epoch e = un_pipeline_epoch(j->pipeline);
+
+    snprintf(j->epoch, sizeof j->epoch,
+        "an epoch draws %d patches from %d pictures, %.1f of them at least once; a picture comes %.2f to %.2f times",
+        e.drawn, e.drawn, e.distinct, e.least, e.most);
+}
+
 unet_status un_job_open(un_job *j, un_mem *mem, const un_job_spec *spec, unet_error *err)
 {
     unet_status st;
@@ -39,8 +49,10 @@ unet_status un_job_open(un_job *j, un_mem *mem, const un_job_spec *spec, unet_er
         st = un_data_source_create(&j->select, mem, spec->data, j->pre, UN_ROLE_SELECT, spec->select_cache, err);
     if (!st)
         st = open_pipeline(j, mem, spec, err);
-    if (!st)
+    if (!st) {
+        tell_epoch(j);
         st = open_selector(j, mem, spec, err);
+    }
     if (st)
         un_job_close(j);
     return st;

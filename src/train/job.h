@@ -27,6 +27,7 @@ typedef struct un_job {
     un_preprocess *pre;
     un_data_source *train, *select;
     un_pipeline *pipeline;
+    char epoch[200];       /* what an epoch comes to, in words */
     un_selector *selector; /* NULL: no pictures are kept for selection */
 } un_job;
 

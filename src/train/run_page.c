@@ -232,7 +232,20 @@ static void add_seen(drawing *d)
         add_fact(d, 0, "what was trained on", "%s", text);
 }
 
-/* Warnings of the run, from its events. */
+/* Events that the page shows. */
+static int is_fact(const char *event, const char **name)
+{
+    static const char *const shown[] = {"warning", "epoch"};
+
+    for (size_t i = 0; event && i < UN_COUNT(shown); i++)
+        if (!strcmp(event, shown[i])) {
+            *name = shown[i];
+            return 1;
+        }
+    return 0;
+}
+
+/* Warnings of the run and what an epoch is, from its events. */
 static unet_status add_warnings(drawing *d, unet_error *err)
 {
     char *path = un_asprintf(d->mem, "%s/events.jsonl", d->page->folder);
@@ -243,13 +256,14 @@ static unet_status add_warnings(drawing *d, unet_error *err)
     if (!st && un_path_exists(path))
         st = un_file_read(&data, &size, d->mem, path, LOG_MAX, err);
     for (size_t at = 0, end; at < size && !st; at = end + 1) {
+        const char *name;
         un_json *line;
 
         for (end = at; end < size && data[end] != '\n'; end++)
             ;
         st = un_json_parse(&line, d->mem, (const char *)data + at, end - at, path, err);
-        if (!st && !strcmp(un_json_string(un_json_get(line, "event")), "warning"))
-            add_fact(d, 0, "warning", "%s", un_json_string(un_json_get(line, "detail")));
+        if (!st && is_fact(un_json_string(un_json_get(line, "event")), &name))
+            add_fact(d, 0, name, "%s", un_json_string(un_json_get(line, "detail")));
         if (!st)
             un_json_free(line);
     }

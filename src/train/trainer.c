@@ -151,7 +151,9 @@ static unet_status begin_new(trainer *t, unet_error *err)
     st = save(t, err);
     if (!st)
         st = open_log(t, err);
-    return st ? st : un_runlog_event(t->log, 0, "start", un_cpu_level_name(t->opt->level), err);
+    if (!st)
+        st = un_runlog_event(t->log, 0, "start", un_cpu_level_name(t->opt->level), err);
+    return st || !t->opt->epoch ? st : un_runlog_event(t->log, 0, "epoch", t->opt->epoch, err);
 }
 
 static unet_status begin_again(trainer *t, unet_error *err)

@@ -37,6 +37,7 @@ typedef struct un_train_options {
     int64_t extend;      /* resume: steps to add to the run's total */
     int replace;         /* new run: the files of an earlier one in the folder are removed */
     int64_t pictures;    /* training pictures: epochs are counted in them */
+    const char *epoch;   /* what an epoch comes to, for the events; NULL: not known */
     int pixel_weight;    /* batches come with pixel weights; those of multilabel heads always may */
     const char *data;    /* checksum of the training data, shorter than UN_CHECKSUM_MAX; NULL: none */
     const char *version; /* of unet, for the records */

@@ -334,7 +334,48 @@ TEST(an_epoch_draws_by_share)
         count[un_sampler_picture(s, i)]++;
     CHECK_NEAR(count[3] / 10000.0, 0.5 / 10.75, 0.003);
     CHECK_NEAR(count[5] / 10000.0, 2.25 / 10.75, 0.003);
+    {
+        const un_epoch e = un_sampler_epoch(s);
+        double distinct = 0;
+
+        for (int i = 0; i < 10; i++)
+            distinct += fmin(1, 10 * share_of(NULL, i) / 10.75);
+        CHECK_INT(e.drawn, 10);
+        CHECK_NEAR(e.distinct, distinct, 1e-12);
+        CHECK_NEAR(e.least, 10 * 0.5 / 10.75, 1e-12);
+        CHECK_NEAR(e.most, 10 * 2.25 / 10.75, 1e-12);
+    }
     un_sampler_destroy(s);
+}
+
+/* A class with one object of 400 pixels and one of a single one: by pixel the small one is hardly met, by object as
+ * often as the large one. */
+TEST(crops_follow_the_objects)
+{
+    un_ready r = make_picture(1, 100, 90, 1, 0);
+    un_picture p = r.picture;
+    const int size[3] = {1, 11, 11};
+    int start[3], small = 0;
+    un_rng rng;
+
+    memset(p.target, 0, 100 * 90 * sizeof(int32_t));
+    p.target[80 * 90 + 70] = 1;
+    for (int i = 0; i < 400; i++)
+        p.target[(10 + i / 20) * 90 + i % 20 + 10] = i % 20 < 10 || i / 20 < 10; /* not all of its box */
+    memset(&r.picture, 0, sizeof r.picture);
+    un_ready_free(&r);
+    CHECK_OK(un_ready_make(&r, NULL, &p, NULL, 0, &err), &err);
+    CHECK_OK(un_ready_find_objects(&r, NULL, &err), &err);
+    CHECK(r.anchor_from[0] == 0 && r.anchor_from[1] == 2);
+    CHECK_INT(r.anchor[1].first, 80 * 90 + 70);
+    for (int i = 0; i < 400; i++) {
+        un_rng_init(&rng, 1, UN_RNG_SAMPLE, 1, (uint32_t)i, 0);
+        un_sampler_crop(&r, size, 1, &rng, start);
+        CHECK_INT(r.picture.target[(start[1] + 5) * 90 + start[2] + 5], 1);
+        small += start[1] == 75 && start[2] == 65;
+    }
+    CHECK(small > 160 && small < 240);
+    un_ready_free(&r);
 }
 
 TEST(crops_follow_the_foreground)

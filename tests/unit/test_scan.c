@@ -371,6 +371,30 @@ static int sky_and_road(int y, int x, int k)
     return y < 6 + k % 3 ? 0 : y < 18 ? 1 : 2;
 }
 
+/* How often pictures are drawn for their classes; all twelve masks hold all three, the thirteenth picture has none. */
+static void check_balance(looked *l, const un_fingerprint *f)
+{
+    un_fingerprint rare = *f;
+
+    CHECK_INT(f->masks_with[2], 12);
+    CHECK_OK(un_fingerprint_balance(l->d, l->s, &cfg, f, &err), &err);
+    for (int i = 0; i < l->d->count; i++)
+        CHECK_NEAR(l->d->items[i].draw, 1, 0);
+    rare.masks_with[2] = 3; /* as if it were in a quarter of the masks */
+    cfg.data.repeat_below = 1;
+    CHECK_OK(un_fingerprint_balance(l->d, l->s, &cfg, &rare, &err), &err);
+    for (int i = 0; i < l->d->count; i++)
+        CHECK_NEAR(l->d->items[i].draw, l->d->items[i].mask ? 2 : 1, 1e-12);
+    cfg.data.repeat_below = 0;
+    cfg.data.draw_empty = 0.25;
+    cfg.data.foreground = (un_cfg_ints){.n = 1, .v = {9}}; /* no picture has foreground */
+    CHECK_OK(un_fingerprint_balance(l->d, l->s, &cfg, f, &err), &err);
+    for (int i = 0; i < l->d->count; i++)
+        CHECK_NEAR(l->d->items[i].draw, l->d->items[i].mask ? 0.25 : 1, 1e-12);
+    cfg.data.draw_empty = 1;
+    cfg.data.foreground.n = UN_CFG_LIST_AUTO;
+}
+
 TEST(fingerprint)
 {
     un_fingerprint f;
@@ -394,6 +418,7 @@ TEST(fingerprint)
     CHECK_NEAR(sum, 1, 1e-12);
     CHECK(f.mean[0] > 20 && f.mean[0] < 60 && f.q[0][4] >= 20 && f.q[0][4] < 40);
     CHECK_NEAR(f.train_pixels, (double)f.role[UN_ROLE_TRAIN] * H * W, 0);
+    check_balance(&l, &f);
     un_text_init(&t, NULL, 1 << 16);
     un_fingerprint_text(&t, &f, l.d, &cfg);
     CHECK(!t.failed && strstr(t.s, "pictures     13 (1 unlabelled, 0 left out)"));
