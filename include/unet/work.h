@@ -29,17 +29,38 @@ typedef struct unet_inspect_options {
     size_t struct_size;
     const char *data;          /* folder or CSV */
     const unet_config *config; /* NULL: defaults */
-    const char *out_dir;       /* contact sheet and fingerprint go here; NULL: none is written */
-    unet_progress_fn progress;
+    const char *out_dir;       /* sheet.png, inspect.html, fingerprint.json and config.yaml go here; NULL: nowhere */
+    int pictures;              /* shown in the contact sheet; 0: 8 */
+    int samples;               /* augmented patches beside each; 0: 4 */
+    unet_progress_fn progress; /* called by one thread at a time, not always the caller's */
     void *progress_ctx;
 } unet_inspect_options;
 #define UNET_INSPECT_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
-        sizeof(unet_inspect_options), NULL, NULL, NULL, NULL, NULL                                                     \
+        sizeof(unet_inspect_options), NULL, NULL, NULL, 0, 0, NULL, NULL                                               \
     }
-/* text: what a person reads; json: the fingerprint. Either may be NULL. */
+/* text: what a person reads; json: the fingerprint. Either may be NULL. Data that cannot be trained on as they are give
+ * their status (UNET_E_DATA), after all has been written and the texts handed out. */
 UNET_API UNET_NODISCARD unet_status unet_inspect(
     unet_context *c, const unet_inspect_options *o, char **text, char **json, unet_error *err);
+
+typedef struct unet_augment_options {
+    size_t struct_size;
+    const char *data;          /* folder or CSV */
+    const unet_config *config; /* NULL: defaults; section augment says what is shown, train.seed which draws */
+    const char *picture;       /* name of the picture to show; NULL: the one that shows most */
+    const char *file;          /* PNG to write */
+    int samples;               /* of each operation; 0: 6 */
+    unet_progress_fn progress;
+    void *progress_ctx;
+} unet_augment_options;
+#define UNET_AUGMENT_OPTIONS_INIT                                                                                      \
+    {                                                                                                                  \
+        sizeof(unet_augment_options), NULL, NULL, NULL, NULL, 0, NULL, NULL                                            \
+    }
+/* Writes a sheet with examples of each operation of augmentation, with masks. text: what is shown; may be NULL. */
+UNET_API UNET_NODISCARD unet_status unet_augment_preview(
+    unet_context *c, const unet_augment_options *o, char **text, unet_error *err);
 
 typedef struct unet_plan_options {
     size_t struct_size;

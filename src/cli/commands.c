@@ -6,6 +6,8 @@
 #include "unet/text.h"
 
 const un_command *const un_commands[] = {
+    &un_cmd_inspect,
+    &un_cmd_augment,
     &un_cmd_plan,
     &un_cmd_train,
     &un_cmd_extend,

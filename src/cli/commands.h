@@ -4,11 +4,13 @@
 
 #include "app/options.h"
 
+extern const un_command un_cmd_augment;
 extern const un_command un_cmd_config;
 extern const un_command un_cmd_describe;
 extern const un_command un_cmd_eval;
 extern const un_command un_cmd_extend;
 extern const un_command un_cmd_help;
+extern const un_command un_cmd_inspect;
 extern const un_command un_cmd_plan;
 extern const un_command un_cmd_predict;
 extern const un_command un_cmd_selftest;

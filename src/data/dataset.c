@@ -10,10 +10,10 @@
 #include "data/layout.h"
 
 static const struct {
-    const char *name;
+    const char *name, *advice;
     un_severity severity;
 } issue_table[] = {
-#define X(ID, name, severity) [UN_ISSUE_##ID] = {name, severity},
+#define X(ID, name, severity, advice) [UN_ISSUE_##ID] = {name, advice, severity},
     UN_ISSUES(X)
 #undef X
 };
@@ -48,6 +48,11 @@ const char *un_issue_name(un_issue_kind k)
 un_severity un_issue_severity(un_issue_kind k)
 {
     return issue_table[k].severity;
+}
+
+const char *un_issue_advice(un_issue_kind k)
+{
+    return issue_table[k].advice;
 }
 
 char *un_dataset_text(un_dataset *d, const char *fmt, ...)
@@ -124,8 +129,7 @@ const char *un_dataset_relative(const un_dataset *d, const char *path)
     return !strncmp(path, d->root, n) && path[n] == '/' ? path + n + 1 : path;
 }
 
-unet_status un_dataset_open(
-    un_dataset **out, un_mem *mem, const char *path, const un_config *cfg, unet_error *err)
+unet_status un_dataset_open(un_dataset **out, un_mem *mem, const char *path, const un_config *cfg, unet_error *err)
 {
     un_dataset *d = un_alloc_zero(mem, sizeof *d);
     size_t n = strlen(path);
@@ -186,8 +190,8 @@ unet_status un_dataset_check(const un_dataset *d, un_cfg_on_bad on_bad, unet_err
     if (first && n == 1)
         return un_fail_file(err, UNET_E_DATA, first->file, "%s", first->text);
     if (first)
-        return un_fail_file(err, UNET_E_DATA, first->file, "%s (and %d more; unet inspect lists them all)",
-            first->text, n - 1);
+        return un_fail_file(
+            err, UNET_E_DATA, first->file, "%s (and %d more; unet inspect lists them all)", first->text, n - 1);
     for (int i = 0; i < d->base_count; i++) {
         labelled += d->items[i].mask != NULL;
         usable += d->items[i].mask && !d->items[i].left_out;

@@ -44,38 +44,44 @@ typedef enum un_severity {
 } un_severity;
 const char *un_severity_name(un_severity s);
 
-/* Name and severity of each kind of issue. */
-#define UN_ISSUES(X)                                                                                         \
-    X(UNLABELLED, "unlabelled", UN_NOTE)                                                                     \
-    X(IGNORED_FILE, "ignored-file", UN_NOTE)                                                                 \
-    X(UNLISTED, "unlisted", UN_NOTE)                                                                         \
-    X(MASK_ALONE, "mask-without-picture", UN_WARN)                                                           \
-    X(LIST_UNKNOWN, "list-unknown-name", UN_WARN)                                                            \
-    X(STEM_TWICE, "stem-twice", UN_STOP)                                                                     \
-    X(PAIR_UNCLEAR, "pair-unclear", UN_STOP)                                                                 \
-    X(TWO_SPLITS, "two-splits", UN_STOP)                                                                     \
-    X(CHANNEL_MISSING, "channel-missing", UN_SKIP)                                                           \
-    X(FILE_MISSING, "file-missing", UN_SKIP)                                                                 \
-    X(UNREADABLE, "unreadable", UN_SKIP)                                                                     \
-    X(SIZE_DIFFERS, "size-differs", UN_SKIP)                                                                 \
-    X(EXIF_ONE_SIDE, "exif-one-side", UN_WARN)                                                               \
-    X(CHANNELS_DIFFER, "channels-differ", UN_SKIP)                                                           \
-    X(GRID_DIFFERS, "grid-differs", UN_WARN)                                                                 \
-    X(NOT_FINITE, "not-finite", UN_WARN)                                                                     \
-    X(EMPTY_MASK, "empty-mask", UN_NOTE)                                                                     \
-    X(STRAY_VALUES, "stray-values", UN_WARN)                                                                 \
-    X(CONSTANT, "constant-picture", UN_WARN)                                                                 \
-    X(DUPLICATE, "duplicate", UN_NOTE)                                                                       \
-    X(LEAK, "same-picture-in-two-splits", UN_WARN)
+/* Name and severity of each kind of issue, and what to do about it. */
+#define UN_ISSUES(X)                                                                                                   \
+    X(UNLABELLED, "unlabelled", UN_NOTE, "not used; put a mask of the same name beside it to use it")                  \
+    X(IGNORED_FILE, "ignored-file", UN_NOTE,                                                                           \
+        "nothing to do, unless it should be a picture: then give it a picture's suffix")                               \
+    X(UNLISTED, "unlisted", UN_NOTE, "not used; add it to a list to use it")                                           \
+    X(MASK_ALONE, "mask-without-picture", UN_WARN, "give it the name of its picture, or remove it")                    \
+    X(LIST_UNKNOWN, "list-unknown-name", UN_WARN, "correct the list")                                                  \
+    X(STEM_TWICE, "stem-twice", UN_STOP, "keep one of the two, or rename one")                                         \
+    X(PAIR_UNCLEAR, "pair-unclear", UN_STOP, "set data.image_suffix and data.mask_suffix, or rename")                  \
+    X(TWO_SPLITS, "two-splits", UN_STOP, "take it out of all lists but one")                                           \
+    X(CHANNEL_MISSING, "channel-missing", UN_SKIP, "add the missing file, or remove the others")                       \
+    X(FILE_MISSING, "file-missing", UN_SKIP, "add the file, or correct the table")                                     \
+    X(UNREADABLE, "unreadable", UN_SKIP, "replace the file, or remove it")                                             \
+    X(SIZE_DIFFERS, "size-differs", UN_SKIP, "make the mask anew on this very picture, or remove the pair")            \
+    X(EXIF_ONE_SIDE, "exif-one-side", UN_WARN,                                                                         \
+        "look at it in the contact sheet; set data.exif=false when mask and picture lie across")                       \
+    X(CHANNELS_DIFFER, "channels-differ", UN_SKIP, "convert the picture, or set data.colour or data.channels")         \
+    X(GRID_DIFFERS, "grid-differs", UN_WARN, "check the affine of the mask")                                           \
+    X(NOT_FINITE, "not-finite", UN_WARN, "nothing to do when these are places without data")                           \
+    X(NO_DATA, "no-data-value", UN_WARN,                                                                               \
+        "set data.no_data: such pixels are then left out of normalisation, loss and scores")                           \
+    X(EMPTY_MASK, "empty-mask", UN_NOTE, "nothing to do when there is nothing to see in the picture")                  \
+    X(STRAY_VALUES, "stray-values", UN_WARN, "correct the mask, or add the values to data.mapping or data.ignore")     \
+    X(MASK_ODD, "mask-unlike-others", UN_SKIP, "save the mask as the others are, or remove the pair")                  \
+    X(CONSTANT, "constant-picture", UN_WARN, "check whether the file was written as it should be")                     \
+    X(DUPLICATE, "duplicate", UN_NOTE, "remove one, unless it is meant to count twice")                                \
+    X(LEAK, "same-picture-in-two-splits", UN_WARN, "remove it from one of the two")
 
 typedef enum un_issue_kind {
-#define X(ID, name, severity) UN_ISSUE_##ID,
+#define X(ID, name, severity, advice) UN_ISSUE_##ID,
     UN_ISSUES(X)
 #undef X
         UN_ISSUE_KINDS
 } un_issue_kind;
 const char *un_issue_name(un_issue_kind k);
 un_severity un_issue_severity(un_issue_kind k);
+const char *un_issue_advice(un_issue_kind k); /* what to do, without capital and full stop */
 
 typedef struct un_issue {
     un_issue_kind kind;

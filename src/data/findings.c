@@ -23,8 +23,7 @@ void un_scan_item_free(un_scan_item *it)
 /* ---- one item
  * ---------------------------------------------------------------------------------------------------- */
 
-static unet_status check_extents(
-    un_dataset *d, int i, const un_scan_item *it, int multilabel, unet_error *err)
+static unet_status check_extents(un_dataset *d, int i, const un_scan_item *it, int multilabel, unet_error *err)
 {
     const un_item *item = &d->items[i];
     const int turned = it->orientation >= 5 && it->mask_orientation == 1;
@@ -48,11 +47,22 @@ static unet_status check_extents(
         return un_dataset_issue(d, UN_ISSUE_SIZE_DIFFERS, i, item->mask, err,
             "the mask is %dx%d, its picture %dx%d (h x w)", it->mask_h, it->mask_w, it->h, it->w);
     return un_dataset_issue(d, UN_ISSUE_SIZE_DIFFERS, i, item->mask, err,
-        "the mask is %dx%dx%d, its picture %dx%dx%d (d x h x w)", it->mask_d, it->mask_h, it->mask_w, it->d,
-        it->h, it->w);
+        "the mask is %dx%dx%d, its picture %dx%dx%d (d x h x w)", it->mask_d, it->mask_h, it->mask_w, it->d, it->h,
+        it->w);
 }
 
-static unet_status check_values(un_dataset *d, int i, const un_scan_item *it, unet_error *err)
+/* Whether the least value is one that programs write where they have no data, and nothing else comes near it. */
+static int is_sentinel(const un_scan_channel *ch)
+{
+    static const double usual[] = {-999, -9999, -32768, -32767, -99999, -999999};
+    int known = ch->m.min < -1e30;
+
+    for (size_t k = 0; k < UN_COUNT(usual); k++)
+        known |= ch->m.min == usual[k];
+    return known && ch->q[UN_SCAN_QUANTILES / 2] > ch->m.min / 2;
+}
+
+static unet_status check_values(un_dataset *d, int i, const un_scan_item *it, const un_config *cfg, unet_error *err)
 {
     const char *file = d->items[i].images[0];
     int constant = 1;
@@ -62,20 +72,27 @@ static unet_status check_values(un_dataset *d, int i, const un_scan_item *it, un
         constant &= it->channel[k].m.min == it->channel[k].m.max;
     if (it->not_finite)
         st = un_dataset_issue(d, UN_ISSUE_NOT_FINITE, i, file, err,
-            "%lld values are NaN or infinite; they are left out of loss and scores",
-            (long long)it->not_finite);
+            "%lld values are NaN or infinite; they are left out of loss and scores", (long long)it->not_finite);
+    for (int k = 0; k < it->c && !st && un_is_auto(cfg->data.no_data); k++)
+        if (is_sentinel(&it->channel[k]))
+            st = un_dataset_issue(d, UN_ISSUE_NO_DATA, i, file, err,
+                "channel %d has values of %.9g, far below all others; set data.no_data=%.9g if they mean no data", k,
+                it->channel[k].m.min, it->channel[k].m.min);
     if (!st && constant)
         st = un_dataset_issue(d, UN_ISSUE_CONSTANT, i, file, err, "all pixels have one value");
     return st;
 }
 
-static unet_status check_item(un_dataset *d, int i, const un_scan_item *it, int multilabel, unet_error *err)
+static unet_status check_item(un_dataset *d, int i, const un_scan_item *it, const un_config *cfg, unet_error *err)
 {
+    const int multilabel = cfg->data.mask_kind == UN_CFG_MASK_MULTILABEL;
     unet_status st;
 
+    if (it->status && d->items[i].left_out) /* a file that is not there was told when the table was read */
+        return UNET_OK;
     if (it->status)
         return un_dataset_issue(d, UN_ISSUE_UNREADABLE, i, it->problem_file, err, "%s", it->problem);
-    st = check_values(d, i, it, err);
+    st = check_values(d, i, it, cfg, err);
     if (!st && it->mask_d)
         st = check_extents(d, i, it, multilabel, err);
     if (!st && it->affine_differs)
@@ -154,8 +171,8 @@ static unet_status find_equal(un_dataset *d, const un_scan *s, unet_error *err)
                 "the same picture as %s, but that one is in %s and this one in %s: scores will be too good",
                 un_dataset_relative(d, a->images[0]), un_split_name(a->split), un_split_name(b->split));
         else
-            st = un_dataset_issue(d, UN_ISSUE_DUPLICATE, v[i].item, b->images[0], err,
-                "the same picture as %s", un_dataset_relative(d, a->images[0]));
+            st = un_dataset_issue(d, UN_ISSUE_DUPLICATE, v[i].item, b->images[0], err, "the same picture as %s",
+                un_dataset_relative(d, a->images[0]));
     }
     un_free(v);
     return st;
@@ -174,15 +191,15 @@ static int to_cell(double v)
     return v <= 0 ? 0 : v >= 1 ? CELLS - 1 : UN_MIN((int)(v * CELLS), CELLS - 1);
 }
 
-static int cell_of(const un_scan_item *it)
+/* bytes: all pictures have 8 bits, whose values can be compared; else each by its own range. */
+static int cell_of(const un_scan_item *it, int bytes)
 {
     double bright = 0;
 
     for (int k = 0; k < it->c; k++) {
-        const double lo = it->channel[k].q[0], hi = it->channel[k].q[UN_SCAN_QUANTILES - 1],
-                     mid = it->channel[k].q[4];
+        const double lo = it->channel[k].q[0], hi = it->channel[k].q[UN_SCAN_QUANTILES - 1], mid = it->channel[k].q[4];
 
-        if (it->type == UN_DTYPE_U8)
+        if (bytes)
             bright += mid / 255 / it->c;
         else
             bright += hi > lo ? (mid - lo) / (hi - lo) / it->c : 0;
@@ -213,14 +230,16 @@ static void flood(const unsigned char *used, int *kind, int start, int number)
 static void find_kinds(un_dataset *d, const un_scan *s)
 {
     unsigned char used[SQUARE] = {0};
-    int kind[SQUARE], kinds = 0;
+    int kind[SQUARE], kinds = 0, bytes = 1;
 
     for (int i = 0; i < s->count; i++)
+        bytes &= s->item[i].status || s->item[i].type == UN_DTYPE_U8;
+    for (int i = 0; i < s->count; i++)
         if (!s->item[i].status)
-            used[cell_of(&s->item[i])] = 1;
+            used[cell_of(&s->item[i], bytes)] = 1;
     memset(kind, -1, sizeof kind);
     for (int i = 0; i < s->count; i++) {
-        const int at = s->item[i].status ? -1 : cell_of(&s->item[i]);
+        const int at = s->item[i].status ? -1 : cell_of(&s->item[i], bytes);
 
         if (at >= 0 && kind[at] < 0)
             flood(used, kind, at, kinds++);
@@ -233,7 +252,7 @@ unet_status un_scan_find_issues(un_dataset *d, const un_scan *s, const un_config
     unet_status st = UNET_OK;
 
     for (int i = 0; i < s->count && !st; i++)
-        st = check_item(d, i, &s->item[i], cfg->data.mask_kind == UN_CFG_MASK_MULTILABEL, err);
+        st = check_item(d, i, &s->item[i], cfg, err);
     if (!st)
         st = check_channels(d, s, err);
     if (!st)

@@ -87,6 +87,7 @@ static unet_status spacings(const maker *m)
 static void count_pictures(const maker *m)
 {
     un_fingerprint *f = m->f;
+    int first = 1;
 
     f->pictures = m->d->base_count;
     for (int i = 0; i < m->d->count; i++)
@@ -106,8 +107,9 @@ static void count_pictures(const maker *m)
         f->kind[kind]++;
         f->kinds = UN_MAX(f->kinds, kind + 1);
         for (int k = 0; k < it->c; k++) {
-            f->lowest = UN_MIN(f->lowest, it->channel[k].m.min);
-            f->highest = UN_MAX(f->highest, it->channel[k].m.max);
+            f->lowest = first ? it->channel[k].m.min : UN_MIN(f->lowest, it->channel[k].m.min);
+            f->highest = first ? it->channel[k].m.max : UN_MAX(f->highest, it->channel[k].m.max);
+            first = 0;
         }
         if (m->d->items[i].role == UN_ROLE_TRAIN)
             f->train_pixels += (double)it->d * it->h * it->w * (m->d->items[i].part_hi - m->d->items[i].part_lo);
@@ -414,25 +416,50 @@ static void text_of_pictures(un_text *t, const un_fingerprint *f)
     }
 }
 
-void un_fingerprint_text(un_text *t, const un_fingerprint *f, const un_dataset *d, const un_config *cfg)
+void un_fingerprint_text(un_text *t, const un_fingerprint *f)
 {
     text_of_pictures(t, f);
-    for (int c = 0; c < f->classes; c++)
-        un_text_printf(t, "class %-6d %s: %.3g %% of the pixels, in %d masks\n", c, cfg->data.classes.v[c].name,
-            100 * f->share[c], f->masks_with[c]);
     if (f->ignored > 0)
         un_text_printf(t, "ignored      %.3g %% of the pixels\n", 100 * f->ignored);
     if (f->object_pixels[1] > 0)
         un_text_printf(t, "objects      %.4g in a mask, %.4g pixels each (10 %% below %.4g, 90 %% below %.4g)\n",
             f->objects, f->object_pixels[1], f->object_pixels[0], f->object_pixels[2]);
+    if (f->one_way[0] || f->one_way[1] || f->one_way[2])
+        un_text_printf(t, "placed       classes have their place along%s%s%s\n", f->one_way[0] ? " d" : "",
+            f->one_way[1] ? " h" : "", f->one_way[2] ? " w" : "");
+}
+
+/* How many issues of this kind there are. */
+static int count_issues(const un_dataset *d, int kind)
+{
+    int n = 0;
+
+    for (int i = 0; i < d->issue_count; i++)
+        n += (int)d->issues[i].kind == kind;
+    return n;
+}
+
+void un_issues_text(un_text *t, const un_dataset *d, int most)
+{
     if (!d->issue_count)
         un_text_add(t, "nothing odd was found\n");
-    for (int i = 0; i < d->issue_count; i++) {
-        const un_issue *s = &d->issues[i];
+    for (int severity = UN_STOP; severity >= UN_NOTE; severity--)
+        for (int kind = 0; kind < UN_ISSUE_KINDS; kind++) {
+            const int n = count_issues(d, kind);
+            int told = 0;
 
-        un_text_printf(t, "%s: %s: %s: %s\n", un_severity_name(un_issue_severity(s->kind)), un_issue_name(s->kind),
-            s->file, s->text);
-    }
+            if (!n || (int)un_issue_severity((un_issue_kind)kind) != severity)
+                continue;
+            un_text_printf(t, "%s: %s (%d): %s\n", un_severity_name((un_severity)severity),
+                un_issue_name((un_issue_kind)kind), n, un_issue_advice((un_issue_kind)kind));
+            for (int i = 0; i < d->issue_count && told < most; i++)
+                if ((int)d->issues[i].kind == kind) {
+                    un_text_printf(t, "    %s: %s\n", d->issues[i].file, d->issues[i].text);
+                    told++;
+                }
+            if (n > told)
+                un_text_printf(t, "    and %d more\n", n - told);
+        }
 }
 
 /* ---- for machines
@@ -456,12 +483,12 @@ static void json_ints(un_text *t, const char *key, const int *v, int n)
     un_text_add(t, "]");
 }
 
-static void json_pictures(un_text *t, const un_fingerprint *f)
+static void json_pictures(un_text *t, const un_fingerprint *f, const un_dataset *d)
 {
     const int channels = UN_MIN(f->channels, UN_FINGERPRINT_CHANNELS);
 
-    un_text_printf(
-        t, "{\"pictures\":%d,\"unlabelled\":%d,\"left_out\":%d,\"roles\":{", f->pictures, f->unlabelled, f->left_out);
+    un_text_printf(t, "{\"layout\":\"%s\",\"pictures\":%d,\"unlabelled\":%d,\"left_out\":%d,\"roles\":{",
+        un_config_word("data", "layout", (int)d->layout), f->pictures, f->unlabelled, f->left_out);
     for (int r = 0; r < UN_ROLE_COUNT; r++)
         un_text_printf(t, "%s\"%s\":%d", r ? "," : "", un_role_name((un_role)r), f->role[r]);
     un_text_printf(t, "},\"volumes\":%d", f->volumes);
@@ -505,14 +532,45 @@ static void json_issues(un_text *t, const un_dataset *d)
         un_text_json_string(t, s->file);
         un_text_add(t, ",\"text\":");
         un_text_json_string(t, s->text);
+        un_text_add(t, ",\"advice\":");
+        un_text_json_string(t, un_issue_advice(s->kind));
         un_text_add(t, "}");
     }
-    un_text_add(t, "]}\n");
+    un_text_add(t, "]");
+}
+
+/* What the masks were found to mean, as in the configuration. */
+static void json_proposal(un_text *t, const un_config *cfg)
+{
+    const un_cfg_data *c = &cfg->data;
+
+    un_text_printf(t, ",\"colour\":\"%s\",\"mask_kind\":\"%s\"", un_config_word("data", "colour", (int)c->colour),
+        un_config_word("data", "mask_kind", (int)c->mask_kind));
+    json_numbers(t, "ignore", c->ignore.v, UN_MAX(c->ignore.n, 0));
+    json_ints(t, "foreground", c->foreground.v, UN_MAX(c->foreground.n, 0));
+    un_text_add(t, ",\"mapping\":[");
+    for (int i = 0; i < c->mapping.n; i++) {
+        const un_cfg_map *m = &c->mapping.v[i];
+
+        un_text_add(t, i ? ",{" : "{");
+        if (m->color != UN_AUTO_COLOUR) {
+            un_text_printf(t, "\"color\":\"#%06x\"", (unsigned)m->color);
+        } else {
+            un_text_add(t, "\"value\":");
+            un_text_number(t, m->value);
+            if (!un_is_auto(m->to)) {
+                un_text_add(t, ",\"to\":");
+                un_text_number(t, m->to);
+            }
+        }
+        un_text_printf(t, ",\"class\":%d}", m->class);
+    }
+    un_text_add(t, "]");
 }
 
 void un_fingerprint_json(un_text *t, const un_fingerprint *f, const un_dataset *d, const un_config *cfg)
 {
-    json_pictures(t, f);
+    json_pictures(t, f, d);
     un_text_add(t, ",\"classes\":[");
     for (int c = 0; c < f->classes; c++) {
         un_text_add(t, c ? ",{\"name\":" : "{\"name\":");
@@ -521,11 +579,14 @@ void un_fingerprint_json(un_text *t, const un_fingerprint *f, const un_dataset *
         un_text_number(t, f->share[c]);
         un_text_printf(t, ",\"masks\":%d}", f->masks_with[c]);
     }
-    un_text_add(t, "],\"ignored\":");
+    un_text_add(t, "]");
+    json_proposal(t, cfg);
+    un_text_add(t, ",\"ignored\":");
     un_text_number(t, f->ignored);
     un_text_add(t, ",\"objects\":");
     un_text_number(t, f->objects);
     json_numbers(t, "object_pixels", f->object_pixels, 3);
     json_ints(t, "one_way", f->one_way, 3);
     json_issues(t, d);
+    un_text_add(t, "}\n");
 }

@@ -41,8 +41,11 @@ UN_NODISCARD unet_status un_fingerprint_make(
 UN_NODISCARD unet_status un_fingerprint_balance(
     un_dataset *d, const un_scan *s, const un_config *cfg, const un_fingerprint *f, unet_error *err);
 
-/* For people, and one JSON object with the issues in it. Failure sticks in the text. */
-void un_fingerprint_text(un_text *t, const un_fingerprint *f, const un_dataset *d, const un_config *cfg);
+/* For people: a line for each figure of pictures and objects. Failure sticks in the text. */
+void un_fingerprint_text(un_text *t, const un_fingerprint *f);
+/* The issues by severity and kind, with what to do; at most `most` files of a kind by name. */
+void un_issues_text(un_text *t, const un_dataset *d, int most);
+/* One JSON object with classes and issues in it. */
 void un_fingerprint_json(un_text *t, const un_fingerprint *f, const un_dataset *d, const un_config *cfg);
 
 #endif

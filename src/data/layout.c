@@ -3,17 +3,18 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <strings.h>
 
 #include "base/file.h"
 #include "base/size.h"
 #include "io/image.h"
 
-static const char *const image_folders[] = {"images", "image", "imgs", "img", "pictures", "inputs", "input",
-    "imagesTr", "raw", "photos", "tiles", "slices"};
-static const char *const mask_folders[] = {"masks", "mask", "labels", "label", "labelsTr", "gt",
-    "ground_truth", "groundtruth", "annotations", "annotation", "segmentations", "segmentation", "seg",
-    "targets", "target", "manual", "1st_manual"};
+static const char *const image_folders[] = {
+    "images", "image", "imgs", "img", "pictures", "inputs", "input", "imagesTr", "raw", "photos", "tiles", "slices"};
+static const char *const mask_folders[] = {"masks", "mask", "labels", "label", "labelsTr", "gt", "ground_truth",
+    "groundtruth", "annotations", "annotation", "segmentations", "segmentation", "seg", "targets", "target", "manual",
+    "1st_manual"};
 
 static const struct {
     const char *word;
@@ -61,15 +62,37 @@ typedef struct walk {
     un_files *out;
     un_dataset *d;
     int deep, tell;
+    struct above {
+        dev_t device;
+        ino_t inode;
+    } above[UN_WALK_DEPTH + 1]; /* the folder of each level */
     unet_error *err;
 } walk;
+
+/* Notes the folder of this level; 1: it is one of those above, reached again by a link. */
+static int leads_back(walk *w, const char *folder, int level)
+{
+    struct stat s;
+
+    if (stat(folder, &s))
+        return 0;
+    for (int i = 0; i < level; i++)
+        if (w->above[i].device == s.st_dev && w->above[i].inode == s.st_ino)
+            return 1;
+    w->above[level] = (struct above){s.st_dev, s.st_ino};
+    return 0;
+}
 
 static unet_status step(walk *w, const char *folder, const char *rel, int level)
 {
     char **names;
     size_t count;
-    unet_status st = un_dir_list(&names, &count, w->d->mem, folder, w->err);
+    unet_status st;
 
+    if (leads_back(w, folder, level))
+        return un_dataset_issue(
+            w->d, UN_ISSUE_IGNORED_FILE, -1, folder, w->err, "a link that leads back to a folder above it");
+    st = un_dir_list(&names, &count, w->d->mem, folder, w->err);
     if (st)
         return st;
     for (size_t i = 0; i < count && !st; i++) {
@@ -98,10 +121,9 @@ static int by_stem(const void *a, const void *b)
     return c ? c : strcmp(x->path, y->path);
 }
 
-unet_status un_files_walk(
-    un_files *out, un_dataset *d, const char *folder, int deep, int tell, unet_error *err)
+unet_status un_files_walk(un_files *out, un_dataset *d, const char *folder, int deep, int tell, unet_error *err)
 {
-    walk w = {out, d, deep, tell, err};
+    walk w = {.out = out, .d = d, .deep = deep, .tell = tell, .err = err};
     unet_status st;
 
     *out = (un_files){0};
@@ -136,8 +158,8 @@ unet_status un_files_unique(un_files *f, un_dataset *d, const char *what, unet_e
  * ---------------------------------------------------------------------------- */
 
 /* The first of the words that is a folder below `folder`, in any case of letters; NULL: none. */
-static unet_status find_folder(const char **out, un_dataset *d, const char *folder, const char *const *words,
-    size_t count, unet_error *err)
+static unet_status find_folder(
+    const char **out, un_dataset *d, const char *folder, const char *const *words, size_t count, unet_error *err)
 {
     char **names;
     size_t n;
@@ -167,8 +189,8 @@ typedef struct folders {
 } folders;
 
 /* A folder that the configuration names must be there; the default names have synonyms. */
-static unet_status find_one(const char **out, un_dataset *d, const char *folder, const char *told,
-    const char *usual, const char *const *words, size_t count, unet_error *err)
+static unet_status find_one(const char **out, un_dataset *d, const char *folder, const char *told, const char *usual,
+    const char *const *words, size_t count, unet_error *err)
 {
     if (!strcmp(told, usual))
         return find_folder(out, d, folder, words, count, err);
@@ -180,15 +202,12 @@ static unet_status find_one(const char **out, un_dataset *d, const char *folder,
     return UNET_OK;
 }
 
-static unet_status find_both(
-    folders *f, un_dataset *d, const char *folder, const un_cfg_data *cfg, unet_error *err)
+static unet_status find_both(folders *f, un_dataset *d, const char *folder, const un_cfg_data *cfg, unet_error *err)
 {
     unet_status st =
         find_one(&f->images, d, folder, cfg->images, "images", image_folders, UN_COUNT(image_folders), err);
 
-    return st ? st
-              : find_one(
-                    &f->masks, d, folder, cfg->masks, "masks", mask_folders, UN_COUNT(mask_folders), err);
+    return st ? st : find_one(&f->masks, d, folder, cfg->masks, "masks", mask_folders, UN_COUNT(mask_folders), err);
 }
 
 /* Pictures and masks in one folder: those whose names say so are masks. */
@@ -211,8 +230,8 @@ static unet_status part_flat(un_files *images, un_files *masks, un_dataset *d, u
 }
 
 /* Everything below one folder: images/ and masks/, pictures beside masks/, or all in one folder. */
-static unet_status add_folder(un_dataset *d, const char *folder, const un_cfg_data *cfg, const char *prefix,
-    un_split split, unet_error *err)
+static unet_status add_folder(
+    un_dataset *d, const char *folder, const un_cfg_data *cfg, const char *prefix, un_split split, unet_error *err)
 {
     un_files images = {0}, masks = {0};
     folders f;
@@ -348,8 +367,8 @@ static unet_status find_csv(const char **out, un_dataset *d, const un_cfg_data *
             st = un_fail_nomem(err, n);
         else if (un_csv_fits(path, d->mem) && *out)
             st = un_fail_file(err, UNET_E_DATA, d->root,
-                "two tables could list the pictures: %s and %s; say which by data.csv",
-                un_dataset_relative(d, *out), names[i]);
+                "two tables could list the pictures: %s and %s; say which by data.csv", un_dataset_relative(d, *out),
+                names[i]);
         else if (un_csv_fits(path, d->mem))
             *out = path;
     }
@@ -359,8 +378,7 @@ static unet_status find_csv(const char **out, un_dataset *d, const un_cfg_data *
 
 static unet_status choose(un_dataset *d, const un_cfg_data *cfg, const char **csv, unet_error *err)
 {
-    const char *json = un_dataset_text(d, "%s/dataset.json", d->root),
-               *tr = un_dataset_text(d, "%s/imagesTr", d->root);
+    const char *json = un_dataset_text(d, "%s/dataset.json", d->root), *tr = un_dataset_text(d, "%s/imagesTr", d->root);
     folders f;
     int splits = 0;
     unet_status st;
@@ -395,8 +413,7 @@ static unet_status add_layout(un_dataset *d, const un_config *cfg, const char *c
     switch (d->layout) {
     case UN_CFG_LAYOUT_CSV:
         return csv ? un_csv_add(d, csv, err)
-                   : un_fail_file(err, UNET_E_NOT_FOUND, d->root,
-                         "no table with the columns image and mask lies here");
+                   : un_fail_file(err, UNET_E_NOT_FOUND, d->root, "no table with the columns image and mask lies here");
     case UN_CFG_LAYOUT_NNUNET:
         json = un_dataset_text(d, "%s/dataset.json", d->root);
         return json ? un_nnunet_add(d, json, err) : un_fail_nomem(err, 1);

@@ -61,10 +61,11 @@ static int compare(const char *key, const char *text, size_t n, int begins)
     return !key[n] || (begins && strchr("_-. ", key[n])) ? 0 : 1;
 }
 
-/* The only key that fits; -1: none, -2: several. */
-static int find(const name_key *keys, int count, const char *text, size_t n, int begins)
+/* The only key that fits, or the only one of these with a mask; -1: none, -2: several. */
+static int find(const un_dataset *d, const name_key *keys, const char *text, size_t n, int begins)
 {
-    int lo = 0, hi = count, found = -1;
+    const int count = d->count;
+    int lo = 0, hi = count, found = -1, several = 0, labelled = 0;
 
     while (lo < hi) {
         const int mid = lo + (hi - lo) / 2;
@@ -76,17 +77,19 @@ static int find(const name_key *keys, int count, const char *text, size_t n, int
     }
     for (; lo < count && !strncmp(keys[lo].text, text, n); lo++)
         if (!compare(keys[lo].text, text, n, begins)) {
-            if (found >= 0)
-                return -2;
-            found = keys[lo].item;
+            const int has_mask = d->items[keys[lo].item].mask != NULL;
+
+            several += 1;
+            labelled += has_mask;
+            if (found < 0 || (has_mask && labelled == 1))
+                found = keys[lo].item;
         }
-    return found;
+    return several > 1 && labelled != 1 ? -2 : found;
 }
 
 /* "images/a.png", "./a.png", "a.png", "a" and, when nothing else fits, "a" for a_phase.png. */
 static int find_entry(const index_t *x, const char *text)
 {
-    const int count = x->d->count;
     const char *base;
     size_t n = strlen(text);
     int at;
@@ -95,22 +98,22 @@ static int find_entry(const index_t *x, const char *text)
         text += 2;
         n -= 2;
     }
-    at = find(x->whole, count, text, n, 0); /* a name with a dot in it, without suffix */
+    at = find(x->d, x->whole, text, n, 0); /* a name with a dot in it, without suffix */
     if (at == -1) {
         n = un_image_stem_length(text);
-        at = find(x->whole, count, text, n, 0);
+        at = find(x->d, x->whole, text, n, 0);
     }
     for (base = text; at == -1 && (base = strchr(base, '/'));) {
         base++;
         if ((size_t)(base - text) < n)
-            at = find(x->whole, count, base, n - (size_t)(base - text), 0);
+            at = find(x->d, x->whole, base, n - (size_t)(base - text), 0);
     }
     base = strrchr(text, '/');
     base = base ? base + 1 : text;
     if (at == -1 && (size_t)(base - text) < n)
-        at = find(x->base, count, base, n - (size_t)(base - text), 0);
+        at = find(x->d, x->base, base, n - (size_t)(base - text), 0);
     if (at == -1 && (size_t)(base - text) < n)
-        at = find(x->base, count, base, n - (size_t)(base - text), 1);
+        at = find(x->d, x->base, base, n - (size_t)(base - text), 1);
     return at;
 }
 
@@ -125,8 +128,8 @@ static unet_status apply_row(index_t *x, const un_row *row, const char *path, un
         at = find_entry(x, text);
     }
     if (at == -1)
-        return un_dataset_issue(x->d, UN_ISSUE_LIST_UNKNOWN, -1, path, x->err,
-            "line %d: no picture has the name '%s'", row->line, text);
+        return un_dataset_issue(
+            x->d, UN_ISSUE_LIST_UNKNOWN, -1, path, x->err, "line %d: no picture has the name '%s'", row->line, text);
     if (at == -2)
         return un_dataset_issue(x->d, UN_ISSUE_PAIR_UNCLEAR, -1, path, x->err,
             "line %d: several pictures could be '%s'; write the whole name", row->line, text);
@@ -179,8 +182,8 @@ static unet_status tell_unlisted(un_dataset *d, unet_error *err)
 
     for (int i = 0; i < d->count && !st && d->given_split; i++)
         if (d->items[i].split == UN_SPLIT_NONE && d->items[i].mask)
-            st = un_dataset_issue(d, UN_ISSUE_UNLISTED, i, d->items[i].images[0], err,
-                "it has no place in the split; it is not used");
+            st = un_dataset_issue(
+                d, UN_ISSUE_UNLISTED, i, d->items[i].images[0], err, "it has no place in the split; it is not used");
     return st;
 }
 
@@ -190,8 +193,7 @@ unet_status un_lists_apply(un_dataset *d, const un_cfg_data *cfg, unet_error *er
         const char *told, *usual, *key;
         un_split split;
     } lists[] = {{cfg->list_train, "train.txt", "list_train", UN_SPLIT_TRAIN},
-        {cfg->list_val, "val.txt", "list_val", UN_SPLIT_VAL},
-        {cfg->list_test, "test.txt", "list_test", UN_SPLIT_TEST}};
+        {cfg->list_val, "val.txt", "list_val", UN_SPLIT_VAL}, {cfg->list_test, "test.txt", "list_test", UN_SPLIT_TEST}};
     index_t x = {.d = d, .err = err};
     unet_status st = build_index(&x);
 
@@ -212,10 +214,8 @@ unet_status un_lists_apply(un_dataset *d, const un_cfg_data *cfg, unet_error *er
 
 enum column { COL_IMAGE, COL_MASK, COL_SPLIT, COL_GROUP, COLUMNS };
 
-static const char *const column_words[COLUMNS][6] = {
-    {"image", "img", "picture", "image_path", "file", "filename"},
-    {"mask", "label", "mask_path", "annotation", "segmentation", "gt"},
-    {"split", "set", "subset", "fold", "part"},
+static const char *const column_words[COLUMNS][6] = {{"image", "img", "picture", "image_path", "file", "filename"},
+    {"mask", "label", "mask_path", "annotation", "segmentation", "gt"}, {"split", "set", "subset", "fold", "part"},
     {"group", "patient", "patient_id", "subject", "case", "case_id"}};
 
 /* Column of each kind in a header; -1: none. */
@@ -282,8 +282,7 @@ static unet_status check_files(un_dataset *d, const un_item *it, const char *tab
                           "the table gives no mask; the picture is not used");
 }
 
-static unet_status add_row(
-    un_dataset *d, const un_row *row, const int at[COLUMNS], const char *path, unet_error *err)
+static unet_status add_row(un_dataset *d, const un_row *row, const int at[COLUMNS], const char *path, unet_error *err)
 {
     const char *image = cell_of(row, at[COL_IMAGE]), *mask = cell_of(row, at[COL_MASK]);
     const char *split = cell_of(row, at[COL_SPLIT]), *group = cell_of(row, at[COL_GROUP]), **paths;
@@ -295,8 +294,8 @@ static unet_status add_row(
     if (!*image)
         return un_fail_line(err, UNET_E_FORMAT, path, row->line, 0, "the picture column is empty");
     if (*split && !un_split_parse(split, strlen(split), &it->split))
-        return un_fail_line(err, UNET_E_FORMAT, path, row->line, 0,
-            "split '%s': expected train, val or test, or nothing", split);
+        return un_fail_line(
+            err, UNET_E_FORMAT, path, row->line, 0, "split '%s': expected train, val or test, or nothing", split);
     d->given_split |= *split != 0;
     paths[0] = full_path(d, image);
     it->images = paths;
@@ -317,8 +316,8 @@ static unet_status find_repeated(un_dataset *d, const char *path, unet_error *er
 
     for (int i = 1; i < d->count && !st; i++)
         if (!strcmp(x.whole[i].text, x.whole[i - 1].text))
-            st = un_dataset_issue(d, UN_ISSUE_STEM_TWICE, x.whole[i].item, path, err,
-                "two rows name the picture '%s'", x.whole[i].text);
+            st = un_dataset_issue(
+                d, UN_ISSUE_STEM_TWICE, x.whole[i].item, path, err, "two rows name the picture '%s'", x.whole[i].text);
     un_free(x.whole);
     un_free(x.base);
     return st;

@@ -392,7 +392,7 @@ static unet_status read_one(un_image *im, un_scan_item *out, un_mem *mem, const 
 
     *ok = !st;
     *orientation = 1;
-    if (!st && !un_image_probe(&info, mem, path, NULL))
+    if (!st && !opt->no_orientation && !un_image_probe(&info, mem, path, NULL))
         *orientation = info.orientation;
     if (st == UNET_E_NOMEM)
         return st;

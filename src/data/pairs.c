@@ -4,7 +4,8 @@
  * says "mask" cut off (cell_1_mask -> cell_1); the picture's last word cut too (cell_1_phase,
  * cell_1_instances -> cell_1); leading words cut (image_001, mask_001 -> 001); tails that all unmatched
  * masks, and all unmatched pictures, have in common. With data.image_suffix or data.mask_suffix only these
- * are cut, nothing is guessed. Two candidates are an issue, never a choice. */
+ * are cut, nothing is guessed. Two candidates are an issue, never a choice, unless one of them ends as all other
+ * pictures with masks do. */
 #include "data/layout.h"
 
 #include <ctype.h>
@@ -24,8 +25,7 @@ static int is_separator(char c)
 /* Words of four letters and more also count as the beginning of a longer one ("labelIds"). */
 static const char *const mask_words[] = {"mask", "seg", "segm", "segmentation", "label", "lbl", "gt", "truth",
     "groundtruth", "manual", "annot", "anno", "instance", "inst", "target", "roi", "binary"};
-static const char *const image_words[] = {
-    "image", "img", "picture", "input", "raw", "orig", "photo", "frame", "im"};
+static const char *const image_words[] = {"image", "img", "picture", "input", "raw", "orig", "photo", "frame", "im"};
 
 static int word_of(const char *s, size_t n, const char *const *words, size_t count)
 {
@@ -80,8 +80,11 @@ typedef struct matcher {
         int image;
     } * keys; /* of the unmatched images, sorted */
     int n;
+    int *unclear; /* [masks] first key of those that are unclear */
     unet_error *err;
 } matcher;
+
+enum { UNCLEAR = -2 };
 
 static int by_key(const void *a, const void *b)
 {
@@ -106,30 +109,27 @@ static int first_key(const matcher *m, const char *text)
     return lo;
 }
 
-/* 1: matched or unclear (then told); 0: no such key. */
-static unet_status try_key(matcher *m, int mask, const char *text, int *done)
+static void pair_up(matcher *m, int mask, int image)
+{
+    m->masks->v[mask].pair = image;
+    m->images->v[image].pair = mask;
+}
+
+/* 1: matched, or unclear (pair UNCLEAR; settled after the pass); 0: no such key. */
+static void try_key(matcher *m, int mask, const char *text, int *done)
 {
     const int i = first_key(m, text);
-    un_found *f = &m->masks->v[mask], *g;
 
     *done = 0;
-    if (i == m->n || strcmp(m->keys[i].text, text))
-        return UNET_OK;
-    g = &m->images->v[m->keys[i].image];
-    if (g->pair >= 0)
-        return UNET_OK;
+    if (i == m->n || strcmp(m->keys[i].text, text) || m->images->v[m->keys[i].image].pair >= 0)
+        return;
     *done = 1;
     if (i + 1 < m->n && !strcmp(m->keys[i + 1].text, text)) {
-        f->pair = -2;
-        return un_dataset_issue(m->d, UN_ISSUE_PAIR_UNCLEAR, -1, f->path, m->err,
-            "this mask could belong to %s or to %s; say which words differ by data.image_suffix and "
-            "data.mask_suffix",
-            un_dataset_relative(m->d, g->path),
-            un_dataset_relative(m->d, m->images->v[m->keys[i + 1].image].path));
+        m->masks->v[mask].pair = UNCLEAR;
+        m->unclear[mask] = i;
+    } else {
+        pair_up(m, mask, m->keys[i].image);
     }
-    f->pair = m->keys[i].image;
-    g->pair = mask;
-    return UNET_OK;
 }
 
 /* The stem without its first word, when that is one of `words` and something follows. */
@@ -171,9 +171,9 @@ static char *cut_tail(un_dataset *d, const char *stem, const char *tail, int *no
 
 enum pass { EQUAL, MASK_TAIL, BOTH_TAILS, LEADS, COMMON, PASSES };
 
-/* The longest common end of the unmatched files that begins at a separator; "" with fewer than two of them.
- */
-static const char *common_tail(const un_files *f)
+/* The longest common end of the unmatched (or of the paired) files that begins at a separator; "" with fewer than two
+ * of them. */
+static const char *common_tail_of(const un_files *f, int paired)
 {
     const char *tail = NULL;
     int n = 0;
@@ -181,7 +181,7 @@ static const char *common_tail(const un_files *f)
     for (int i = 0; i < f->n; i++) {
         const char *s = f->v[i].stem;
 
-        if (f->v[i].pair != -1)
+        if (paired ? f->v[i].pair < 0 : f->v[i].pair != -1)
             continue;
         if (n++ == 0) {
             tail = base_of(s);
@@ -230,16 +230,65 @@ static unet_status build_keys(matcher *m, enum pass pass, const char *tail)
 static unet_status try_cuts(matcher *m, int mask)
 {
     const char *stem = m->masks->v[mask].stem, *base = base_of(stem);
-    unet_status st = UNET_OK;
     int done = 0;
 
-    for (size_t n = strlen(base); n-- > 1 && !done && !st;) {
+    for (size_t n = strlen(base); n-- > 1 && !done;) {
         char *key;
 
         if (!is_separator(base[n]) || !says_mask(base + n + 1))
             continue;
         key = un_dataset_text(m->d, "%.*s", (int)(base - stem + (ptrdiff_t)n), stem);
-        st = key ? try_key(m, mask, key, &done) : un_fail_nomem(m->err, 1);
+        if (!key)
+            return un_fail_nomem(m->err, 1);
+        try_key(m, mask, key, &done);
+    }
+    return UNET_OK;
+}
+
+static unet_status tell_unclear(matcher *m, int mask, const char *key, int first, int second)
+{
+    const un_found *f = &m->masks->v[mask], *a = &m->images->v[first], *b = &m->images->v[second];
+    const size_t n = strlen(key);
+
+    if (strlen(a->stem) > n && strlen(b->stem) > n && strlen(f->stem) > n)
+        return un_dataset_issue(m->d, UN_ISSUE_PAIR_UNCLEAR, -1, f->path, m->err,
+            "this mask could belong to %s or to %s; set data.mask_suffix=%s and data.image_suffix=%s or =%s",
+            un_dataset_relative(m->d, a->path), un_dataset_relative(m->d, b->path), f->stem + n, a->stem + n,
+            b->stem + n);
+    return un_dataset_issue(m->d, UN_ISSUE_PAIR_UNCLEAR, -1, f->path, m->err,
+        "this mask could belong to %s or to %s; say which words differ by data.image_suffix and data.mask_suffix",
+        un_dataset_relative(m->d, a->path), un_dataset_relative(m->d, b->path));
+}
+
+/* Masks that could belong to several pictures: to the only one with the end that the other pictures with masks have;
+ * else this is told. */
+static unet_status settle_unclear(matcher *m)
+{
+    const char *tail = common_tail_of(m->images, 1);
+    unet_status st = UNET_OK;
+
+    for (int i = 0; i < m->masks->n && !st; i++) {
+        const int first = m->unclear[i];
+        const char *text;
+        int fits = -1, several = 0, end;
+
+        if (m->masks->v[i].pair != UNCLEAR || first < 0)
+            continue;
+        text = m->keys[first].text;
+        for (end = first; end < m->n && !strcmp(m->keys[end].text, text); end++) {
+            const char *stem = m->images->v[m->keys[end].image].stem;
+            const size_t n = strlen(stem), t = strlen(tail);
+
+            if (!*tail || n < t || strcmp(stem + n - t, tail) || m->images->v[m->keys[end].image].pair >= 0)
+                continue;
+            several |= fits >= 0;
+            fits = m->keys[end].image;
+        }
+        m->unclear[i] = -1;
+        if (fits >= 0 && !several)
+            pair_up(m, i, fits);
+        else
+            st = tell_unclear(m, i, text, m->keys[first].image, m->keys[first + 1].image);
     }
     return st;
 }
@@ -261,16 +310,15 @@ static unet_status match_pass(matcher *m, enum pass pass, const char *image_tail
         if (no_memory || (pass == LEADS && !key))
             return un_fail_nomem(m->err, 1);
         if (key && pass != MASK_TAIL)
-            st = try_key(m, i, key, &done);
+            try_key(m, i, key, &done);
         if (!st && m->masks->v[i].pair == -1 && (pass == MASK_TAIL || pass == BOTH_TAILS))
             st = try_cuts(m, i);
     }
-    return st;
+    return st ? st : settle_unclear(m);
 }
 
 /* With a suffix given, pictures that lack it are no pictures of this set. */
-static unet_status drop_others(
-    un_files *f, un_dataset *d, const char *suffix, const char *key, unet_error *err)
+static unet_status drop_others(un_files *f, un_dataset *d, const char *suffix, const char *key, unet_error *err)
 {
     int kept = 0;
     unet_status st;
@@ -282,8 +330,8 @@ static unet_status drop_others(
             f->v[kept++] = f->v[i];
             continue;
         }
-        st = un_dataset_issue(d, UN_ISSUE_IGNORED_FILE, -1, f->v[i].path, err,
-            "its name does not end in '%s' (%s)", suffix, key);
+        st = un_dataset_issue(
+            d, UN_ISSUE_IGNORED_FILE, -1, f->v[i].path, err, "its name does not end in '%s' (%s)", suffix, key);
         if (st)
             return st;
     }
@@ -291,8 +339,7 @@ static unet_status drop_others(
     return UNET_OK;
 }
 
-unet_status un_pairs_match(
-    un_files *images, un_files *masks, un_dataset *d, const un_cfg_data *cfg, unet_error *err)
+unet_status un_pairs_match(un_files *images, un_files *masks, un_dataset *d, const un_cfg_data *cfg, unet_error *err)
 {
     matcher m = {.d = d, .images = images, .masks = masks, .err = err};
     const int told = cfg->image_suffix[0] || cfg->mask_suffix[0];
@@ -309,22 +356,29 @@ unet_status un_pairs_match(
     for (int i = 0; i < masks->n; i++)
         masks->v[i].pair = -1;
     m.keys = un_alloc_array(d->mem, (size_t)images->n, sizeof *m.keys);
-    if (!m.keys)
+    m.unclear = un_alloc_array(d->mem, (size_t)masks->n, sizeof *m.unclear);
+    if (!m.keys || !m.unclear) {
+        un_free(m.keys);
+        un_free(m.unclear);
         return un_fail_nomem(err, (size_t)images->n * sizeof *m.keys);
+    }
+    for (int i = 0; i < masks->n; i++)
+        m.unclear[i] = -1;
     if (told)
         st = match_pass(&m, EQUAL, cfg->image_suffix, cfg->mask_suffix);
     for (int pass = EQUAL; pass < COMMON && !told && !st; pass++)
         st = match_pass(&m, (enum pass)pass, "", "");
     if (!told && !st)
-        st = match_pass(&m, COMMON, common_tail(images), common_tail(masks));
+        st = match_pass(&m, COMMON, common_tail_of(images, 0), common_tail_of(masks, 0));
     un_free(m.keys);
+    un_free(m.unclear);
     if (!st && !told && images->n == 1 && masks->n == 1 && images->v[0].pair == -1 && masks->v[0].pair == -1)
         images->v[0].pair = masks->v[0].pair = 0;
     return st;
 }
 
-unet_status un_pairs_add(un_dataset *d, const un_files *images, const un_files *masks, const char *prefix,
-    un_split split, unet_error *err)
+unet_status un_pairs_add(
+    un_dataset *d, const un_files *images, const un_files *masks, const char *prefix, un_split split, unet_error *err)
 {
     unet_status st = UNET_OK;
 
@@ -344,12 +398,11 @@ unet_status un_pairs_add(un_dataset *d, const un_files *images, const un_files *
         if (!it->name)
             return un_fail_nomem(err, 1);
         if (!it->mask)
-            st = un_dataset_issue(d, UN_ISSUE_UNLABELLED, d->count - 1, f->path, err,
-                "no mask has this name; the picture is not used");
+            st = un_dataset_issue(
+                d, UN_ISSUE_UNLABELLED, d->count - 1, f->path, err, "no mask has this name; the picture is not used");
     }
     for (int i = 0; i < masks->n && !st; i++)
         if (masks->v[i].pair == -1)
-            st = un_dataset_issue(
-                d, UN_ISSUE_MASK_ALONE, -1, masks->v[i].path, err, "no picture has this name");
+            st = un_dataset_issue(d, UN_ISSUE_MASK_ALONE, -1, masks->v[i].path, err, "no picture has this name");
     return st;
 }

@@ -662,26 +662,51 @@ static unet_status plan_steps(const planner *p, un_plan_result *out)
     return UNET_OK;
 }
 
+static void plan_by_data(planner *p)
+{
+    double raw[3];
+
+    plan_normalise(p);
+    plan_spacing(p);
+    raw_patch(p, raw);
+    plan_depth(p, raw);
+    plan_strides(p, raw);
+    plan_target(p, raw);
+    plan_batch(p);
+    plan_weights(p);
+    plan_foreground_loss(p);
+    plan_augment(p);
+}
+
+static unet_status check_inspected(const un_config *cfg, const un_fingerprint *f, unet_error *err)
+{
+    if (un_is_auto(cfg->model.dims) || un_is_auto(cfg->model.in_channels) || f->usable < 1)
+        return un_fail(err, UNET_E_ARG, "a plan needs data that were inspected before");
+    return UNET_OK;
+}
+
+unet_status un_plan_data(un_config *cfg, const un_fingerprint *f, un_text *why, unet_error *err)
+{
+    planner p = {.cfg = cfg, .f = f, .why = why, .err = err};
+    unet_status st = check_inspected(cfg, f, err);
+
+    if (!st) {
+        plan_by_data(&p);
+        memcpy(cfg->train.patch, p.target, sizeof p.target);
+    }
+    return st;
+}
+
 unet_status un_plan_make(un_config *cfg, const un_fingerprint *f, const un_plan_limits *limits,
     const un_plan_costs *costs, un_plan_result *out, un_text *why, unet_error *err)
 {
     planner p = {.cfg = cfg, .f = f, .limits = limits, .costs = costs, .why = why, .err = err};
-    double raw[3];
-    unet_status st;
+    unet_status st = check_inspected(cfg, f, err);
 
     *out = (un_plan_result){0};
-    if (un_is_auto(cfg->model.dims) || un_is_auto(cfg->model.in_channels) || f->usable < 1)
-        return un_fail(err, UNET_E_ARG, "a plan needs data that were inspected before");
-    plan_normalise(&p);
-    plan_spacing(&p);
-    raw_patch(&p, raw);
-    plan_depth(&p, raw);
-    plan_strides(&p, raw);
-    plan_target(&p, raw);
-    plan_batch(&p);
-    plan_weights(&p);
-    plan_foreground_loss(&p);
-    plan_augment(&p);
+    if (st)
+        return st;
+    plan_by_data(&p);
     settle_limits(&p);
     st = plan_size(&p);
     return st ? st : plan_steps(&p, out);

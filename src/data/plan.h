@@ -42,6 +42,10 @@ typedef struct un_plan_result {
 UN_NODISCARD unet_status un_plan_make(un_config *cfg, const un_fingerprint *f, const un_plan_limits *limits,
     const un_plan_costs *costs, un_plan_result *out, un_text *why, unet_error *err);
 
+/* Only what follows from the data alone: normalisation, spacing, depth, strides, batch, norm, loss, augmentation, and
+ * the patch that would suit the pictures if memory were no matter. */
+UN_NODISCARD unet_status un_plan_data(un_config *cfg, const un_fingerprint *f, un_text *why, unet_error *err);
+
 /* The sentence for a key in the lines of `why`, copied to buf; 0: none. For comments of un_config_write. */
 int un_plan_reason(const char *why, const char *section, const char *key, char *buf, size_t size);
 

@@ -100,6 +100,10 @@ static unet_status collect(proposal *p)
     size_t total = 0;
     int n = 0;
 
+    un_free(p->all);
+    p->n = p->masks = p->by_colour = p->fractional = 0;
+    p->pixels = 0;
+
     for (int i = 0; i < p->s->count; i++)
         if (is_labelled(p, i)) {
             total += (size_t)p->s->item[i].values;
@@ -129,6 +133,118 @@ static unet_status collect(proposal *p)
         p->all[p->n - 1].masks++;
     }
     return UNET_OK;
+}
+
+/* ---- masks unlike the others ---- */
+
+enum { SCENE_CLASSES = 4, ODD_MASKS_MIN = 3, SMALL_MOST = 63, BYTE_MOST = 255, SLIPS_MOST = 8 };
+
+/* Masks that are unlike the others are at most a fifth; if there are more, these are the data. */
+static int few_are_odd(int odd, int masks)
+{
+    return odd > 0 && masks >= ODD_MASKS_MIN && 5 * odd <= masks;
+}
+
+static unet_status leave_out(const proposal *p, int i, const char *text)
+{
+    return un_dataset_issue(p->d, UN_ISSUE_MASK_ODD, i, p->d->items[i].mask, p->err, "%s", text);
+}
+
+static double largest_value(const un_scan_item *it)
+{
+    return it->values ? it->value[it->values - 1].value : 0;
+}
+
+static int colours_differ(const un_scan_item *it, int most)
+{
+    return it->by_colour != most;
+}
+
+static int is_fractional(const un_scan_item *it, int most)
+{
+    return it->fractional && !most;
+}
+
+static int is_wide(const un_scan_item *it, int most)
+{
+    (void)most;
+    return !it->by_colour && largest_value(it) > BYTE_MOST;
+}
+
+/* More values in the range of a picture than slips of an index mask can be. */
+static int is_like_picture(const un_scan_item *it, int most)
+{
+    int n = 0;
+
+    (void)most;
+    for (int k = 0; k < it->values; k++)
+        n += it->value[k].value > SMALL_MOST && it->value[k].value != BYTE_MOST;
+    return !it->by_colour && n > SLIPS_MOST;
+}
+
+/* Leaves out the masks that fit the test when they are few. */
+static unet_status drop_odd(const proposal *p, int (*odd)(const un_scan_item *it, int most), int most, const char *text)
+{
+    int n = 0, masks = 0;
+    unet_status st = UNET_OK;
+
+    for (int i = 0; i < p->s->count; i++)
+        if (is_labelled(p, i)) {
+            masks++;
+            n += odd(&p->s->item[i], most);
+        }
+    for (int i = 0; i < p->s->count && few_are_odd(n, masks) && !st; i++)
+        if (is_labelled(p, i) && odd(&p->s->item[i], most))
+            st = leave_out(p, i, text);
+    return st;
+}
+
+/* Forms first: a mask in colours among numbers would turn all of them into colours. */
+static unet_status drop_odd_forms(const proposal *p)
+{
+    int colours = 0, masks = 0;
+    unet_status st;
+
+    for (int i = 0; i < p->s->count; i++)
+        if (is_labelled(p, i)) {
+            masks++;
+            colours += p->s->item[i].by_colour;
+        }
+    st = drop_odd(p, colours_differ, 2 * colours > masks,
+        2 * colours > masks ? "the mask is grey, most others have colours"
+                            : "the mask has colours, most others are grey");
+    return st ? st : drop_odd(p, is_fractional, 0, "the mask has values that are no whole numbers, unlike most others");
+}
+
+/* Then ranges, where values are classes: a picture saved as a mask, or 16 bits among 8, would decide the levels. */
+static unet_status drop_odd_ranges(const proposal *p)
+{
+    int small = 0, bytes = 0, masks = 0;
+    unet_status st = UNET_OK;
+
+    for (int i = 0; i < p->s->count; i++)
+        if (is_labelled(p, i)) {
+            masks++;
+            bytes += !is_wide(&p->s->item[i], 0);
+            small += !is_like_picture(&p->s->item[i], 0) && largest_value(&p->s->item[i]) <= BYTE_MOST;
+        }
+    if (5 * bytes >= 4 * masks)
+        st = drop_odd(p, is_wide, 0, "the mask has values above 255, most others have not");
+    if (!st && 5 * small >= 4 * masks && p->n > 1 && p->all[1].v <= SMALL_MOST)
+        st = drop_odd(p, is_like_picture, 0, "the mask has as many values as a picture, most others have few");
+    return st;
+}
+
+/* Whether the values are small ones that are frequent, three at least, and one or two far from them: classes too. */
+static int is_scattered_index(const proposal *p)
+{
+    int frequent = 0, far = 0;
+
+    for (int i = 0; i < p->n; i++) {
+        frequent += p->all[i].v >= 0 && p->all[i].v <= SMALL_MOST / 4 && (double)p->all[i].pixels >= 1e-3 * p->pixels;
+        far += p->all[i].v > SMALL_MOST;
+    }
+    return !p->by_colour && !p->fractional && frequent >= 3 && frequent + far == p->n && far <= 2;
 }
 
 static void drop_value(proposal *p, int i)
@@ -251,6 +367,29 @@ static int is_index(const proposal *p)
     return !p->by_colour && !p->fractional && frequent >= 2 && others <= 8 && slips <= 1e-3 * p->pixels;
 }
 
+/* Whether some masks are 0 and 1, others 0 and 255, none both: the same thing saved in two ways. */
+static int is_two_ways(const proposal *p)
+{
+    int ones = 0, bytes = 0;
+
+    if (p->n != 3 || p->all[0].v != 0 || p->all[1].v != 1 || p->all[2].v != BYTE_MOST)
+        return 0;
+    for (int i = 0; i < p->s->count; i++) {
+        const un_scan_item *it = &p->s->item[i];
+        int one = 0, byte = 0;
+
+        for (int k = 0; is_labelled(p, i) && k < it->values; k++) {
+            one |= it->value[k].value == 1;
+            byte |= it->value[k].value == BYTE_MOST;
+        }
+        if (one && byte)
+            return 0;
+        ones += one;
+        bytes += byte;
+    }
+    return ones > 0 && bytes > 0;
+}
+
 static int find_value(const proposal *p, double v)
 {
     for (int i = 0; i < p->n; i++)
@@ -275,7 +414,7 @@ static void propose_ignore(proposal *p)
             if (p->all[i].v < 0)
                 g->v[g->n++] = p->all[i].v;
         if (p->cfg->data.mask_kind == UN_CFG_MASK_INDEX && p->cfg->data.mapping.n < 1 && is_index(p) &&
-            find_value(p, 255) >= 0)
+            !is_two_ways(p) && find_value(p, 255) >= 0)
             g->v[g->n++] = 255;
     }
     for (int i = 0; i < g->n; i++) {
@@ -317,6 +456,8 @@ static void name_classes(proposal *p, int n, const char *second)
         *k = (un_cfg_class){.value = UN_AUTO_INT, .color = UN_AUTO_COLOUR};
         if (n == 1)
             snprintf(k->name, sizeof k->name, "%s", second);
+        else if (c->mask_kind == UN_CFG_MASK_MULTILABEL)
+            snprintf(k->name, sizeof k->name, "class_%d", i);
         else if (i == 0)
             snprintf(k->name, sizeof k->name, "background");
         else if (n == 2)
@@ -368,19 +509,35 @@ static int find_levels(const proposal *p, double *level)
     return n;
 }
 
+static int near_level(const proposal *p, const double *level, int n, double v)
+{
+    const double near_by = (p->all[p->n - 1].v - p->all[0].v) / 48;
+
+    for (int k = 0; k < n; k++)
+        if (level[k] - v <= near_by && v - level[k] <= near_by)
+            return 1;
+    return 0;
+}
+
 /* Whether most pixels are at the levels, or as near as the compression of a JPEG leaves them: else it is no mask. */
 static int levels_hold(const proposal *p, const double *level, int n)
 {
-    const double near_by = (p->all[p->n - 1].v - p->all[0].v) / 48;
     double held = 0;
 
-    for (int i = 0, k = 0; i < p->n; i++) {
-        while (k + 1 < n && level[k + 1] - p->all[i].v < p->all[i].v - level[k])
-            k++;
-        if (level[k] - p->all[i].v <= near_by && p->all[i].v - level[k] <= near_by)
-            held += (double)p->all[i].pixels;
-    }
+    for (int i = 0; i < p->n; i++)
+        held += near_level(p, level, n, p->all[i].v) ? (double)p->all[i].pixels : 0;
     return held >= 0.6 * p->pixels;
+}
+
+static int mask_holds(const proposal *p, const un_scan_item *it, const double *level, int n)
+{
+    double held = 0, all = 0;
+
+    for (int i = 0; i < it->values; i++) {
+        held += near_level(p, level, n, it->value[i].value) ? (double)it->value[i].pixels : 0;
+        all += (double)it->value[i].pixels;
+    }
+    return held >= 0.4 * all;
 }
 
 static unet_status map_levels(proposal *p)
@@ -405,9 +562,25 @@ static unet_status map_levels(proposal *p)
             UN_AUTO_COLOUR, i);
     }
     name_classes(p, n, "foreground");
+    for (int i = 0; i < p->s->count; i++)
+        if (is_labelled(p, i) && p->masks >= ODD_MASKS_MIN && !mask_holds(p, &p->s->item[i], level, n)) {
+            const unet_status st = leave_out(p, i, "the mask has no clear levels, unlike most others");
+
+            if (st)
+                return st;
+        }
     snprintf(text, sizeof text, "%d levels from %.6g to %.6g; values between go to the nearer one", n, level[0],
         level[n - 1]);
     because(p, "data.mapping", text);
+    return UNET_OK;
+}
+
+static unet_status map_two_ways(proposal *p)
+{
+    add_map(&p->cfg->data, 0, 0, UN_AUTO_COLOUR, 0);
+    add_map(&p->cfg->data, 1, BYTE_MOST, UN_AUTO_COLOUR, 1);
+    name_classes(p, 2, "foreground");
+    because(p, "data.mapping", "some masks are 0 and 1, others 0 and 255: both mean the same");
     return UNET_OK;
 }
 
@@ -513,12 +686,15 @@ static unet_status propose_index(proposal *p)
         return un_fail_file(p->err, UNET_E_DATA, p->d->root, "no mask has a value that is not ignored");
     if (p->by_colour)
         st = map_colours(p);
+    else if (is_two_ways(p))
+        st = map_two_ways(p);
     else {
         const int slips = drop_slips(p);
 
         if (slips)
             because(p, "data.mapping", "a few pixels have values far from the others; they are left out");
-        st = !p->fractional && p->all[p->n - 1].v < 64 ? map_each(p) : map_levels(p);
+        st =
+            (!p->fractional && p->all[p->n - 1].v <= SMALL_MOST) || is_scattered_index(p) ? map_each(p) : map_levels(p);
     }
     if (named > 0 && (st || c->mapping.v[c->mapping.n - 1].class + 1 != named)) {
         c->mapping.n = 0;
@@ -568,29 +744,46 @@ static unet_status propose_classes(proposal *p)
 /* ---- what follows from the mapping
  * ------------------------------------------------------------------------------- */
 
-static void propose_foreground(const proposal *p, const un_label_map *map)
+/* Whether class 0 is what is looked for too. Of two classes: when it covers less than half. Of four and more, none
+ * left out: when another covers a quarter more, as in scenes, where the first class is one like the others. */
+static int zero_is_scored(const proposal *p, const un_label_map *map)
 {
-    un_config *c = p->cfg;
-    double share[2] = {0, 0};
+    const int n = p->cfg->data.classes.n;
+    double share[UN_CFG_MAX_class] = {0}, most = 0;
 
-    if (c->data.foreground.n >= 0)
-        return;
-    c->data.foreground.n = 0;
-    for (int i = 0; i < p->n && c->data.classes.n == 2 && !un_label_map_is_multilabel(map); i++) {
+    if (n == 1 || un_label_map_is_multilabel(map))
+        return 1;
+    for (int i = 0; i < p->n; i++) {
         const int k = p->by_colour ? un_label_map_colour(map, (int)p->all[i].v) : un_label_map_value(map, p->all[i].v);
 
-        if (k == 0 || k == 1)
+        if (k >= 0 && k < n)
             share[k] += (double)p->all[i].pixels;
     }
-    if (c->data.classes.n == 1 || un_label_map_is_multilabel(map) || share[0] < share[1])
-        c->data.foreground.v[c->data.foreground.n++] = 0;
-    for (int i = 1; i < c->data.classes.n; i++)
-        c->data.foreground.v[c->data.foreground.n++] = i;
-    for (int i = 0; i < 2 && share[0] < share[1] && p->named_here && !p->by_colour; i++) /* neither is a background */
-        snprintf(c->data.classes.v[i].name, sizeof c->data.classes.v[i].name, "value_%g", p->all[i ? p->n - 1 : 0].v);
+    for (int k = 1; k < n; k++)
+        most = UN_MAX(most, share[k]);
+    return n == 2 ? share[0] < share[1] : n >= SCENE_CLASSES && 1.25 * share[0] < most;
+}
+
+static void propose_foreground(const proposal *p, const un_label_map *map)
+{
+    un_cfg_data *c = &p->cfg->data;
+    const int n = c->classes.n, many = un_label_map_is_multilabel(map), scored = zero_is_scored(p, map);
+
+    if (c->foreground.n >= 0)
+        return;
+    c->foreground.n = 0;
+    if (scored)
+        c->foreground.v[c->foreground.n++] = 0;
+    for (int i = 1; i < n; i++)
+        c->foreground.v[c->foreground.n++] = i;
+    for (int i = 0; i < 2 && scored && n == 2 && !many && p->named_here && !p->by_colour; i++)
+        snprintf(c->classes.v[i].name, sizeof c->classes.v[i].name, "value_%g", p->all[i ? p->n - 1 : 0].v);
+    if (scored && n > 2 && !many && p->named_here)
+        snprintf(c->classes.v[0].name, sizeof c->classes.v[0].name, "class_0");
     because(p, "data.foreground",
-        share[0] < share[1] ? "class 0 covers less than half, so it may be what is looked for: both classes count"
-                            : "all classes but the background");
+        !scored || n == 1 || many ? (many ? "classes may overlap: all count" : "all classes but the background")
+        : n == 2                  ? "class 0 covers less than half, so it may be what is looked for: both classes count"
+                                  : "class 0 is not the largest, so it is no background: all classes count");
 }
 
 static unet_status check_masks(const proposal *p, const un_label_map *map)
@@ -599,7 +792,7 @@ static unet_status check_masks(const proposal *p, const un_label_map *map)
 
     for (int i = 0; i < p->s->count && !st; i++) {
         const un_scan_item *it = &p->s->item[i];
-        int64_t strays = 0, front = 0;
+        int64_t strays = 0, front = 0, ignored = 0;
 
         if (!is_labelled(p, i) || un_label_map_is_multilabel(map))
             continue;
@@ -610,12 +803,14 @@ static unet_status check_masks(const proposal *p, const un_label_map *map)
 
             strays += class == -2 ? it->value[k].pixels : 0;
             front += class >= 1 ? it->value[k].pixels : 0;
+            ignored += class == -1 ? it->value[k].pixels : 0;
         }
         if (strays)
             st = un_dataset_issue(p->d, UN_ISSUE_STRAY_VALUES, i, p->d->items[i].mask, p->err,
                 "%lld pixels have values that mean no class; they are left out of loss and scores", (long long)strays);
         if (!st && !front)
-            st = un_dataset_issue(p->d, UN_ISSUE_EMPTY_MASK, i, p->d->items[i].mask, p->err, "no pixel but of class 0");
+            st = un_dataset_issue(p->d, UN_ISSUE_EMPTY_MASK, i, p->d->items[i].mask, p->err,
+                ignored ? "no pixel but of class 0 and of ignored values" : "no pixel but of class 0");
     }
     return st;
 }
@@ -648,9 +843,18 @@ unet_status un_scan_propose(un_config *cfg, un_dataset *d, const un_scan *s, un_
     unet_status st;
 
     propose_input(&p);
-    st = collect(&p);
+    st = drop_odd_forms(&p);
+    if (!st)
+        st = collect(&p);
     if (!st && p.masks) {
         propose_kind(&p);
+        if (cfg->data.mask_kind == UN_CFG_MASK_INDEX && cfg->data.mapping.n < 1 && !p.by_colour && !p.fractional) {
+            st = drop_odd_ranges(&p);
+            if (!st)
+                st = collect(&p);
+        }
+    }
+    if (!st && p.masks) {
         propose_ignore(&p);
         st = propose_classes(&p);
         if (!st && cfg->data.classes.n < 2 && cfg->data.mask_kind != UN_CFG_MASK_MULTILABEL)

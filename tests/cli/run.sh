@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# The command from outside: each line of cases.txt is one test; then the texts it makes. run.sh SOURCE-ROOT UNET
+# The command from outside: each line of cases.txt is one test; then the texts it makes.
+# run.sh SOURCE-ROOT UNET MAKE_SETS
 set -u
-root=$1 unet=$2
-results=$(mktemp) tmp=$(mktemp -d)
-trap 'rm -rf "$results" "$tmp"' EXIT
+root=$1 unet=$2 make_sets=$3
+results=$(mktemp) tmp=$(mktemp -d) data=$(mktemp -d)
+trap 'rm -rf "$results" "$tmp" "$data"' EXIT
+export XDG_CACHE_HOME=$data/cache
+"$make_sets" "$root/tests/cli/sets.txt" "$data" || exit 1
 
 result() { # result NAME REASON: passed when there is no reason
     if [ -z "$2" ]; then echo "PASS $1"; else echo "FAIL $1: $2"; fi | tee -a "$results"
@@ -21,10 +24,12 @@ while IFS= read -r line; do
     case $rest in '| '*) words='' holds=${rest#| } ;; esac
     n=$((n + 1))
     words=${words//TMP/$tmp}
+    words=${words//DATA/$data}
     output=$("$unet" ${words//SOURCE/$root} 2>&1 </dev/null)
     got=$?
     reason=
     [ "$got" = "$code" ] || reason="exit code $got, expected $code; output: $(head -n 1 <<<"$output")"
+    holds=${holds//DATA/$data}
     case $output in
     *"${holds//TMP/$tmp}"*) ;;
     *) reason="${reason:-no \"$holds\" in: $(head -n 3 <<<"$output")}" ;;

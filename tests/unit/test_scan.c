@@ -420,9 +420,11 @@ TEST(fingerprint)
     CHECK_NEAR(f.train_pixels, (double)f.role[UN_ROLE_TRAIN] * H * W, 0);
     check_balance(&l, &f);
     un_text_init(&t, NULL, 1 << 16);
-    un_fingerprint_text(&t, &f, l.d, &cfg);
+    un_fingerprint_text(&t, &f);
+    un_issues_text(&t, l.d, 10);
     CHECK(!t.failed && strstr(t.s, "pictures     13 (1 unlabelled, 0 left out)"));
-    CHECK(strstr(t.s, "note: unlabelled: images/alone.png: no mask has this name"));
+    CHECK(strstr(t.s, "note: unlabelled (1): not used; put") &&
+          strstr(t.s, "    images/alone.png: no mask has this name"));
     un_text_free(&t);
     un_text_init(&t, NULL, 1 << 16);
     un_fingerprint_json(&t, &f, l.d, &cfg);
