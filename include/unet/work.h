@@ -77,6 +77,13 @@ typedef struct unet_plan_options {
 UNET_API UNET_NODISCARD unet_status unet_plan(
     unet_context *c, const unet_plan_options *o, char **text, unet_error *err);
 
+/* ---- what there is ---- */
+
+/* topic: "losses", "augmentations", "optimisers", "schedules", "metrics", "norms" and so on; NULL lists the topics.
+ * Each entry with formula, paper, keys, ranges and defaults, as text or as a JSON array. */
+UNET_API UNET_NODISCARD unet_status unet_list(
+    char **out, unet_context *c, const char *topic, int json, unet_error *err);
+
 /* ---- train ---- */
 
 typedef struct unet_train_options {

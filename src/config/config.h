@@ -142,6 +142,7 @@ typedef struct un_config_key_info {
     double lo, hi; /* equal: no range */
     int may_be_auto;
     const char *const *values; /* words of a choice; NULL: none */
+    const char *const *helps;  /* of these words */
     size_t value_count;
 } un_config_key_info;
 size_t un_config_key_count(void);

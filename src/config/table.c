@@ -7,46 +7,53 @@
 
 enum { AUTO = UN_CFG_AUTO, NONE = UN_CFG_NONE, LOCAL = UN_CFG_LOCAL };
 
-#define UN_VALUES(list) static const char *const names_##list[] = {
+#define UN_VALUES(list)                static const char *const names_##list[] = {
 #define UN_VALUE(list, ID, name, help) name,
-#define UN_VALUES_END(list) };
+#define UN_VALUES_END(list)                                                                                            \
+    }                                                                                                                  \
+    ;
 #include "config/schema.def"
 
-#define UN_VALUES(list) static const char *const helps_##list[] = {
+#define UN_VALUES(list)                static const char *const helps_##list[] = {
 #define UN_VALUE(list, ID, name, help) help,
-#define UN_VALUES_END(list) };
+#define UN_VALUES_END(list)                                                                                            \
+    }                                                                                                                  \
+    ;
 #include "config/schema.def"
 
-#define UN_VALUES(list)                                                                                                \
-    static const un_cfg_words words_##list = {names_##list, helps_##list, UN_COUNT(names_##list)};
+#define UN_VALUES(list) static const un_cfg_words words_##list = {names_##list, helps_##list, UN_COUNT(names_##list)};
 #include "config/schema.def"
 
 /* What `extra` means: members words and record of a field. */
-#define EXTRA_BOOL(x) NULL, NULL
-#define EXTRA_INT(x) NULL, NULL
-#define EXTRA_I64(x) NULL, NULL
-#define EXTRA_NUM(x) NULL, NULL
+#define EXTRA_BOOL(x)    NULL, NULL
+#define EXTRA_INT(x)     NULL, NULL
+#define EXTRA_I64(x)     NULL, NULL
+#define EXTRA_NUM(x)     NULL, NULL
 #define EXTRA_SECONDS(x) NULL, NULL
-#define EXTRA_BYTES(x) NULL, NULL
-#define EXTRA_COLOUR(x) NULL, NULL
-#define EXTRA_CHOICE(x) &words_##x, NULL
-#define EXTRA_STR(x) NULL, NULL
-#define EXTRA_INTS(x) NULL, NULL
-#define EXTRA_BOOLS(x) NULL, NULL
-#define EXTRA_NUMS(x) NULL, NULL
-#define EXTRA_AXES(x) NULL, NULL
-#define EXTRA_INT3(x) NULL, NULL
-#define EXTRA_NUM3(x) NULL, NULL
-#define EXTRA_RANGE(x) NULL, NULL
+#define EXTRA_BYTES(x)   NULL, NULL
+#define EXTRA_COLOUR(x)  NULL, NULL
+#define EXTRA_CHOICE(x)  &words_##x, NULL
+#define EXTRA_STR(x)     NULL, NULL
+#define EXTRA_INTS(x)    NULL, NULL
+#define EXTRA_BOOLS(x)   NULL, NULL
+#define EXTRA_NUMS(x)    NULL, NULL
+#define EXTRA_AXES(x)    NULL, NULL
+#define EXTRA_INT3(x)    NULL, NULL
+#define EXTRA_NUM3(x)    NULL, NULL
+#define EXTRA_RANGE(x)   NULL, NULL
 #define EXTRA_RECORDS(x) NULL, &record_##x
 
 #define UN_RECORD(name, max, help) static const un_cfg_struct record_##name;
 #include "config/schema.def"
 
 #define UN_RECORD(name, max, help) static const un_cfg_field fields_##name[] = {
-#define UN_RECORD_END(name) };
+#define UN_RECORD_END(name)                                                                                            \
+    }                                                                                                                  \
+    ;
 #define UN_SECTION(name, title, help) static const un_cfg_field fields_##name[] = {
-#define UN_SECTION_END(name) };
+#define UN_SECTION_END(name)                                                                                           \
+    }                                                                                                                  \
+    ;
 #define UN_KEY(KIND, owner, key, def, lo, hi, extra, flags, help)                                                      \
     {#key, def, help, UN_KIND_##KIND, flags, lo, hi, offsetof(un_cfg_##owner, key),                                    \
         sizeof(((un_cfg_##owner *)0)->key), EXTRA_##KIND(extra)},
@@ -130,7 +137,8 @@ void un_config_key(size_t i, un_config_key_info *out)
         return;
     f = &s->fields[i];
     *out = (un_config_key_info){s->name, f->key, un_cfg_kind_name(f->kind), f->def, f->help, f->lo, f->hi,
-        (f->flags & UN_CFG_AUTO) != 0, f->words ? f->words->names : NULL, f->words ? f->words->count : 0};
+        (f->flags & UN_CFG_AUTO) != 0, f->words ? f->words->names : NULL, f->words ? f->words->helps : NULL,
+        f->words ? f->words->count : 0};
 }
 
 const char *un_config_word(const char *section, const char *key, int value)

@@ -6,6 +6,7 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "data/odd.h"
 #include "data/scan.h"
 
 /* A value of all masks together. */
@@ -26,9 +27,11 @@ typedef struct proposal {
     double pixels;
 } proposal;
 
+enum { SCENE_CLASSES = 4 };
+
 static int is_labelled(const proposal *p, int i)
 {
-    return p->s->item[i].mask_d > 0 && !p->s->item[i].status && !p->d->items[i].left_out;
+    return un_mask_is_used(p->d, p->s, i);
 }
 
 static void because(const proposal *p, const char *key, const char *text)
@@ -135,114 +138,15 @@ static unet_status collect(proposal *p)
     return UNET_OK;
 }
 
-/* ---- masks unlike the others ---- */
-
-enum { SCENE_CLASSES = 4, ODD_MASKS_MIN = 3, SMALL_MOST = 63, BYTE_MOST = 255, SLIPS_MOST = 8 };
-
-/* Masks that are unlike the others are at most a fifth; if there are more, these are the data. */
-static int few_are_odd(int odd, int masks)
-{
-    return odd > 0 && masks >= ODD_MASKS_MIN && 5 * odd <= masks;
-}
-
-static unet_status leave_out(const proposal *p, int i, const char *text)
-{
-    return un_dataset_issue(p->d, UN_ISSUE_MASK_ODD, i, p->d->items[i].mask, p->err, "%s", text);
-}
-
-static double largest_value(const un_scan_item *it)
-{
-    return it->values ? it->value[it->values - 1].value : 0;
-}
-
-static int colours_differ(const un_scan_item *it, int most)
-{
-    return it->by_colour != most;
-}
-
-static int is_fractional(const un_scan_item *it, int most)
-{
-    return it->fractional && !most;
-}
-
-static int is_wide(const un_scan_item *it, int most)
-{
-    (void)most;
-    return !it->by_colour && largest_value(it) > BYTE_MOST;
-}
-
-/* More values in the range of a picture than slips of an index mask can be. */
-static int is_like_picture(const un_scan_item *it, int most)
-{
-    int n = 0;
-
-    (void)most;
-    for (int k = 0; k < it->values; k++)
-        n += it->value[k].value > SMALL_MOST && it->value[k].value != BYTE_MOST;
-    return !it->by_colour && n > SLIPS_MOST;
-}
-
-/* Leaves out the masks that fit the test when they are few. */
-static unet_status drop_odd(const proposal *p, int (*odd)(const un_scan_item *it, int most), int most, const char *text)
-{
-    int n = 0, masks = 0;
-    unet_status st = UNET_OK;
-
-    for (int i = 0; i < p->s->count; i++)
-        if (is_labelled(p, i)) {
-            masks++;
-            n += odd(&p->s->item[i], most);
-        }
-    for (int i = 0; i < p->s->count && few_are_odd(n, masks) && !st; i++)
-        if (is_labelled(p, i) && odd(&p->s->item[i], most))
-            st = leave_out(p, i, text);
-    return st;
-}
-
-/* Forms first: a mask in colours among numbers would turn all of them into colours. */
-static unet_status drop_odd_forms(const proposal *p)
-{
-    int colours = 0, masks = 0;
-    unet_status st;
-
-    for (int i = 0; i < p->s->count; i++)
-        if (is_labelled(p, i)) {
-            masks++;
-            colours += p->s->item[i].by_colour;
-        }
-    st = drop_odd(p, colours_differ, 2 * colours > masks,
-        2 * colours > masks ? "the mask is grey, most others have colours"
-                            : "the mask has colours, most others are grey");
-    return st ? st : drop_odd(p, is_fractional, 0, "the mask has values that are no whole numbers, unlike most others");
-}
-
-/* Then ranges, where values are classes: a picture saved as a mask, or 16 bits among 8, would decide the levels. */
-static unet_status drop_odd_ranges(const proposal *p)
-{
-    int small = 0, bytes = 0, masks = 0;
-    unet_status st = UNET_OK;
-
-    for (int i = 0; i < p->s->count; i++)
-        if (is_labelled(p, i)) {
-            masks++;
-            bytes += !is_wide(&p->s->item[i], 0);
-            small += !is_like_picture(&p->s->item[i], 0) && largest_value(&p->s->item[i]) <= BYTE_MOST;
-        }
-    if (5 * bytes >= 4 * masks)
-        st = drop_odd(p, is_wide, 0, "the mask has values above 255, most others have not");
-    if (!st && 5 * small >= 4 * masks && p->n > 1 && p->all[1].v <= SMALL_MOST)
-        st = drop_odd(p, is_like_picture, 0, "the mask has as many values as a picture, most others have few");
-    return st;
-}
-
 /* Whether the values are small ones that are frequent, three at least, and one or two far from them: classes too. */
 static int is_scattered_index(const proposal *p)
 {
     int frequent = 0, far = 0;
 
     for (int i = 0; i < p->n; i++) {
-        frequent += p->all[i].v >= 0 && p->all[i].v <= SMALL_MOST / 4 && (double)p->all[i].pixels >= 1e-3 * p->pixels;
-        far += p->all[i].v > SMALL_MOST;
+        frequent +=
+            p->all[i].v >= 0 && p->all[i].v <= UN_SMALL_MOST / 4 && (double)p->all[i].pixels >= 1e-3 * p->pixels;
+        far += p->all[i].v > UN_SMALL_MOST;
     }
     return !p->by_colour && !p->fractional && frequent >= 3 && frequent + far == p->n && far <= 2;
 }
@@ -372,7 +276,7 @@ static int is_two_ways(const proposal *p)
 {
     int ones = 0, bytes = 0;
 
-    if (p->n != 3 || p->all[0].v != 0 || p->all[1].v != 1 || p->all[2].v != BYTE_MOST)
+    if (p->n != 3 || p->all[0].v != 0 || p->all[1].v != 1 || p->all[2].v != UN_BYTE_MOST)
         return 0;
     for (int i = 0; i < p->s->count; i++) {
         const un_scan_item *it = &p->s->item[i];
@@ -380,7 +284,7 @@ static int is_two_ways(const proposal *p)
 
         for (int k = 0; is_labelled(p, i) && k < it->values; k++) {
             one |= it->value[k].value == 1;
-            byte |= it->value[k].value == BYTE_MOST;
+            byte |= it->value[k].value == UN_BYTE_MOST;
         }
         if (one && byte)
             return 0;
@@ -563,8 +467,9 @@ static unet_status map_levels(proposal *p)
     }
     name_classes(p, n, "foreground");
     for (int i = 0; i < p->s->count; i++)
-        if (is_labelled(p, i) && p->masks >= ODD_MASKS_MIN && !mask_holds(p, &p->s->item[i], level, n)) {
-            const unet_status st = leave_out(p, i, "the mask has no clear levels, unlike most others");
+        if (is_labelled(p, i) && p->masks >= UN_ODD_MASKS_MIN && !mask_holds(p, &p->s->item[i], level, n)) {
+            const unet_status st =
+                un_odd_leave_out(p->d, i, "the mask has no clear levels, unlike most others", p->err);
 
             if (st)
                 return st;
@@ -578,7 +483,7 @@ static unet_status map_levels(proposal *p)
 static unet_status map_two_ways(proposal *p)
 {
     add_map(&p->cfg->data, 0, 0, UN_AUTO_COLOUR, 0);
-    add_map(&p->cfg->data, 1, BYTE_MOST, UN_AUTO_COLOUR, 1);
+    add_map(&p->cfg->data, 1, UN_BYTE_MOST, UN_AUTO_COLOUR, 1);
     name_classes(p, 2, "foreground");
     because(p, "data.mapping", "some masks are 0 and 1, others 0 and 255: both mean the same");
     return UNET_OK;
@@ -693,8 +598,8 @@ static unet_status propose_index(proposal *p)
 
         if (slips)
             because(p, "data.mapping", "a few pixels have values far from the others; they are left out");
-        st =
-            (!p->fractional && p->all[p->n - 1].v <= SMALL_MOST) || is_scattered_index(p) ? map_each(p) : map_levels(p);
+        st = (!p->fractional && p->all[p->n - 1].v <= UN_SMALL_MOST) || is_scattered_index(p) ? map_each(p)
+                                                                                              : map_levels(p);
     }
     if (named > 0 && (st || c->mapping.v[c->mapping.n - 1].class + 1 != named)) {
         c->mapping.n = 0;
@@ -843,13 +748,13 @@ unet_status un_scan_propose(un_config *cfg, un_dataset *d, const un_scan *s, un_
     unet_status st;
 
     propose_input(&p);
-    st = drop_odd_forms(&p);
+    st = un_odd_forms(d, s, err);
     if (!st)
         st = collect(&p);
     if (!st && p.masks) {
         propose_kind(&p);
         if (cfg->data.mask_kind == UN_CFG_MASK_INDEX && cfg->data.mapping.n < 1 && !p.by_colour && !p.fractional) {
-            st = drop_odd_ranges(&p);
+            st = un_odd_ranges(d, s, p.n > 1 && p.all[1].v <= UN_SMALL_MOST, err);
             if (!st)
                 st = collect(&p);
         }

@@ -188,16 +188,16 @@ static void pairs(int n, const char *size, double value)
 
 static void text(const char *path, char *const *word, int n)
 {
-    char all[1024] = "";
+    char all[1024];
+    size_t size = 0;
 
     for (int i = 0; i < n; i++) {
         for (char *c = word[i]; *c; c++)
             *c = (char)(*c == '~' ? ' ' : *c);
-        strcat(all, word[i]);
-        strcat(all, "\n");
+        size += (size_t)snprintf(all + size, sizeof all - size, "%s\n", word[i]);
     }
     make_folder_of(path);
-    must(un_file_write(NULL, path, all, n ? strlen(all) : 0, &err));
+    must(un_file_write(NULL, path, all, size, &err));
 }
 
 static double number(const char *s)
@@ -223,13 +223,13 @@ static void run(char *line)
     else if (!strcmp(word[0], "text"))
         text(word[1], word + 2, n - 2);
     else if (!strcmp(word[0], "cut"))
-        copy_bytes(word[1], word[1], (size_t)number(word[2]), 0, NULL, 0);
+        copy_bytes(word[1], word[1], (size_t)number(word[2]), 0, "", 0);
     else if (!strcmp(word[0], "spoil"))
-        copy_bytes(word[1], word[1], 0, (long)number(word[2]), NULL, 0);
+        copy_bytes(word[1], word[1], 0, (long)number(word[2]), "", 0);
     else if (!strcmp(word[0], "exif"))
         exif(word[1], (int)number(word[2]));
     else if (!strcmp(word[0], "copy"))
-        copy_bytes(word[1], word[2], 0, 0, NULL, 0);
+        copy_bytes(word[1], word[2], 0, 0, "", 0);
     else if (!strcmp(word[0], "rm"))
         unlink(word[1]);
     else if (!strcmp(word[0], "mkdir"))

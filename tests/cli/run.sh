@@ -24,12 +24,12 @@ while IFS= read -r line; do
     case $rest in '| '*) words='' holds=${rest#| } ;; esac
     n=$((n + 1))
     words=${words//TMP/$tmp}
-    words=${words//DATA/$data}
+    words=${words//SETS/$data}
     output=$("$unet" ${words//SOURCE/$root} 2>&1 </dev/null)
     got=$?
     reason=
     [ "$got" = "$code" ] || reason="exit code $got, expected $code; output: $(head -n 1 <<<"$output")"
-    holds=${holds//DATA/$data}
+    holds=${holds//SETS/$data}
     case $output in
     *"${holds//TMP/$tmp}"*) ;;
     *) reason="${reason:-no \"$holds\" in: $(head -n 3 <<<"$output")}" ;;
