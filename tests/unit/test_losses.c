@@ -335,6 +335,7 @@ TEST(moving_alpha)
         CHECK_NEAR(un_loss_term_alpha(&b.term[0], 26, 101), 0.125, 0);
         CHECK_NEAR(un_loss_term_alpha(&b.term[0], 76, 101), 0.625, 0);
         CHECK_NEAR(un_loss_term_alpha(&b.term[0], 101, 101), 0.625, 0);
+        CHECK_NEAR(un_loss_term_alpha(&b.term[0], 41, 101), 0.275, 1e-15); /* 0.3 of the way */
         a = un_loss_term_alpha(&b.term[0], 51, 101);
         CHECK_NEAR(a, 0.375, 1e-15);
         upload_logits(&b, "alpha");
@@ -355,6 +356,98 @@ TEST(moving_alpha)
         close_bench(&b);
     }
     un_free(moved), un_free(fixed);
+}
+
+/* ---- edges ---- */
+
+/* Half of the picture is of class 1; the network errs deep inside of it, where no window holds an edge. The weight of
+ * edge windows then only makes the sum of weights larger, by delta for each of them: 2 radius columns. */
+static double ssim_value(const char *keys)
+{
+    enum { SIDE = 32 };
+    const un_shape pixels = {1, 1, SIDE, SIDE, 1};
+    double z[SIDE * SIDE], grad[SIDE * SIDE], value;
+    int32_t target[SIDE * SIDE];
+    float weight[SIDE * SIDE];
+    char text[200];
+    bench b;
+
+    snprintf(text, sizeof text,
+        "model: {dims: 2, classes: 2, head: sigmoid}\nloss: {terms: [{name: ssim_edge, radius: 2, %s}]}\n", keys);
+    open_bench(&b, text, pixels, 1, 0, NULL);
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        const int x = i % SIDE, y = i / SIDE, wrong = x > 3 && x < 7 && y > 14 && y < 18;
+
+        target[i] = x < SIDE / 2;
+        weight[i] = 1;
+        z[i] = (target[i] && !wrong) ? 100 : -100;
+    }
+    un_backend_cpu()->upload(b.program, b.in.logits, z);
+    un_backend_cpu()->upload(b.program, b.in.target, target);
+    un_backend_cpu()->upload(b.program, b.in.pixel_weight, weight);
+    value = run_bench(&b, 1, grad);
+    close_bench(&b);
+    return value;
+}
+
+TEST(edges)
+{
+    const double plain = ssim_value("delta: 0"), heavy = ssim_value("delta: 4");
+
+    CHECK(plain > 0.01);
+    CHECK_NEAR(plain / heavy, (32.0 + 4 * 4) / 32, 1e-9);
+}
+
+/* ---- classes that do not occur ---- */
+
+enum { FEW = 8 };
+static const int32_t few_target[FEW] = {0, 0, 1, 0, 0, 1, 0, 0}; /* no 2 */
+
+static double few_value(const char *loss, const char *weights, const double *z)
+{
+    double grad[FEW * 3], value;
+    float ones[FEW];
+    char text[200];
+    bench b;
+
+    snprintf(text, sizeof text, "model: {dims: 2, classes: 3, head: softmax}\nloss: {terms: [%s], class_weights: %s}\n",
+        loss, weights);
+    open_bench(&b, text, (un_shape){1, 1, 2, 4, 1}, 1, 0, NULL);
+    for (int i = 0; i < FEW; i++)
+        ones[i] = 1;
+    un_backend_cpu()->upload(b.program, b.in.logits, z);
+    un_backend_cpu()->upload(b.program, b.in.target, few_target);
+    un_backend_cpu()->upload(b.program, b.in.pixel_weight, ones);
+    upload_weights(&b);
+    value = run_bench(&b, 1, grad);
+    close_bench(&b);
+    return value;
+}
+
+/* Lovasz leaves such a class out, whatever its weight; generalised Dice gives it the largest weight of those that
+ * occur. */
+TEST(absent_class)
+{
+    double *z = fill("logits", "absent", FEW * 3), both[3] = {0}, p_sum[3] = {0}, size[3] = {0}, top = 0, bottom = 0;
+
+    CHECK_NEAR(few_value("lovasz", "[1, 2, 1]", z), few_value("lovasz", "[1, 2, 50]", z), 1e-14);
+    for (int i = 0; i < FEW; i++) {
+        const double sum = exp(z[i * 3]) + exp(z[i * 3 + 1]) + exp(z[i * 3 + 2]);
+
+        for (int k = 0; k < 3; k++) {
+            both[k] += few_target[i] == k ? exp(z[i * 3 + k]) / sum : 0;
+            p_sum[k] += exp(z[i * 3 + k]) / sum;
+            size[k] += few_target[i] == k;
+        }
+    }
+    for (int k = 0; k < 3; k++) {
+        const double v = 1 / (size[k] > 0 ? size[k] * size[k] : size[1] * size[1]); /* class 1 is the rarest */
+
+        top += 2 * v * both[k];
+        bottom += v * (p_sum[k] + size[k]);
+    }
+    CHECK_NEAR(few_value("generalised_dice", "none", z), 1 - top / bottom, 1e-12);
+    un_free(z);
 }
 
 /* ---- refusals ---- */
