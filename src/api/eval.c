@@ -74,10 +74,9 @@ static unet_status choose_items(eval_job *j, unet_error *err)
             "no picture of the split '%s'; there are %d to train, %d to select, %d val, %d test", split,
             un_dataset_count_role(d, UN_ROLE_TRAIN), un_dataset_count_role(d, UN_ROLE_SELECT),
             un_dataset_count_role(d, UN_ROLE_VAL), un_dataset_count_role(d, UN_ROLE_TEST));
-    snprintf(j->scored, sizeof j->scored, "split '%s': %d %s of %d labelled picture%s%s%s", split, j->count,
-        cut ? "parts" : "picture(s)", j->data.f.usable, j->data.f.usable == 1 ? "" : "s",
-        drawn ? "; the folder gives no split, so it is the one that training draws" : "",
-        drawn ? " (data.split_seed)" : "");
+    snprintf(j->scored, sizeof j->scored, "Split '%s': %d%s of %d labelled picture%s%s", split, j->count,
+        cut ? " parts" : "", j->data.f.usable, j->data.f.usable == 1 ? "" : "s",
+        drawn ? "; the folder gives no split, so it is the one that training draws (data.split_seed)" : "");
     return UNET_OK;
 }
 

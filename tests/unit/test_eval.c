@@ -115,7 +115,8 @@ TEST(scores_by_hand)
     CHECK_NEAR(r.dice_pooled, 2.0 / 3, 1e-12);
     CHECK_NEAR(r.accuracy, 1 - 95.0 / (19 * 40 + 800), 1e-12);
     CHECK_NEAR(r.floor_dice_mean, 2.0 / 3, 1e-12); /* Otsu cuts a where the model does, and finds nothing in b */
-    CHECK(strstr(text, "split 'val': 2 ") && strstr(text, "Otsu's threshold") && strstr(text, "0.6667"));
+    CHECK(strstr(text, "Split 'val': 2 of 3 labelled pictures\n") && strstr(text, "Otsu's threshold") &&
+          strstr(text, "0.6667"));
     CHECK(strstr(text, "40 are ignored") && strstr(text, "mask values 255"));
     CHECK(strstr(json, "\"floor\": {\"name\": \"Otsu's threshold\"") && strstr(json, "\"ignored\": 40"));
     CHECK(strstr(json, "\"confusion\": [\n  [1370, 95],\n  [0, 95]\n]"));
