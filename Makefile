@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD = build
 
-.PHONY: all build setup test test-all fuzz mutate install uninstall format lint docs clean help
+.PHONY: all build setup test test-all fuzz mutate install uninstall format lint docs bench-peers clean help
 all: build
 
 ## build      the release build in build/ (default)
@@ -53,6 +53,10 @@ lint: setup
 docs: build
 	@UNET_TEST_WRITE=1 $(BUILD)/tests/test_config docs
 	@$(BUILD)/src/cli/unet help --format markdown >docs/commands.md
+
+## bench-peers  beside ONNX Runtime, OpenVINO, PyTorch, MNN and ncnn; ARGS: bench/peers/README.md (an hour)
+bench-peers: build
+	@bench/peers/run.sh $(ARGS)
 
 ## clean      remove the build folders
 clean:

@@ -1,0 +1,84 @@
+"""The cases: networks, extents, and what is done with them. docs/benchmarks.md has their results."""
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    kind: str  # "infer" or "train"
+    filters: int
+    batch: int
+    extent: tuple  # h, w or d, h, w of the pictures
+    channels: int
+    depth: int = 4
+    set: str = "list"  # "list", "seed" or "quick"
+
+    @property
+    def grid(self):
+        return 2**self.depth
+
+    @property
+    def padded(self):
+        """Extents the network runs at: pictures are mirrored at the edge up to a multiple of 2^depth, for all alike."""
+        return tuple((e + self.grid - 1) // self.grid * self.grid for e in self.extent)
+
+    @property
+    def shape(self):
+        return (self.batch, self.channels, *self.padded)
+
+    def keys(self, seed):
+        """The configuration, as `unet train` would take it."""
+        patch = ",".join(str(e) for e in self.padded)
+        return [f"model.dims={len(self.extent)}", f"model.in_channels={self.channels}", "model.classes=2",
+                f"model.depth={self.depth}", f"model.base_filters={self.filters}", "model.norm=batch",
+                "model.head=softmax", f"train.seed={seed}", f"train.batch={self.batch}",
+                f"train.ghost_batch={self.batch}", f"train.patch=[{patch}]", "train.steps=1000", "loss.terms=[ce]",
+                "loss.class_weights=none", "optimiser.name=adamw", f"optimiser.lr={LR}",
+                f"optimiser.weight_decay={WEIGHT_DECAY}", "optimiser.clip_norm=0", "optimiser.ema_decay=0"]
+
+
+LR, WEIGHT_DECAY = 0.001, 0.01
+
+
+def named(kind, filters, batch, extent, channels, **more):
+    size = "x".join(str(i) for i in (*extent, channels))
+    return Case(f"{kind}-{filters}-{size}" + (f"-b{batch}" if batch > 1 else ""), kind, filters, batch, extent, channels,
+                **more)
+
+
+LIST = [
+    named("infer", 64, 1, (256, 256), 3),
+    named("infer", 64, 1, (512, 512), 1),
+    named("infer", 32, 1, (512, 512), 3),
+    named("infer", 16, 1, (512, 512), 3),
+    named("infer", 16, 1, (1024, 1024), 1),
+    named("infer", 32, 1, (97, 131), 3),
+    named("infer", 32, 8, (128, 128), 3),
+    named("infer", 32, 1, (96, 96, 96), 1, depth=3),
+    named("infer", 32, 1, (64, 128, 128), 2, depth=3),
+    named("infer", 32, 1, (40, 56, 40), 1, depth=3),
+    named("train", 32, 4, (256, 256), 3),
+    named("train", 64, 2, (256, 256), 3),
+    named("train", 16, 4, (512, 512), 1),
+    named("train", 16, 8, (192, 192), 3),
+    named("train", 32, 9, (40, 56, 40), 1, depth=3),
+]
+QUICK = [
+    named("infer", 16, 1, (128, 128), 3, set="quick"),
+    named("infer", 8, 1, (16, 32, 32), 1, depth=3, set="quick"),
+]
+
+
+def drawn(seed):
+    """Five further inferences: three pictures, two volumes."""
+    r, cases = random.Random(seed), []
+    while len(cases) < 5:
+        volume = len(cases) >= 3
+        extent = tuple(r.randrange(24, 97) for _ in range(3)) if volume else tuple(r.randrange(120, 601) for _ in range(2))
+        filters = r.choice((16, 24, 32) if volume else (16, 24, 32, 48, 64))
+        case = named("infer", filters, r.choice((1, 1, 2)), extent, r.choice((1, 2, 3, 4)), depth=3 if volume else 4,
+                     set="seed")
+        if case.name not in [c.name for c in LIST + cases]:
+            cases.append(case)
+    return cases
