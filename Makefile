@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD = build
 
-.PHONY: all build setup test test-all fuzz mutate install uninstall format lint docs bench-peers clean help
+.PHONY: all build setup test test-all fuzz mutate install uninstall format lint docs bench-peers bench-instructions clean help
 all: build
 
 ## build      the release build in build/ (default)
@@ -57,6 +57,10 @@ docs: build
 ## bench-peers  beside ONNX Runtime, OpenVINO, PyTorch, MNN and ncnn; ARGS: bench/peers/README.md (an hour)
 bench-peers: build
 	@bench/peers/run.sh $(ARGS)
+
+## bench-instructions  instructions at the AVX2 level against the stored counts (valgrind; a minute)
+bench-instructions: build
+	@bench/instructions.sh
 
 ## clean      remove the build folders
 clean:

@@ -25,9 +25,9 @@ def mnn(folder, net, shape):
     """By the converter itself: its command line wrapper installs packages and sends a log of each conversion."""
     convert = "import sys, _tools; _tools.mnnconvert(sys.argv)"
     r = subprocess.run([sys.executable, "-c", convert, "-f", "ONNX", "--modelFile", folder + "/net.onnx", "--MNNModel",
-                        folder + "/net.mnn", "--bizCode", "unet"], capture_output=True, text=True)
+                        folder + "/net.mnn", "--bizCode", "unet"], capture_output=True, text=True, cwd=folder)
     if r.returncode or not os.path.exists(folder + "/net.mnn"):
-        raise RuntimeError(f"the converter ended with code {r.returncode}: {last_line(r.stdout + r.stderr)}")
+        raise RuntimeError(f"the converter ended with code {r.returncode} after: {last_line(r.stdout + r.stderr)}")
 
 
 def ncnn(folder, net, shape):
@@ -50,7 +50,7 @@ def double_logits(folder, net, shape):
 
 
 def main():
-    model, folder = sys.argv[1:3]
+    model, folder = map(os.path.abspath, sys.argv[1:3])
     shape = [int(i) for i in sys.argv[3:]]
     net = Network(model)
     write_onnx(net, shape, folder + "/net.onnx")

@@ -30,7 +30,7 @@ def describe():
     kept = ("avx2", "fma", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "amx_bf16")
     cc = subprocess.run(["cc", "--version"], capture_output=True, text=True).stdout.splitlines()
     return {"model": info.get("model name", "unknown"),
-            "number": "family {} model {} stepping {}".format(*(info.get(k, "?") for k in ("cpu family", "model", "stepping"))),
+            "number": " ".join(f"{k.split()[-1]} {info.get(k, '?')}" for k in ("cpu family", "model", "stepping")),
             "flags": [f for f in kept if f in flags], "cores": len(os.sched_getaffinity(0)),
             "cache_kib": {"L1": cache_kib(1), "L2": cache_kib(2), "L3": cache_kib(3)},
             "compiler": cc[0] if cc else "unknown"}
@@ -41,5 +41,8 @@ def has_bf16():
 
 
 def slug(machine):
-    words = f"{machine['model']} {machine['number']}"
-    return re.sub(r"[^a-z0-9]+", "-", words.lower().replace("stepping", "s").replace("family ", "f").replace("model ", "m")).strip("-")
+    """The name of a CPU's file of results."""
+    words = f"{machine['model']} {machine['number']}".lower()
+    for word, letter in (("family ", "f"), ("model ", "m"), ("stepping ", "s")):
+        words = words.replace(word, letter)
+    return re.sub(r"[^a-z0-9]+", "-", words).strip("-")

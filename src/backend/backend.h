@@ -39,6 +39,14 @@ typedef struct un_needs {
     size_t activation_bytes, packed_bytes, scratch_bytes, program_bytes; /* program: its list of steps */
 } un_needs;
 
+/* What one run of a node does, known without a clock. */
+typedef struct un_work {
+    double macs;        /* multiply-adds by the operator's definition, whatever form the kernel has           */
+    double bytes;       /* operands and packed weights read, results written, scratch shared by tasks in and out */
+    int regions;        /* parallel regions                                                                    */
+    const char *kernel; /* its first one; NULL: there is nothing to run                                        */
+} un_work;
+
 typedef struct un_program un_program;
 
 typedef struct un_backend {
@@ -58,6 +66,7 @@ typedef struct un_backend {
     void (*add)(un_pool *pool, un_cpu_level level, int real_bytes, void *y, const void *x, int64_t count);
     /* Nanoseconds that node took in all runs so far, and the name of its main kernel; 0 when not profiled. */
     double (*profile)(const un_program *p, int node, const char **kernel);
+    void (*work)(un_work *out, const un_program *p, int node);
 } un_backend;
 
 const un_backend *un_backend_cpu(void);

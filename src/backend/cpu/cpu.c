@@ -389,7 +389,7 @@ static double cpu_profile(const un_program *p, int node, const char **kernel)
 const un_backend *un_backend_cpu(void)
 {
     static const un_backend table = {"cpu", cpu_needs, cpu_compile, cpu_destroy, cpu_upload, cpu_download, cpu_refresh,
-        cpu_run, cpu_add, cpu_profile};
+        cpu_run, cpu_add, cpu_profile, un_cpu_work};
 
     return &table;
 }

@@ -86,5 +86,6 @@ void un_lower_node(un_lowering *l, int node);
 un_cpu_step *un_lower_last(un_lowering *l); /* the step emitted last; NULL while measuring */
 un_cpu_fold *un_lower_fold(un_lowering *l); /* a new fold; NULL while measuring            */
 void un_fold_apply(const un_cpu_fold *f, int real_bytes);
+void un_cpu_work(un_work *out, const un_program *p, int node);
 
 #endif
