@@ -110,7 +110,7 @@ def page(data):
             out.append(f"### {name}\n\n{title(name, case)}" + (f" (drawn from seed {case['seed']})" if case["set"] == "seed" else "") + ".\n")
             for threads, r in sorted(case["threads"].items()):
                 out += [f"{threads} thread{'s' * (threads != '1')}, {m['model']}, {r['level']}, {r['rounds']} rounds, "
-                        f"commit {r['commit']}, {r['date']}:\n", table(kind, r), ""]
+                        f"{r['others_percent']} % of a processor went to something else, commit {r['commit']}, {r['date']}:\n", table(kind, r), ""]
     return "\n".join(out)
 
 

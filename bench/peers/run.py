@@ -211,6 +211,18 @@ def check(c, case, folder, losses):
 # ---- a measurement ----
 
 
+def busy_seconds(pids):
+    """Processor seconds the machine has given to anything, and those of these processes."""
+    tick = os.sysconf("SC_CLK_TCK")
+    with open("/proc/stat") as f:
+        numbers = [int(x) for x in f.readline().split()[1:9]]
+    mine = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat") as f:
+            mine += sum(int(x) for x in f.read().rpartition(")")[2].split()[11:13])
+    return (sum(numbers) - numbers[3] - numbers[4]) / tick, mine / tick
+
+
 def open_all(case, folder, threads, limit_s):
     """Contenders by name, and what became of those that failed. PyTorch eager is the reference of training losses."""
     there, failed, losses = {}, {}, {}
@@ -242,7 +254,8 @@ def summary(c):
 
 
 def take_turns(case, all_of_them, seconds):
-    """Rounds until the time is over; the order moves on by one in each."""
+    """Rounds until the time is over; the order moves on by one in each. Says how many there were, and the share of one
+    processor that went to anything else meanwhile."""
     quickest = min(c.facts["first_ms"] for c in all_of_them)
     slow = [c for c in all_of_them if c.facts["first_ms"] > SLOW * quickest and "compile" not in c.name]
     quick = [c for c in all_of_them if c not in slow]
@@ -250,12 +263,15 @@ def take_turns(case, all_of_them, seconds):
         c.turn(record=False)
     for c in slow:
         c.turn(record=True)
-    began, rounds = time.monotonic(), 0
+    pids = [c.process.pid for c in all_of_them]
+    before, began, rounds = busy_seconds(pids), time.monotonic(), 0
     while rounds < MOST_ROUNDS and (rounds < LEAST_ROUNDS or time.monotonic() - began < seconds):
         for i in range(len(quick)):
             quick[(i + rounds) % len(quick)].turn(record=True)
         rounds += 1
-    return rounds
+    after, took = busy_seconds(pids), time.monotonic() - began
+    others = (after[0] - before[0]) - (after[1] - before[1])
+    return {"rounds": rounds, "others_percent": round(100 * max(0, others) / took, 1)}
 
 
 def measure(case, seed, threads, seconds):
@@ -264,14 +280,14 @@ def measure(case, seed, threads, seconds):
     print(f"{case.name}, {threads} thread{'s' * (threads > 1)}", flush=True)
     there, failed = open_all(case, folder, threads, START_S[case.kind])
     try:
-        rounds = take_turns(case, list(there.values()), seconds)
+        facts = take_turns(case, list(there.values()), seconds)
         result = {n: summary(c) for n, c in there.items()}
     finally:
         for c in there.values():
             c.close()
     level = there["ours"].facts["level"] if "ours" in there else "none"
     result.update({n: {"failed": why} for n, why in failed.items()})
-    return {"level": level, "rounds": rounds, "contenders": result}
+    return {"level": level, **facts, "contenders": result}
 
 
 def commit():
