@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make bench-instructions`: instructions of inference and training at the AVX2 level, counted by valgrind, against
-# bench/instructions.tsv: more or fewer by over 3 % fail. The first run is counted with the packing of weights, then one more.
+# bench/instructions.tsv: more or fewer by over 3 % fail. Counted are the first run, which packs weights, and one more.
 #   bench/instructions.sh          compares; says SKIP where there is no valgrind or another compiler
 #   bench/instructions.sh --write  stores the counts
 set -euo pipefail
@@ -31,8 +31,11 @@ count() {
     local collect=() out="$work/callgrind"
     for f in $1; do collect+=("--toggle-collect=$f"); done
     shift
-    echo "run 1" | UNET_CPU=avx2 valgrind --tool=callgrind "${collect[@]}" --callgrind-out-file="$out" build/bench/ours "$@" \
-        >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; return 1; }
+    if ! echo "run 1" | UNET_CPU=avx2 valgrind --tool=callgrind "${collect[@]}" --callgrind-out-file="$out" \
+        build/bench/ours "$@" >"$work/log" 2>&1; then
+        tail -n 20 "$work/log" >&2
+        return 1
+    fi
     sed -n 's/^totals: //p' "$out"
 }
 
@@ -42,14 +45,16 @@ infer() {
     shift 6
     build/bench/ours create "$work/net" "$@" "model.in_channels=$c" "${classic[@]}"
     head -c $((n * d * h * w * c * 4)) /dev/zero >"$work/image"
-    printf '%s\t%s\n' "$name" "$(count un_session_run infer "$work/net" "$work/image" "$work/out" 1 "$n" "$d" "$h" "$w")"
+    printf '%s\t%s\n' "$name" \
+        "$(count un_session_run infer "$work/net" "$work/image" "$work/out" 1 "$n" "$d" "$h" "$w")"
 }
 
 train() {
     local name=$1 n=$2 d=$3 h=$4 w=$5 c=$6 patch="[$3,$4,$5]"
     shift 6
     [ "$d" != 1 ] || patch="[$h,$w]"
-    build/bench/ours create "$work/net" "$@" "model.in_channels=$c" "train.batch=$n" "train.patch=$patch" "${classic[@]}"
+    build/bench/ours create "$work/net" "$@" "model.in_channels=$c" "train.batch=$n" "train.patch=$patch" \
+        "${classic[@]}"
     head -c $((n * d * h * w * c * 4)) /dev/zero >"$work/image"
     head -c $((n * d * h * w * 4)) /dev/zero >"$work/target"
     printf '%s\t%s\n' "$name" \

@@ -127,7 +127,7 @@ static unet_status infer_open(job *j, char **argv, unet_error *err)
     unet_status st = UNET_OK;
 
     for (int i = 0; i < 4; i++)
-        *extent[i] = atoi(argv[6 + i]);
+        *extent[i] = (int)strtol(argv[6 + i], NULL, 10);
     st = un_session_create(&j->session, NULL, j->model, in, &opt, err);
     if (st)
         return st;
@@ -247,7 +247,7 @@ static unet_status work(char **argv, int train, unet_error *err)
     unet_status st = un_cpu_choose(&j.level, NULL, err);
 
     if (!st)
-        st = un_pool_create(&j.pool, NULL, atoi(argv[5]), err);
+        st = un_pool_create(&j.pool, NULL, (int)strtol(argv[5], NULL, 10), err);
     if (!st)
         st = un_model_load(&j.model, NULL, argv[2], err);
     loaded = now_ms();
