@@ -22,8 +22,86 @@ static int fits(int n, int levels)
     return n == 1 || n == levels || n == UN_CFG_LIST_AUTO;
 }
 
+/* Largest of the products of the strides over the first `levels` poolings. */
+static int largest_product(const un_cfg_model *m, int levels)
+{
+    int product[3] = {1, 1, 1}, s[3] = {2, 2, 2}, most = 1;
+
+    for (int level = 0; level < levels; level++) {
+        if (m->strides.n != UN_CFG_LIST_AUTO)
+            un_config_axes_at(&m->strides, level, un_is_auto(m->dims) ? 3 : m->dims, s);
+        for (int i = 0; i < 3; i++) {
+            product[i] *= s[i];
+            most = UN_MAX(most, product[i]);
+        }
+    }
+    return most;
+}
+
+static unet_status check_decoder(const un_cfg_model *m, unet_error *err)
+{
+    const int nested = m->decoder == UN_CFG_DECODER_NESTED;
+
+    if (m->decoder != UN_CFG_DECODER_UNET) {
+        if (m->gate != UN_CFG_GATE_NONE)
+            return wrong(err, "model.gate", "attention gates need decoder: unet", 0, 0);
+        for (int i = 0; i < m->skips.n; i++)
+            if (!m->skips.v[i])
+                return wrong(err, "model.skips", "the decoder cannot leave out the skip connection of level %d", i, 0);
+    }
+    if (un_is_auto(m->depth))
+        return UNET_OK;
+    if (m->supervision.n > m->depth - nested)
+        return wrong(err, "model.supervision", "%d weights, but there are %d further outputs", m->supervision.n,
+            m->depth - nested);
+    if (m->decoder == UN_CFG_DECODER_FULL &&
+        (largest_product(m, m->depth) > 64 || largest_product(m, m->depth - 1) > 63))
+        return wrong(err, "model.decoder", "full joins levels whose extents differ by a factor up to 64; here it is %d",
+            largest_product(m, m->depth), 0);
+    return UNET_OK;
+}
+
+/* Without padding extents shrink with each convolution: what adds or joins values of one level needs padding. */
+static unet_status check_valid(const un_cfg_model *m, unet_error *err)
+{
+    const char *key =
+        m->decoder != UN_CFG_DECODER_UNET  ? "model.decoder"
+        : m->bottom != UN_CFG_BOTTOM_PLAIN ? "model.bottom"
+        : m->stem != UN_CFG_STEM_NONE      ? "model.stem"
+        : m->supervision.n > 0             ? "model.supervision"
+        : m->block != UN_CFG_BLOCK_PLAIN && m->block != UN_CFG_BLOCK_RESIDUAL && m->block != UN_CFG_BLOCK_SEPARABLE
+            ? "model.block"
+            : NULL;
+
+    return key ? wrong(err, key, "this choice needs padding: same", 0, 0) : UNET_OK;
+}
+
+static unet_status check_parts(const un_cfg_model *m, unet_error *err)
+{
+    int rates = 0;
+
+    for (int i = 0; i < m->convs_per_level.n; i++)
+        if (m->block == UN_CFG_BLOCK_DENSE && m->convs_per_level.v[i] > 7)
+            return wrong(err, "model.convs_per_level", "%d; a dense block has at most 7", m->convs_per_level.v[i], 0);
+    for (int i = 0; i < m->dilations.n; i++)
+        rates += m->dilations.v[i] > 1;
+    if (m->bottom == UN_CFG_BOTTOM_ASPP && rates > 6)
+        return wrong(err, "model.dilations", "%d rates above 1; at most 6 branches", rates, 0);
+    if (m->padding == UN_CFG_PAD_VALID) {
+        unet_status st = check_valid(m, err);
+
+        if (st)
+            return st;
+    }
+    return check_decoder(m, err);
+}
+
 static unet_status check_model(const un_cfg_model *m, unet_error *err)
 {
+    unet_status st = check_parts(m, err);
+
+    if (st)
+        return st;
     for (int i = 0; i < m->kernel.n; i++)
         for (int j = 0; j < 3; j++)
             if (m->kernel.v[i][j] % 2 == 0)

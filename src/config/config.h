@@ -148,6 +148,7 @@ typedef struct un_config_key_info {
 size_t un_config_key_count(void);
 void un_config_key(size_t i, un_config_key_info *out);
 const char *un_config_word(const char *section, const char *key, int value); /* "batch"; NULL: none */
+const char *un_config_word_help(const char *section, const char *key, int value);
 
 void un_config_docs(un_text *t); /* docs/config.md */
 UN_NODISCARD unet_status un_config_help(

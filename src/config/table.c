@@ -141,12 +141,26 @@ void un_config_key(size_t i, un_config_key_info *out)
         f->words ? f->words->count : 0};
 }
 
-const char *un_config_word(const char *section, const char *key, int value)
+static const un_cfg_words *words_of(const char *section, const char *key)
 {
     const un_cfg_struct *s = un_cfg_section_find(section);
     const un_cfg_field *f = s ? un_cfg_field_find(s, key) : NULL;
 
-    return f && f->words && value >= 0 && (size_t)value < f->words->count ? f->words->names[value] : NULL;
+    return f ? f->words : NULL;
+}
+
+const char *un_config_word(const char *section, const char *key, int value)
+{
+    const un_cfg_words *w = words_of(section, key);
+
+    return w && value >= 0 && (size_t)value < w->count ? w->names[value] : NULL;
+}
+
+const char *un_config_word_help(const char *section, const char *key, int value)
+{
+    const un_cfg_words *w = words_of(section, key);
+
+    return w && value >= 0 && (size_t)value < w->count ? w->helps[value] : NULL;
 }
 
 void un_config_axes_at(const un_cfg_axes *a, int level, int dims, int out[3])

@@ -190,6 +190,7 @@ static int overwritable(const un_plan *p, const un_node *n, int candidate[2])
     switch (n->op) {
     case UN_OP_ACT:
     case UN_OP_SOFTMAX:
+    case UN_OP_MUL:
     case UN_OP_DROPOUT:
     case UN_OP_NORM:
         candidate[0] = n->in[0];

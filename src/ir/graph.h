@@ -49,6 +49,12 @@ typedef struct un_pool_attr {
 typedef struct un_upsample_attr {
     int factor[3], linear, align_corners;
 } un_upsample_attr;
+typedef struct un_spread_attr {
+    int mean; /* 1: divided by the number of pixels */
+} un_spread_attr;
+typedef struct un_blocks_attr {
+    int size[3];
+} un_blocks_attr;
 typedef struct un_dropout_attr {
     double p;
     int spatial;
@@ -81,6 +87,8 @@ typedef union un_attr {
     un_act_attr act;
     un_pool_attr pool;
     un_upsample_attr upsample;
+    un_spread_attr spread;
+    un_blocks_attr blocks;
     un_dropout_attr dropout;
     un_softmax_attr softmax;
     un_loss_attr loss;

@@ -109,6 +109,19 @@ typedef struct un_copy_args {
     un_view x, y;
 } un_copy_args;
 
+/* y = scale x g. g has the samples of y, one pixel each or all of them, and one channel or all of them; where it has
+ * one it is the same for all. x.p NULL: ones. y may be x. */
+typedef struct un_mul_args {
+    un_view x, g, y;
+    double scale;
+} un_mul_args;
+
+/* g = scale times the sum of x b over the pixels and channels that share an element of g (as above). b.p NULL: ones. */
+typedef struct un_mul_sum_args {
+    un_view x, b, g;
+    double scale;
+} un_mul_sum_args;
+
 /* y = x * keep / (1-p), keep from Philox: key = seed, counter = (element index inside the sample, sample number `first`
  * + n, node, step). spatial: one decision for a channel of a sample. */
 typedef struct un_dropout_args {

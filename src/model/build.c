@@ -1,5 +1,5 @@
-/* Classic U-Net (Ronneberger, Fischer, Brox, MICCAI 2015; 3-D: Cicek 2016) as a graph. Level 0 is the full size, level
- * `depth` the bottom; 2-D is 3-D with a depth of 1, only the rank of the weights differs. */
+/* The U-Net family as a graph: the classic U-Net (Ronneberger, Fischer, Brox, MICCAI 2015; 3-D: Cicek 2016) and what
+ * the configuration makes of it. */
 #include "model/build.h"
 
 #include <math.h>
@@ -8,20 +8,15 @@
 
 #include "base/size.h"
 #include "kernels/args.h"
-
-typedef struct builder {
-    un_graph *g;
-    const un_cfg_model *m;
-    int streams; /* dropout nodes so far */
-} builder;
+#include "model/builder.h"
 
 int un_model_filters(const un_cfg_model *m, int level)
 {
-    double f = m->base_filters;
+    double f = m->base_filters * m->width;
 
     for (int i = 0; i < level; i++)
         f *= m->growth;
-    return (int)UN_MIN(floor(f + 0.5), (double)m->max_filters);
+    return (int)UN_MAX(UN_MIN(floor(f + 0.5), (double)m->max_filters), 1);
 }
 
 int un_model_channels(const un_cfg_model *m)
@@ -29,223 +24,104 @@ int un_model_channels(const un_cfg_model *m)
     return m->head == UN_CFG_HEAD_SIGMOID ? 1 : m->classes;
 }
 
-/* The stride of the pooling from level to level + 1. */
-static void stride_at(const un_cfg_model *m, int level, int out[3])
+/* The stride of the stem. */
+static void stem_stride(const un_cfg_model *m, int out[3])
 {
-    if (m->strides.n == UN_CFG_LIST_AUTO)
-        for (int i = 0; i < 3; i++)
-            out[i] = i == 0 && m->dims == 2 ? 1 : 2;
-    else
-        un_config_axes_at(&m->strides, level, m->dims, out);
+    for (int i = 0; i < 3; i++)
+        out[i] = m->stem == UN_CFG_STEM_NONE || (i == 0 && m->dims == 2) ? 1 : m->stem_size;
 }
 
 void un_model_grid(const un_cfg_model *m, int grid[3])
 {
-    for (int i = 0; i < 3; i++)
-        grid[i] = 1;
+    stem_stride(m, grid);
     for (int level = 0; level < m->depth; level++) {
         int s[3];
 
-        stride_at(m, level, s);
+        un_model_stride(m, level, s);
         for (int i = 0; i < 3; i++)
             grid[i] *= s[i];
     }
 }
 
-static int activation(const un_cfg_model *m)
+/* The picture as level 0 sees it. *channels: of the picture, then of the result. */
+static int stem(un_builder *b, int x, int *channels)
 {
-    static const int act[] = {
-        [UN_CFG_ACT_RELU] = UN_ACT_RELU,
-        [UN_CFG_ACT_LEAKY_RELU] = UN_ACT_LEAKY_RELU,
-        [UN_CFG_ACT_ELU] = UN_ACT_ELU,
-        [UN_CFG_ACT_GELU] = UN_ACT_GELU,
-        [UN_CFG_ACT_SILU] = UN_ACT_SILU,
-        [UN_CFG_ACT_NONE] = UN_ACT_NONE,
-    };
-
-    return act[m->activation];
-}
-
-static double slope(const un_cfg_model *m)
-{
-    return m->activation == UN_CFG_ACT_LEAKY_RELU ? m->activation_slope : m->activation == UN_CFG_ACT_ELU ? 1 : 0;
-}
-
-/* Weight [first][second][k...] of rank 4 in 2-D and 5 in 3-D. */
-static int weight(builder *b, const char *layer, int first, int second, const int k[3])
-{
-    char name[96];
-    const int dims3[5] = {first, second, k[0], k[1], k[2]}, dims2[4] = {first, second, k[1], k[2]};
-
-    snprintf(name, sizeof name, "%s.weight", layer);
-    return b->m->dims == 2 ? un_graph_param(b->g, name, UN_PARAM_WEIGHT, 1, 4, dims2)
-                           : un_graph_param(b->g, name, UN_PARAM_WEIGHT, 1, 5, dims3);
-}
-
-static int vector(builder *b, const char *layer, const char *what, un_param_role role, int n)
-{
-    char name[96];
-
-    snprintf(name, sizeof name, "%s.%s", layer, what);
-    return un_graph_param(b->g, name, role, role < UN_PARAM_RUNNING_MEAN, 1, &n);
-}
-
-/* A convolution with the padding of the network. bias: whether it has one. */
-static int conv(builder *b, const char *layer, int x, int ci, int co, const int k[3], const int stride[3], int bias)
-{
-    un_attr a = {.conv = {.dilation = {1, 1, 1}, .groups = 1}};
-    int in[3] = {x, weight(b, layer, co, ci, k), 0};
-
-    for (int i = 0; i < 3; i++) {
-        a.conv.k[i] = k[i];
-        a.conv.stride[i] = stride[i];
-        a.conv.pad[i] = a.conv.pad_end[i] = b->m->padding == UN_CFG_PAD_SAME ? k[i] / 2 : 0;
-    }
-    if (bias)
-        in[2] = vector(b, layer, "bias", UN_PARAM_BIAS, co);
-    return un_graph_op(b->g, UN_OP_CONV, layer, in, bias ? 3 : 2, &a);
-}
-
-/* The largest divisor of the channels that is not above the wish. */
-static int group_count(int channels, int wish)
-{
-    int n = UN_MIN(channels, wish);
-
-    while (channels % n)
-        n--;
-    return n;
-}
-
-/* Normalisation and activation; `layer` names the norm. */
-static int norm_and_act(builder *b, const char *layer, int x, int channels)
-{
-    const un_cfg_model *m = b->m;
-    un_attr a = {0};
-    int in[5] = {x}, n = 3;
-
-    if (m->norm == UN_CFG_NORM_NONE) {
-        if (m->activation == UN_CFG_ACT_NONE)
-            return x;
-        a.act = (un_act_attr){activation(m), slope(m)};
-        return un_graph_op(b->g, UN_OP_ACT, layer, in, 1, &a);
-    }
-    a.norm = (un_norm_attr){.mode = m->norm == UN_CFG_NORM_BATCH ? UN_NORM_BATCH
-            : m->norm == UN_CFG_NORM_INSTANCE ? UN_NORM_INSTANCE : UN_NORM_GROUP,
-        .groups = m->norm == UN_CFG_NORM_GROUP ? group_count(channels, m->norm_groups) : 1,
-        .eps = m->norm_eps, .momentum = m->norm_momentum, .act = activation(m), .slope = slope(m)};
-    in[1] = vector(b, layer, "weight", UN_PARAM_NORM_SCALE, channels);
-    in[2] = vector(b, layer, "bias", UN_PARAM_NORM_SHIFT, channels);
-    if (m->norm == UN_CFG_NORM_BATCH) {
-        in[3] = vector(b, layer, "running_mean", UN_PARAM_RUNNING_MEAN, channels);
-        in[4] = vector(b, layer, "running_var", UN_PARAM_RUNNING_VAR, channels);
-        a.norm.use_running = 1;
-        n = 5;
-    }
-    return un_graph_op(b->g, UN_OP_NORM, layer, in, n, &a);
-}
-
-static int conv_has_bias(const un_cfg_model *m, int norm_follows)
-{
-    return m->bias == UN_CFG_BIAS_ON || (m->bias == UN_CFG_BIAS_AUTO && !norm_follows);
-}
-
-/* The convolutions of a level: side "enc" or "dec". first_stride: of the first convolution. */
-static int block(builder *b, const char *side, int level, int x, int ci, const int first_stride[3])
-{
-    static const int one[3] = {1, 1, 1};
-    const un_cfg_model *m = b->m;
-    const int co = un_model_filters(m, level), count = un_config_int_at(&m->convs_per_level, level);
-    char name[64];
-    int k[3];
-
-    un_config_axes_at(&m->kernel, level, m->dims, k);
-    for (int i = 0; i < count; i++) {
-        snprintf(name, sizeof name, "%s%d.conv%d", side, level, i);
-        x = conv(b, name, x, i ? co : ci, co, k, i ? one : first_stride, conv_has_bias(m, m->norm != UN_CFG_NORM_NONE));
-        snprintf(name, sizeof name, "%s%d.%s%d", side, level, m->norm == UN_CFG_NORM_NONE ? "act" : "norm", i);
-        x = norm_and_act(b, name, x, co);
-    }
-    if (m->dropout > 0 && (m->dropout_at == UN_CFG_DROPOUT_ALL || level == m->depth)) {
-        const un_attr a = {.dropout = {m->dropout, m->dropout_spatial, b->streams++}};
-
-        snprintf(name, sizeof name, "%s%d.dropout", side, level);
-        x = un_graph_op(b->g, UN_OP_DROPOUT, name, &x, 1, &a);
-    }
-    return x;
-}
-
-static int pool(builder *b, int level, int x)
-{
-    un_attr a = {0};
-    char name[32];
-
-    stride_at(b->m, level, a.pool.k);
-    memcpy(a.pool.stride, a.pool.k, sizeof a.pool.k);
-    snprintf(name, sizeof name, "pool%d", level);
-    return un_graph_op(
-        b->g, b->m->downsample == UN_CFG_DOWN_AVGPOOL ? UN_OP_AVG_POOL : UN_OP_MAX_POOL, name, &x, 1, &a);
-}
-
-/* From level + 1 to level. Up-sampling halves the filters, as in the paper. */
-static int up(builder *b, int level, int x)
-{
-    static const int one[3] = {1, 1, 1};
-    const un_cfg_model *m = b->m;
-    const int ci = un_model_filters(m, level + 1), co = un_model_filters(m, level), bias = conv_has_bias(m, 0);
-    char name[32], resize[48];
-    int s[3], k[3];
+    un_unit u = {.block = "stem", .tag = "", .conv = {.ci = *channels, .co = un_model_filters(b->m, 0), .patches = 1}};
     un_attr a = {0};
 
-    stride_at(m, level, s);
-    snprintf(name, sizeof name, "up%d", level);
-    if (m->upsample == UN_CFG_UP_TRANSPOSE) {
-        int in[3] = {x, weight(b, name, ci, co, s), 0};
-
-        a.conv.groups = 1;
-        for (int i = 0; i < 3; i++) {
-            a.conv.k[i] = a.conv.stride[i] = s[i];
-            a.conv.dilation[i] = 1;
-        }
-        if (bias)
-            in[2] = vector(b, name, "bias", UN_PARAM_BIAS, co);
-        return un_graph_op(b->g, UN_OP_CONV_TRANSPOSE, name, in, bias ? 3 : 2, &a);
+    if (b->m->stem == UN_CFG_STEM_NONE)
+        return x;
+    if (b->m->stem == UN_CFG_STEM_BLOCKS) {
+        stem_stride(b->m, a.blocks.size);
+        *channels *= a.blocks.size[0] * a.blocks.size[1] * a.blocks.size[2];
+        return un_graph_op(b->g, UN_OP_SPACE_TO_DEPTH, "stem", &x, 1, &a);
     }
-    memcpy(a.upsample.factor, s, sizeof s);
-    a.upsample.linear = m->upsample == UN_CFG_UP_BILINEAR;
-    snprintf(resize, sizeof resize, "%s.resize", name);
-    x = un_graph_op(b->g, UN_OP_UPSAMPLE, resize, &x, 1, &a);
-    un_config_axes_at(&m->kernel, level, m->dims, k);
-    return conv(b, name, x, ci, co, k, one, bias);
+    stem_stride(b->m, u.conv.k);
+    stem_stride(b->m, u.conv.stride);
+    *channels = u.conv.co;
+    return un_build_unit(b, &u, x);
 }
 
-static int decode(builder *b, int level, int x, int skip)
+/* All levels on the way down: enc[level]. */
+static void encode(un_builder *b, int x, int channels, int *enc)
 {
-    static const int one[3] = {1, 1, 1};
-    const int filters = un_model_filters(b->m, level);
-    char name[32];
-    int in[2];
+    const un_cfg_model *m = b->m;
+    char name[16];
 
-    x = up(b, level, x);
-    if (!un_config_int_at(&b->m->skips, level))
-        return block(b, "dec", level, x, filters, one);
-    if (b->m->padding == UN_CFG_PAD_VALID) {
-        snprintf(name, sizeof name, "crop%d", level);
-        skip = un_graph_op(b->g, UN_OP_CROP, name, (int[]){skip, x}, 2, NULL);
+    for (int level = 0; level <= m->depth; level++) {
+        un_block k = {.name = name, .level = level, .ci = channels, .stride = {1, 1, 1}};
+
+        snprintf(name, sizeof name, "enc%d", level);
+        if (level > 0 && m->downsample == UN_CFG_DOWN_CONV)
+            un_model_stride(m, level - 1, k.stride);
+        else if (level > 0)
+            x = un_build_pool(b, level - 1, x);
+        k.co = channels = un_model_filters(m, level);
+        k.count = un_config_int_at(&m->convs_per_level, level);
+        k.picture = level == 0 && m->stem == UN_CFG_STEM_NONE;
+        x = enc[level] = un_build_block(b, &k, x);
     }
-    in[0] = skip;
-    in[1] = x;
-    snprintf(name, sizeof name, "cat%d", level);
-    return block(b, "dec", level, un_graph_op(b->g, UN_OP_CONCAT, name, in, 2, NULL), 2 * filters, one);
+    enc[m->depth] = un_build_bottom(b, x);
 }
 
-static void head(builder *b, int x)
+/* Deep supervision (Lee et al. 2015): outputs that only training reads. */
+static void side_outputs(un_builder *b, const un_decoded *d, int *side)
 {
-    static const int one[3] = {1, 1, 1};
+    const un_cfg_nums *weight = &b->m->supervision;
+    char name[16];
+
+    for (int i = 1; i <= weight->n; i++) {
+        snprintf(name, sizeof name, "side%d", i);
+        side[i] = weight->v[i - 1] > 0
+                      ? un_build_pointwise(b, name, d->side[i], d->side_channels[i], un_model_channels(b->m), 1)
+                      : UN_NONE;
+    }
+}
+
+/* Behind a stem the head is a transposed convolution: a 1x1 one to stem_size^dims times the classes whose channels
+ * become pixels (Shi et al. 2016). */
+static int head(un_builder *b, int x, int channels)
+{
+    const int co = un_model_channels(b->m);
+    int s[3];
+
+    stem_stride(b->m, s);
+    return b->m->stem == UN_CFG_STEM_NONE ? un_build_pointwise(b, "head", x, channels, co, 1)
+                                          : un_build_transposed(b, "head", x, channels, co, s, 1);
+}
+
+static void outputs(un_builder *b, const un_decoded *d)
+{
     const un_attr a = {.softmax = {b->m->head != UN_CFG_HEAD_SOFTMAX}};
+    int side[UN_CFG_LEVELS_MAX + 1], x;
 
-    x = conv(b, "head", x, un_model_filters(b->m, 0), un_model_channels(b->m), one, one, 1);
+    side_outputs(b, d, side);
+    x = head(b, d->x, d->channels);
     un_graph_output(b->g, x);
     un_graph_output(b->g, un_graph_op(b->g, UN_OP_SOFTMAX, "probabilities", &x, 1, &a));
+    for (int i = 1; i <= b->m->supervision.n; i++)
+        if (side[i] != UN_NONE)
+            un_graph_output(b->g, side[i]);
 }
 
 static unet_status check_resolved(const un_cfg_model *m, unet_error *err)
@@ -272,9 +148,9 @@ static unet_status check_resolved(const un_cfg_model *m, unet_error *err)
 
 unet_status un_model_build(un_graph **out, un_mem *mem, const un_cfg_model *m, unet_error *err)
 {
-    static const int one[3] = {1, 1, 1};
-    builder b = {.m = m};
-    int skip[UN_CFG_LEVELS_MAX], x, channels = m->in_channels;
+    un_builder b = {.m = m};
+    int enc[UN_CFG_LEVELS_MAX], x, channels = m->in_channels;
+    un_decoded d = {0};
     unet_status st = check_resolved(m, err);
 
     *out = NULL;
@@ -283,21 +159,10 @@ unet_status un_model_build(un_graph **out, un_mem *mem, const un_cfg_model *m, u
     if (st)
         return st;
     x = un_graph_input(b.g, "image", UN_TYPE_REAL, channels);
-    for (int level = 0; level <= m->depth; level++) {
-        int s[3];
-
-        memcpy(s, one, sizeof s);
-        if (level > 0 && m->downsample == UN_CFG_DOWN_CONV)
-            stride_at(m, level - 1, s);
-        else if (level > 0)
-            x = pool(&b, level - 1, x);
-        x = block(&b, "enc", level, x, channels, s);
-        channels = un_model_filters(m, level);
-        skip[level] = x;
-    }
-    for (int level = m->depth - 1; level >= 0; level--)
-        x = decode(&b, level, x, skip[level]);
-    head(&b, x);
+    x = stem(&b, x, &channels);
+    encode(&b, x, channels, enc);
+    un_build_decoder(&b, enc, &d);
+    outputs(&b, &d);
     st = un_graph_check(b.g, err);
     if (st) {
         un_graph_destroy(b.g);

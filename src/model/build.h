@@ -7,9 +7,15 @@
 #include "ir/graph.h"
 
 /* The inference form of the network: input "image" [n][d][h][w][in_channels]; outputs "logits" and "probabilities" with
- * un_model_channels channels. Batch norms read their running values; un_model_set_training turns that. Fails when a key
- * that shapes the network is still auto. Parameter names read like a PyTorch module tree. */
+ * un_model_channels channels, then those of deep supervision, which only training reads. Batch norms read their running
+ * values; un_model_set_training turns that. Fails when a key that shapes the network is still auto. Parameter names
+ * read like a PyTorch module tree. */
 UN_NODISCARD unet_status un_model_build(un_graph **out, un_mem *mem, const un_cfg_model *m, unet_error *err);
+
+/* What of the network g runs at inference: without the outputs that only training reads, and of a nested decoder only
+ * predict.columns columns. Outputs "logits" and "probabilities"; weights and value numbers are those of g. */
+UN_NODISCARD unet_status un_model_inference(
+    un_graph **out, un_mem *mem, const un_graph *g, const un_config *c, unet_error *err);
 
 /* training 1: batch norms take statistics of the batch and update the running values; 0: the inference form. */
 void un_model_set_training(un_graph *g, int training);

@@ -1,10 +1,10 @@
-/* What can be said of a network before it runs: reach, cost, a table of its layers and a drawing of the U. */
+/* What can be said of a network before it runs: reach, cost, a table of its layers and the U as text. */
 #include "model/build.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/keep.h"
 
 typedef struct span {
     int set;
@@ -41,6 +41,12 @@ static span needs(const un_node *n, int i, int axis, span o, const un_shape *s)
         /* half-pixel centres: (o + 1/2)/f - 1/2 lies between the two pixels that count */
         r.lo = linear ? floor_div(2 * o.lo + 1 - f, 2 * f) : floor_div(o.lo, f);
         r.hi = linear ? floor_div(2 * o.hi + 1 - f, 2 * f) + 1 : floor_div(o.hi, f);
+    } else if (n->op == UN_OP_SPACE_TO_DEPTH) {
+        r.lo = o.lo * n->attr.blocks.size[axis];
+        r.hi = (o.hi + 1) * n->attr.blocks.size[axis] - 1;
+    } else if (n->op == UN_OP_DEPTH_TO_SPACE) {
+        r.lo = floor_div(o.lo, n->attr.blocks.size[axis]);
+        r.hi = floor_div(o.hi, n->attr.blocks.size[axis]);
     } else if (n->op == UN_OP_CROP && i == 0) {
         const un_shape x = s[n->in[0]], y = s[n->out[0]];
         const int from[3] = {(x.d - y.d) / 2, (x.h - y.h) / 2, (x.w - y.w) / 2};
@@ -132,7 +138,8 @@ unet_status un_model_reach(const un_graph *g, const int grid[3], un_reach *out, 
         }
     }
     for (int i = 0; i < g->n_nodes; i++)
-        out->whole_patch |= g->node[i].op == UN_OP_NORM && g->node[i].attr.norm.mode != 0;
+        out->whole_patch |=
+            (g->node[i].op == UN_OP_NORM && g->node[i].attr.norm.mode != 0) || g->node[i].op == UN_OP_GLOBAL_POOL;
 done:
     un_free(s);
     un_free(spans);
@@ -203,43 +210,78 @@ static void add_layers(un_text *t, const un_graph *g, const un_shape *s)
     }
 }
 
+/* What the network is made of, one line for each choice that is not the plain one. */
+static void add_choices(un_text *t, const un_cfg_model *m)
+{
+    const struct {
+        const char *key;
+        int value;
+    } row[] = {{"block", (int)m->block}, {"recalibrate", (int)m->recalibrate}, {"gate", (int)m->gate},
+        {"decoder", (int)m->decoder}, {"bottom", (int)m->bottom}, {"stem", (int)m->stem}};
+
+    for (size_t i = 0; i < UN_COUNT(row); i++)
+        if (row[i].value)
+            un_text_printf(t, "%-16s %s: %s\n", row[i].key, un_config_word("model", row[i].key, row[i].value),
+                un_config_word_help("model", row[i].key, row[i].value));
+    for (int i = 0; i < m->supervision.n; i++)
+        un_text_printf(t, "%s%g%s", i ? ", " : "supervision      further outputs, weights ", m->supervision.v[i],
+            i == m->supervision.n - 1 ? "\n" : "");
+}
+
 /* One line for each level, the encoder on the left and the decoder on the right. */
 static void add_u(un_text *t, const un_cfg_model *m)
 {
-    for (int level = 0; level < m->depth; level++)
-        un_text_printf(t, "%*s[%4d] %s%*s [%4d]\n", 4 * level, "", un_model_filters(m, level),
-            un_config_int_at(&m->skips, level) ? "--skip-->" : "         ", 8 * (m->depth - 1 - level), "",
-            un_model_filters(m, level));
+    const char *skip = m->gate != UN_CFG_GATE_NONE         ? "--gate-->"
+                       : m->decoder == UN_CFG_DECODER_FULL ? "==full==>"
+                                                           : "--skip-->";
+
+    for (int level = 0; level < m->depth; level++) {
+        const int room = 8 * (m->depth - 1 - level);
+
+        un_text_printf(t, "%*s[%4d] ", 4 * level, "", un_model_filters(m, level));
+        if (m->decoder == UN_CFG_DECODER_NESTED)
+            for (int j = 1; j < m->depth - level; j++)
+                un_text_printf(t, "[%4d] ", un_model_filters(m, level));
+        else
+            un_text_printf(t, "%s%*s ", un_config_int_at(&m->skips, level) ? skip : "         ", room, "");
+        un_text_printf(t, "[%4d]\n",
+            m->decoder == UN_CFG_DECODER_FULL ? un_model_filters(m, 0) * (m->depth + 1) : un_model_filters(m, level));
+    }
     un_text_printf(t, "%*s[%4d] bottom\n", 4 * m->depth, "", un_model_filters(m, m->depth));
 }
 
-unet_status un_model_describe(
-    un_text *t, const un_graph *g, const un_cfg_model *m, un_shape input, unet_error *err)
+unet_status un_model_describe(un_text *t, const un_graph *all, const un_cfg_model *m, un_shape input, unet_error *err)
 {
-    un_shape *s = un_alloc_array(g->mem, (size_t)g->n_values, sizeof *s);
+    un_shape *s = un_alloc_array(all->mem, (size_t)all->n_values, sizeof *s);
     un_cost cost;
     un_reach reach;
+    un_graph *g = NULL; /* without the outputs that only training reads */
     int grid[3];
     unet_status st;
 
     if (!s)
-        return un_fail_nomem(err, (size_t)g->n_values * sizeof *s);
-    s[g->input[0]] = input;
+        return un_fail_nomem(err, (size_t)all->n_values * sizeof *s);
     un_model_grid(m, grid);
-    st = un_graph_infer(g, s, err);
+    st = un_graph_keep(&g, all->mem, all, all->output, UN_MIN(all->n_outputs, 2), err);
+    if (!st) {
+        s[g->input[0]] = input;
+        st = un_graph_infer(g, s, err);
+    }
     if (!st)
         st = un_model_cost(g, input, &cost, err);
     if (!st)
         st = un_model_reach(g, grid, &reach, err);
     if (!st) {
         add_layers(t, g, s);
-        un_text_add(t, "\nparameters       ");
+        un_text_add(t, "\n");
+        add_choices(t, m);
+        un_text_add(t, "parameters       ");
         add_count(t, cost.params);
         un_text_add(t, "\nmultiply-adds    ");
         add_count(t, (int64_t)cost.macs);
         un_text_printf(t, "\nreceptive field  %dx%dx%d px (d, h, w)%s\n", reach.before[0] + reach.after[0] + 1,
             reach.before[1] + reach.after[1] + 1, reach.before[2] + reach.after[2] + 1,
-            reach.whole_patch ? "; the norms look at the whole patch" : "");
+            reach.whole_patch ? "; norms or pooled factors look at the whole patch" : "");
         un_text_add(t, "activations      ");
         add_count(t, cost.activation_bytes);
         un_text_add(t, " bytes when all are kept\n\n");
@@ -247,43 +289,7 @@ unet_status un_model_describe(
         if (t->failed)
             st = un_fail_nomem(err, t->n);
     }
+    un_graph_destroy(g);
     un_free(s);
     return st;
-}
-
-static void box(un_text *t, double x, double y, double w, double h, const char *fill, const char *label)
-{
-    un_text_printf(t, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\" stroke=\"#333\"/>\n", (int)x,
-        (int)y, (int)w, (int)h, fill);
-    un_text_printf(
-        t, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", (int)(x + w / 2), (int)(y + h + 13), label);
-}
-
-void un_model_drawing(un_text *t, const un_cfg_model *m, un_shape input)
-{
-    enum { STEP_X = 90, STEP_Y = 74, BOX_H = 40, LEFT = 20, TOP = 20, BOX_W = 56 };
-    const int width = LEFT * 2 + STEP_X * (2 * m->depth) + BOX_W, height = TOP * 2 + STEP_Y * (m->depth + 1);
-    char label[48];
-
-    un_text_printf(t,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
-        "font-family=\"sans-serif\" font-size=\"11\">\n<title>U-Net, %d poolings, input %dx%dx%dx%d</title>\n"
-        "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-        width, height, width, height, m->depth, input.d, input.h, input.w, input.c);
-    for (int level = 0; level <= m->depth; level++) {
-        const int y = TOP + STEP_Y * level, xl = LEFT + STEP_X * level, xr = LEFT + STEP_X * (2 * m->depth - level);
-
-        if (level < m->depth) {
-            if (un_config_int_at(&m->skips, level))
-                un_text_printf(t, "<path d=\"M%d %dH%d\" stroke=\"#888\" stroke-dasharray=\"5 3\" fill=\"none\"/>\n",
-                    xl + BOX_W, y + BOX_H / 2, xr);
-            un_text_printf(t, "<path d=\"M%d %dL%d %dM%d %dL%d %d\" stroke=\"#333\" fill=\"none\"/>\n", xl + BOX_W,
-                y + BOX_H, xl + STEP_X, y + STEP_Y, xr - STEP_X + BOX_W, y + STEP_Y, xr, y + BOX_H);
-        }
-        snprintf(label, sizeof label, "%d filters", un_model_filters(m, level));
-        box(t, xl, y, BOX_W, BOX_H, "#9ecae1", label);
-        if (level < m->depth)
-            box(t, xr, y, BOX_W, BOX_H, "#a1d99b", label);
-    }
-    un_text_add(t, "</svg>\n");
 }

@@ -93,7 +93,7 @@ static unet_status infer_output(const un_graph *g, un_shape in, un_shape *out, u
         return un_fail_nomem(err, (size_t)g->n_values * sizeof *s);
     s[g->input[0]] = in;
     st = un_graph_infer(g, s, err);
-    *out = s[g->output[g->n_outputs - 1]];
+    *out = s[g->output[g->n_outputs > 1 ? 1 : 0]];
     un_free(s);
     return st;
 }

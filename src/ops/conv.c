@@ -6,7 +6,10 @@
 
 #include "base/size.h"
 
-#define F(field, kind, lo, hi, def, list) {#field, kind, offsetof(un_attr, conv.field), lo, hi, list, def}
+#define F(field, kind, lo, hi, def, list)                                                                              \
+    {                                                                                                                  \
+#field, kind, offsetof(un_attr, conv.field), lo, hi, list, def                                                 \
+    }
 
 static const un_field conv_fields[] = {
     F(k, UN_FIELD_INT3, 1, 63, 1, NULL),
@@ -148,9 +151,11 @@ static double macs_dgrad(const un_graph *g, const un_node *n, const un_shape *s)
 
 static double macs_wgrad(const un_graph *g, const un_node *n, const un_shape *s)
 {
-    int v = n->op == UN_OP_CONV_WGRAD ? n->in[1] : n->in[0], dw = n->out[0];
+    double pixels = 0;
 
-    return dw == UN_NONE ? 0 : (double)un_shape_pixels(s[v]) * macs_per_pixel(g, dw);
+    for (int i = n->op == UN_OP_CONV_WGRAD; i < n->n_in; i += 2)
+        pixels += (double)un_shape_pixels(s[n->in[i]]);
+    return n->out[0] == UN_NONE ? 0 : pixels * macs_per_pixel(g, n->out[0]);
 }
 
 /* The value that a parameter's gradient goes to; UN_NONE when it is not trained or already has a writer. */
@@ -170,29 +175,76 @@ static int grad_of_param(un_gradients *gs, int value, unet_status *st, unet_erro
     return v;
 }
 
+/* Inputs and output gradients of the convolutions up to `node` that read this weight, `node` itself first. Only they
+ * can: a weight gradient is made at the first of them, which the walk backwards meets last. 0: there are too many. */
+static int users_of(const un_gradients *gs, int node, int weight, int *in)
+{
+    const un_graph *g = gs->g;
+    int n = 0;
+
+    for (int i = node; i < g->n_nodes; i++) {
+        const un_node *u = &g->node[i];
+
+        if (u->op != UN_OP_CONV || u->in[1] != weight || u->out[0] >= gs->n_values ||
+            un_gradients_of(gs, u->out[0]) == UN_NONE)
+            continue;
+        if (n + 2 > UN_MAX_INPUTS)
+            return 0;
+        in[n++] = u->in[0];
+        in[n++] = un_gradients_of(gs, u->out[0]);
+    }
+    return n;
+}
+
+static int used_before(const un_graph *g, int node, int weight)
+{
+    for (int i = 0; i < node; i++)
+        if (g->node[i].op == UN_OP_CONV && g->node[i].in[1] == weight)
+            return 1;
+    return 0;
+}
+
+/* The gradient of the weight, summed over all convolutions that share it, and of the bias. */
+static unet_status grad_weight(un_gradients *gs, int node, unet_error *err)
+{
+    un_graph *g = gs->g;
+    un_node n = g->node[node];
+    int transpose = n.op == UN_OP_CONV_TRANSPOSE, out[2] = {UN_NONE, UN_NONE}, id;
+    int in[UN_MAX_INPUTS] = {n.in[0], un_gradients_of(gs, n.out[0])}, n_in = 2;
+    unet_status st = UNET_OK;
+
+    if (!used_before(g, node, n.in[1]))
+        out[0] = grad_of_param(gs, n.in[1], &st, err);
+    if (n.n_in > 2 && !st)
+        out[1] = grad_of_param(gs, n.in[2], &st, err);
+    if (st || (out[0] == UN_NONE && out[1] == UN_NONE))
+        return st;
+    if (out[0] != UN_NONE && !transpose)
+        n_in = users_of(gs, node, n.in[1], in);
+    if (!n_in)
+        return un_fail(
+            err, UNET_E_UNSUPPORTED, "node '%s': its weight is used more than %d times", n.name, UN_MAX_INPUTS / 2);
+    id = un_graph_node_to(g, transpose ? UN_OP_CONV_TRANSPOSE_WGRAD : UN_OP_CONV_WGRAD, n.name, in, n_in, out, &n.attr);
+    if (!g->failed)
+        g->node[id].origin = node;
+    return UNET_OK;
+}
+
 static unet_status grad_conv(un_gradients *gs, int node, unet_error *err)
 {
     un_graph *g = gs->g;
     un_node n = g->node[node];
-    int dy = un_gradients_of(gs, n.out[0]), transpose = n.op == UN_OP_CONV_TRANSPOSE, out[2];
-    unet_status st = UNET_OK;
+    int dy = un_gradients_of(gs, n.out[0]), transpose = n.op == UN_OP_CONV_TRANSPOSE;
+    unet_status st;
 
     if (n.attr.conv.act)
         return un_fail(err, UNET_E_INTERNAL, "node '%s': an activation was fused before autodiff", n.name);
-    out[0] = grad_of_param(gs, n.in[1], &st, err);
-    out[1] = n.n_in > 2 && !st ? grad_of_param(gs, n.in[2], &st, err) : UN_NONE;
+    st = grad_weight(gs, node, err);
     if (st)
         return st;
-    if (out[0] != UN_NONE || out[1] != UN_NONE) {
-        int id = un_graph_node_to(g, transpose ? UN_OP_CONV_TRANSPOSE_WGRAD : UN_OP_CONV_WGRAD, n.name,
-            (int[]){n.in[0], dy}, 2, out, &n.attr);
-
-        if (!g->failed)
-            g->node[id].origin = node;
-    }
     if (un_gradients_wanted(gs, n.in[0])) {
-        int id = un_gradients_node(gs, node, transpose ? UN_OP_CONV_TRANSPOSE_DGRAD : UN_OP_CONV_DGRAD,
-            (int[]){dy, n.in[1], n.in[0]}, 3);
+        int id = un_gradients_node(
+            gs, node, transpose ? UN_OP_CONV_TRANSPOSE_DGRAD : UN_OP_CONV_DGRAD, (int[]){dy, n.in[1], n.in[0]}, 3);
 
         un_gradients_add(gs, n.in[0], g->failed ? 0 : g->node[id].out[0]);
     }

@@ -1,5 +1,5 @@
-/* Operators that only move pixels or channels: concat, crop and their gradients. Where the planner can place values in
- * each other's memory they cost nothing. */
+/* Operators that only move pixels or channels: concat, crop, blocks to channels and back, and their gradients. Where
+ * the planner can place values in each other's memory they cost nothing. */
 #include "ops/ops.h"
 
 #include <stddef.h>
@@ -8,6 +8,10 @@
 
 static const un_field slice_fields[] = {
     {"index", UN_FIELD_INT, offsetof(un_attr, slice.index), 0, UN_MAX_INPUTS - 1, NULL, 0},
+};
+
+static const un_field block_fields[] = {
+    {"size", UN_FIELD_INT3, offsetof(un_attr, blocks.size), 1, 64, NULL, 1},
 };
 
 static unet_status infer_concat(const un_graph *g, const un_node *n, un_shape *s, unet_error *err)
@@ -88,6 +92,51 @@ static unet_status grad_crop(un_gradients *gs, int node, unet_error *err)
     return UNET_OK;
 }
 
+static unet_status infer_space_to_depth(const un_graph *g, const un_node *n, un_shape *s, unet_error *err)
+{
+    const int *b = n->attr.blocks.size;
+    un_shape x = s[n->in[0]];
+
+    (void)g;
+    if (x.d % b[0] || x.h % b[1] || x.w % b[2])
+        return un_op_fail(n, err, "%dx%dx%d does not divide into blocks of %dx%dx%d", x.d, x.h, x.w, b[0], b[1], b[2]);
+    if (x.c > INT32_MAX / (b[0] * b[1] * b[2]))
+        return un_op_fail(n, err, "the output would have too many channels");
+    s[n->out[0]] = (un_shape){x.n, x.d / b[0], x.h / b[1], x.w / b[2], x.c * b[0] * b[1] * b[2]};
+    return UNET_OK;
+}
+
+static unet_status infer_depth_to_space(const un_graph *g, const un_node *n, un_shape *s, unet_error *err)
+{
+    const int *b = n->attr.blocks.size;
+    un_shape x = s[n->in[0]];
+    int64_t d = (int64_t)x.d * b[0], h = (int64_t)x.h * b[1], w = (int64_t)x.w * b[2];
+
+    (void)g;
+    if (x.c % (b[0] * b[1] * b[2]))
+        return un_op_fail(n, err, "%d channels do not make blocks of %dx%dx%d", x.c, b[0], b[1], b[2]);
+    if (d > INT32_MAX || h > INT32_MAX || w > INT32_MAX)
+        return un_op_fail(n, err, "the output would be too large");
+    s[n->out[0]] = (un_shape){x.n, (int)d, (int)h, (int)w, x.c / (b[0] * b[1] * b[2])};
+    return UNET_OK;
+}
+
+/* Each is the other's adjoint. */
+static unet_status grad_blocks(un_gradients *gs, int node, unet_error *err)
+{
+    un_node n = gs->g->node[node];
+    un_op back = n.op == UN_OP_SPACE_TO_DEPTH ? UN_OP_DEPTH_TO_SPACE : UN_OP_SPACE_TO_DEPTH;
+    int id = un_gradients_node(gs, node, back, (int[]){un_gradients_of(gs, n.out[0])}, 1);
+
+    (void)err;
+    un_gradients_add(gs, n.in[0], gs->g->failed ? 0 : gs->g->node[id].out[0]);
+    return UNET_OK;
+}
+
+#define BLOCKS .fields = block_fields, .n_fields = UN_COUNT(block_fields), .grad = grad_blocks
+
+const un_op_rules un_rules_space_to_depth = {BLOCKS, .infer = infer_space_to_depth};
+const un_op_rules un_rules_depth_to_space = {BLOCKS, .infer = infer_depth_to_space};
 const un_op_rules un_rules_concat = {.infer = infer_concat, .grad = grad_concat};
 const un_op_rules un_rules_crop = {.like_mask = 2, .infer = infer_crop, .grad = grad_crop};
 const un_op_rules un_rules_slice = {

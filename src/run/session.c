@@ -6,7 +6,7 @@
 
 struct un_session {
     const un_backend *backend;
-    const un_model *model;
+    un_graph *graph; /* what of the model runs */
     un_plan *plan;
     un_program *program;
 };
@@ -30,16 +30,21 @@ unet_status un_session_bytes(
 {
     un_program_spec spec;
     un_needs needs = {0};
-    un_plan *plan;
-    unet_status st = un_plan_create(&plan, mem, model->graph, &input, NULL, err);
+    un_graph *g;
+    un_plan *plan = NULL;
+    unet_status st = un_model_inference(&g, mem, model->graph, &model->config, err);
 
     *bytes = 0;
     if (st)
         return st;
-    spec_of(&spec, plan, model, opt);
-    st = un_backend_cpu()->needs(&needs, &spec, err);
+    st = un_plan_create(&plan, mem, g, &input, NULL, err);
+    if (!st) {
+        spec_of(&spec, plan, model, opt);
+        st = un_backend_cpu()->needs(&needs, &spec, err);
+    }
     *bytes = needs.activation_bytes + needs.packed_bytes + needs.scratch_bytes;
     un_plan_destroy(plan);
+    un_graph_destroy(g);
     return st;
 }
 
@@ -49,6 +54,7 @@ unet_status un_session_room(
     un_block_sum small;
     un_program_spec spec;
     un_needs n = {0};
+    un_graph *g = NULL;
     un_plan *plan = NULL;
     un_mem *sum = un_mem_summing(&small, mem);
     unet_status st;
@@ -56,7 +62,9 @@ unet_status un_session_room(
     *bytes = 0;
     if (!sum)
         return un_fail_nomem(err, sizeof small);
-    st = un_plan_create(&plan, sum, model->graph, &input, NULL, err);
+    st = un_model_inference(&g, sum, model->graph, &model->config, err);
+    if (!st)
+        st = un_plan_create(&plan, sum, g, &input, NULL, err);
     if (!st) {
         spec_of(&spec, plan, model, opt);
         st = un_backend_cpu()->needs(&n, &spec, err);
@@ -66,6 +74,7 @@ unet_status un_session_room(
                  un_block_room(n.scratch_bytes);
     }
     un_plan_destroy(plan);
+    un_graph_destroy(g);
     un_mem_destroy(sum);
     return st;
 }
@@ -81,8 +90,9 @@ unet_status un_session_create(un_session **out, un_mem *mem, const un_model *mod
     if (!s)
         return un_fail_nomem(err, sizeof *s);
     s->backend = un_backend_cpu();
-    s->model = model;
-    st = un_plan_create(&s->plan, mem, model->graph, &input, NULL, err);
+    st = un_model_inference(&s->graph, mem, model->graph, &model->config, err);
+    if (!st)
+        st = un_plan_create(&s->plan, mem, s->graph, &input, NULL, err);
     if (!st) {
         spec_of(&spec, s->plan, model, opt);
         st = s->backend->compile(&s->program, mem, &spec, err);
@@ -101,6 +111,7 @@ void un_session_destroy(un_session *s)
         return;
     s->backend->destroy(s->program);
     un_plan_destroy(s->plan);
+    un_graph_destroy(s->graph);
     un_free(s);
 }
 
@@ -111,12 +122,12 @@ void un_session_refresh(un_session *s)
 
 un_shape un_session_input(const un_session *s)
 {
-    return s->plan->shape[s->model->graph->input[0]];
+    return s->plan->shape[s->graph->input[0]];
 }
 
 un_shape un_session_output(const un_session *s)
 {
-    return s->plan->shape[s->model->graph->output[0]];
+    return s->plan->shape[s->graph->output[0]];
 }
 
 const un_plan *un_session_plan(const un_session *s)
@@ -126,7 +137,7 @@ const un_plan *un_session_plan(const un_session *s)
 
 unet_status un_session_run(un_session *s, const float *image, float *logits, float *probabilities, unet_error *err)
 {
-    const un_graph *g = s->model->graph;
+    const un_graph *g = s->graph;
     unet_status st;
 
     s->backend->upload(s->program, g->input[0], image);

@@ -59,7 +59,7 @@ static un_program_spec program_spec(const un_engine *e, int i)
 static unet_status make_plans(un_engine *e, unet_error *err)
 {
     const un_plan_options options[2] = {{.training = 1}, {0}};
-    un_shape inputs[4 + UN_CFG_MAX_term] = {{0}};
+    un_shape inputs[UN_OBJECTIVE_INPUTS] = {{0}};
     unet_status st = un_objective_inputs(e->objective, e->image, inputs, err);
 
     if (!st)
@@ -75,6 +75,14 @@ static unet_status make_plans(un_engine *e, unet_error *err)
             st = add_bytes(e, n.activation_bytes + n.packed_bytes + n.scratch_bytes, err);
     }
     return st;
+}
+
+/* Planes are cut or thinned out before they are uploaded: their extents are not the image's. */
+static int needs_cut(const un_engine *e)
+{
+    const un_objective *o = e->objective;
+
+    return !un_shape_same_grid(e->image, e->logits) || (o->n_sides > 0 && o->side[0].target != o->target);
 }
 
 static size_t plane_bytes(const un_engine *e)
@@ -93,7 +101,7 @@ static unet_status count_blocks(un_engine *e, unet_error *err)
 
     if (!un_size_mul((size_t)e->count, sizeof(float), &e->block_bytes) || !un_size_mul(e->block_bytes, blocks, &all))
         return un_fail(err, UNET_E_LIMIT, "the network is too large to train");
-    if (!un_shape_same_grid(e->image, e->logits))
+    if (needs_cut(e))
         all += plane_bytes(e);
     if (e->spec.pixel_weight)
         all += (size_t)un_shape_pixels(e->logits) * sizeof(float);
@@ -201,7 +209,7 @@ static unet_status make_planes(un_engine *e, unet_error *err)
 {
     const int64_t pixels = un_shape_pixels(e->logits);
 
-    if (!un_shape_same_grid(e->image, e->logits)) {
+    if (needs_cut(e)) {
         e->cut = un_alloc(e->mem, plane_bytes(e));
         if (!e->cut)
             return un_fail_nomem(err, plane_bytes(e));
@@ -263,9 +271,32 @@ static void cut_centre(char *dst, const char *src, un_shape from, un_shape to, s
             }
 }
 
+/* Pixel floor(o * in / out) of each axis, as torch.nn.functional.interpolate's "nearest". */
+static void thin_out(char *dst, const char *src, un_shape from, un_shape to, size_t each)
+{
+    for (int n = 0; n < to.n; n++)
+        for (int z = 0; z < to.d; z++)
+            for (int y = 0; y < to.h; y++) {
+                const int64_t iz = (int64_t)z * from.d / to.d, iy = (int64_t)y * from.h / to.h;
+                const char *row = src + (size_t)(((n * from.d + iz) * from.h + iy) * from.w) * each;
+
+                for (int x = 0; x < to.w; x++, dst += each)
+                    memcpy(dst, row + (size_t)((int64_t)x * from.w / to.w) * each, each);
+            }
+}
+
+/* The plane of a further output, from one of the image's extents; none when it is the main output's. */
+static void upload_thin(un_engine *e, int value, int shared, const void *plane, int channels)
+{
+    if (value == shared || value == UN_NONE)
+        return;
+    thin_out(e->cut, plane, e->image, e->plan[0]->shape[value], (size_t)channels * sizeof(float));
+    e->spec.backend->upload(e->program[0], value, e->cut);
+}
+
 static void upload_plane(un_engine *e, int value, const void *plane, int channels)
 {
-    if (e->cut) {
+    if (!un_shape_same_grid(e->image, e->logits)) {
         cut_centre(e->cut, plane, e->image, e->logits, (size_t)channels * sizeof(float));
         plane = e->cut;
     }
@@ -307,31 +338,45 @@ static double alpha_of(const un_engine *e, const un_loss_term *t, int64_t step)
     return un_loss_term_alpha(t, step, e->spec.model->config.train.steps);
 }
 
-static void set_alphas(un_engine *e, int64_t step)
+/* The terms of an output: -1 the main one. */
+static const un_loss_term *terms_of(const un_engine *e, int side)
 {
-    for (int i = 0; i < e->objective->n_terms; i++) {
-        const un_loss_term *t = &e->objective->term[i];
-        const float alpha = (float)alpha_of(e, t, step);
-
-        if (t->alpha != UN_NONE)
-            e->spec.backend->upload(e->program[0], t->alpha, &alpha);
-    }
+    return side < 0 ? e->objective->term : e->objective->side[side].term;
 }
 
+static void set_alphas(un_engine *e, int64_t step)
+{
+    for (int side = -1; side < e->objective->n_sides; side++)
+        for (int i = 0; i < e->objective->n_terms; i++) {
+            const un_loss_term *t = &terms_of(e, side)[i];
+            const float alpha = (float)alpha_of(e, t, step);
+
+            if (t->alpha != UN_NONE)
+                e->spec.backend->upload(e->program[0], t->alpha, &alpha);
+        }
+}
+
+static double term_value(const un_engine *e, const un_loss_term *t, int64_t step)
+{
+    double parts[UN_TERM_PARTS];
+
+    for (int k = 0; k < t->n_parts; k++) {
+        float value;
+
+        e->spec.backend->download(e->program[0], t->value[k], &value);
+        parts[k] = (double)value;
+    }
+    return un_loss_term_value(t, alpha_of(e, t, step), parts);
+}
+
+/* Of each term the weighted mean over the outputs. */
 static void add_terms(un_engine *e, int64_t step)
 {
-    for (int i = 0; i < e->objective->n_terms; i++) {
-        const un_loss_term *t = &e->objective->term[i];
-        double parts[UN_TERM_PARTS];
+    const un_objective *o = e->objective;
 
-        for (int k = 0; k < t->n_parts; k++) {
-            float value;
-
-            e->spec.backend->download(e->program[0], t->value[k], &value);
-            parts[k] = (double)value;
-        }
-        e->sum[i] += un_loss_term_value(t, alpha_of(e, t, step), parts);
-    }
+    for (int side = -1; side < o->n_sides; side++)
+        for (int i = 0; i < o->n_terms; i++)
+            e->sum[i] += (side < 0 ? o->main_weight : o->side[side].weight) * term_value(e, &terms_of(e, side)[i], step);
 }
 
 unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, int group, int groups, unet_error *err)
@@ -353,6 +398,11 @@ unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, 
         upload_plane(e, o->pixel_weight, b->weight, 1);
     else if (o->pixel_weight != UN_NONE)
         e->spec.backend->upload(e->program[0], o->pixel_weight, e->ones);
+    for (int i = 0; i < o->n_sides; i++) {
+        upload_thin(
+            e, o->side[i].target, o->target, planes ? (const void *)b->soft : b->target, planes ? b->classes : 1);
+        upload_thin(e, o->side[i].pixel_weight, o->pixel_weight, b->weight ? b->weight : e->ones, 1);
+    }
     set_alphas(e, step);
     st = e->spec.backend->run(e->program[0], &s, err);
     if (st)

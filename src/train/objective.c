@@ -16,7 +16,9 @@ static void drop_probabilities(un_graph *g)
         return;
     g->n_nodes--;
     g->n_values--;
-    g->n_outputs = 1;
+    g->n_outputs--;
+    for (int i = 1; i < g->n_outputs; i++)
+        g->output[i] = g->output[i + 1];
 }
 
 static void add_inputs(un_objective *o, const un_config *c, int pixel_weight)
@@ -31,13 +33,46 @@ static void add_inputs(un_objective *o, const un_config *c, int pixel_weight)
     o->n_class_weights = c->loss.class_weights.n;
 }
 
+/* Further outputs, in the order of their weights. A nested decoder has them at full size: the targets are the same. */
+static void add_sides(un_objective *o, const un_config *c)
+{
+    const un_cfg_nums *w = &c->model.supervision;
+    const int same = c->model.decoder == UN_CFG_DECODER_NESTED;
+    un_graph *g = o->accumulate;
+    double sum = 1;
+
+    for (int i = 0; i < w->n; i++) {
+        un_objective_side *s = &o->side[o->n_sides];
+
+        if (!(w->v[i] > 0) || o->n_sides + 1 >= g->n_outputs)
+            continue;
+        *s = (un_objective_side){g->output[++o->n_sides], o->target, o->pixel_weight, w->v[i], {{0}}};
+        sum += w->v[i];
+        if (same)
+            continue;
+        s->target = un_loss_target(g, c);
+        if (o->pixel_weight != UN_NONE)
+            s->pixel_weight = un_graph_input(g, "pixel_weight", UN_TYPE_F32, 1);
+    }
+    o->main_weight = 1 / sum;
+    for (int i = 0; i < o->n_sides; i++)
+        o->side[i].weight /= sum;
+}
+
+/* The terms of the loss on every output. */
 static void add_losses(un_objective *o, const un_config *c)
 {
-    const un_loss_inputs in = {o->logits, o->target, o->pixel_weight, o->class_weight};
+    const un_loss_inputs in = {o->logits, o->target, o->pixel_weight, o->class_weight, o->main_weight};
 
     o->first_loss = o->accumulate->n_nodes;
     o->n_terms = c->loss.terms.n;
     un_loss_terms_add(o->term, o->accumulate, c, &in, 1);
+    for (int i = 0; i < o->n_sides; i++) {
+        un_objective_side *s = &o->side[i];
+        const un_loss_inputs side = {s->logits, s->target, s->pixel_weight, o->class_weight, s->weight};
+
+        un_loss_terms_add(s->term, o->accumulate, c, &side, 1);
+    }
     o->n_losses = o->accumulate->n_nodes - o->first_loss;
 }
 
@@ -54,6 +89,7 @@ static unet_status make_accumulate(
     un_model_set_training(g, 1);
     drop_probabilities(g);
     add_inputs(o, c, pixel_weight);
+    add_sides(o, c);
     add_losses(o, c);
     st = un_graph_check(g, err);
     return st ? st : un_autodiff(g, err);
@@ -131,11 +167,12 @@ unet_status un_objective_create(
 
 unet_status un_objective_recompute(un_objective *o, unet_error *err)
 {
+    enum { NESTED = UN_CFG_LEVELS_MAX * (UN_CFG_LEVELS_MAX + 1) / 2 }; /* blocks of a nested decoder */
     const int n_forward = o->first_loss + o->n_losses;
-    un_block_range block[2 * UN_CFG_LEVELS_MAX];
+    un_block_range block[UN_CFG_LEVELS_MAX + NESTED];
     int n = un_find_blocks(o->accumulate, n_forward, "enc", block, UN_CFG_LEVELS_MAX);
 
-    n += un_find_blocks(o->accumulate, n_forward, "dec", block + n, UN_CFG_LEVELS_MAX);
+    n += un_find_blocks(o->accumulate, n_forward, "dec", block + n, NESTED);
     return un_recompute(o->accumulate, n_forward, block, n, err);
 }
 
@@ -148,10 +185,20 @@ void un_objective_destroy(un_objective *o)
     un_free(o);
 }
 
+/* The output that a plane of targets or weights belongs to. */
+static int logits_of(const un_objective *o, int plane)
+{
+    for (int i = 0; i < o->n_sides; i++)
+        if (plane != o->target && plane != o->pixel_weight &&
+            (o->side[i].target == plane || o->side[i].pixel_weight == plane))
+            return o->side[i].logits;
+    return o->logits;
+}
+
 unet_status un_objective_inputs(const un_objective *o, un_shape image, un_shape *inputs, unet_error *err)
 {
     un_graph forward = *o->accumulate;
-    un_shape *s = un_alloc_array(forward.mem, (size_t)forward.n_values, sizeof *s), plane;
+    un_shape *s = un_alloc_array(forward.mem, (size_t)forward.n_values, sizeof *s);
     unet_status st;
 
     if (!s)
@@ -160,16 +207,15 @@ unet_status un_objective_inputs(const un_objective *o, un_shape image, un_shape 
     forward.n_inputs = 1;
     s[o->image] = image;
     st = un_graph_infer(&forward, s, err);
-    plane = s[o->logits];
-    un_free(s);
     for (int i = 0; i < o->accumulate->n_inputs && !st; i++) {
         const int v = o->accumulate->input[i];
 
-        inputs[i] = v == o->image ? image : plane;
+        inputs[i] = v == o->image ? image : s[logits_of(o, v)];
         if (o->accumulate->value[v].store == UN_STORE_CONST)
             inputs[i] = (un_shape){1, 1, 1, 1, o->accumulate->value[v].channels};
         else if (v != o->image)
             inputs[i].c = o->accumulate->value[v].channels;
     }
+    un_free(s);
     return st;
 }

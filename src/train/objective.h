@@ -7,15 +7,28 @@
 #include "ir/graph.h"
 #include "train/terms.h"
 
+/* A further output of deep supervision. Targets of the same extents are the main output's. */
+typedef struct un_objective_side {
+    int logits, target, pixel_weight; /* as below; the planes take every k-th pixel of the main ones */
+    double weight;
+    un_loss_term term[UN_CFG_MAX_term];
+} un_objective_side;
+
+/* Inputs of accumulate, at most: each output has two planes, each of its terms may have an alpha. */
+enum { UN_OBJECTIVE_INPUTS = 4 + UN_CFG_MAX_term + UN_CFG_LEVELS_MAX * (2 + UN_CFG_MAX_term) };
+
 typedef struct un_objective {
     un_graph *accumulate; /* inputs below -> gradients of the weighted sum of the terms */
     un_graph *apply;      /* no inputs: clip, one node for each trainable parameter, moving average */
     un_loss_term term[UN_CFG_MAX_term];
     int n_terms, n_losses; /* n_losses: nodes, from first_loss on */
-    int image, logits;     /* values of accumulate */
-    int target;            /* I32 [n][d][h][w][1], or F32 [n][d][h][w][classes] for multilabel */
-    int pixel_weight;      /* F32 [n][d][h][w][1], or UN_NONE */
-    int class_weight;      /* constant F32 [1][1][1][1][classes], or UN_NONE */
+    un_objective_side side[UN_CFG_LEVELS_MAX];
+    int n_sides;
+    double main_weight; /* of the main output; with those of the sides it makes 1 */
+    int image, logits;  /* values of accumulate */
+    int target;         /* I32 [n][d][h][w][1], or F32 [n][d][h][w][classes] for multilabel */
+    int pixel_weight;   /* F32 [n][d][h][w][1], or UN_NONE */
+    int class_weight;   /* constant F32 [1][1][1][1][classes], or UN_NONE */
     int n_class_weights;
     int first_loss; /* node */
     int moments;    /* blocks of moments the optimiser keeps: 1 (sgd) or 2 */

@@ -145,6 +145,7 @@ static void add_term(
         part[i].loss = set[i];
         part[i].loss.kind = rule->kind[i];
         part[i].loss.alpha = out->to;
+        part[i].loss.weight *= in->share > 0 ? in->share : 1;
         out->factor[i] = set[i].factor;
         out->value[i] = un_graph_op(g, UN_OP_LOSS, out->name, inputs, 5, &part[i]);
         out->n_parts++;

@@ -19,6 +19,7 @@ typedef struct un_loss_term {
 /* Values of the graph that the losses read: as the inputs of the operator `loss`. */
 typedef struct un_loss_inputs {
     int logits, target, pixel_weight, class_weight;
+    double share; /* of this output in the loss: factor of all weights; 0: 1 */
 } un_loss_inputs;
 
 /* Appends the terms of a checked configuration to the graph, their values as outputs. moving 0: alpha stays at its end.

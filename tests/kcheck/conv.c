@@ -44,6 +44,8 @@ static geometry random_geometry(kc *c)
         g.groups = kc_int(c, 2, 4);
     g.ci = pick(c, channels, g.groups > 1 ? 6 : 14) * g.groups;
     g.co = pick(c, channels, g.groups > 1 ? 6 : 14) * g.groups;
+    if (kc_int(c, 0, 5) == 0) /* depthwise */
+        g.ci = g.co = g.groups = 1 + pick(c, channels, 14);
     kc_note(c, "n%d x %dx%dx%d ci%d co%d k %dx%dx%d stride %d,%d,%d pad %d,%d,%d dilation %d,%d,%d groups %d", g.n,
         g.x[0], g.x[1], g.x[2], g.ci, g.co, g.k[0], g.k[1], g.k[2], g.stride[0], g.stride[1], g.stride[2], g.pad[0],
         g.pad[1], g.pad[2], g.dilation[0], g.dilation[1], g.dilation[2], g.groups);

@@ -198,6 +198,20 @@ TEST(three_dimensions)
     check_gradients("norm: group, activation: elu, upsample: nearest, downsample: conv", 3, 1);
 }
 
+/* Operators of the architectures: factors, pooling over all pixels, shared and depthwise weights, blocks of pixels. */
+TEST(architectures)
+{
+    check_gradients("norm: batch, activation: silu, block: recurrent, recalibrate: scse, se_ratio: 2", 2, 0);
+    check_gradients("norm: instance, activation: elu, block: separable, gate: attention", 2, 1);
+    check_gradients("norm: group, activation: gelu, block: inverted, expansion: 2, bottom: aspp", 2, 0);
+    check_gradients("norm: none, activation: silu, block: dense, bottom: dilated, downsample: conv", 2, 0);
+    check_gradients("norm: instance, activation: silu, block: residual, decoder: nested", 2, 0);
+    check_gradients(
+        "norm: batch, activation: silu, decoder: full, stem: space_to_depth, stem_size: 2, strides: [[1, 1], [2, 2]]",
+        2, 1);
+    check_gradients("norm: instance, activation: silu, block: separable, recalibrate: se, gate: attention", 3, 0);
+}
+
 /* Recomputing blocks changes no bit of loss or gradient, and needs less memory. */
 TEST(recomputing_changes_no_bit)
 {
@@ -205,9 +219,10 @@ TEST(recomputing_changes_no_bit)
         "norm: batch, activation: relu, dropout: 0.2, dropout_at: all",
         "norm: instance, activation: leaky_relu, upsample: bilinear",
         "norm: none, activation: gelu, downsample: conv",
+        "norm: batch, activation: silu, block: recurrent, recalibrate: scse, gate: attention",
     };
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         char text[256];
         un_shape in = {2, 1, 16, 24, 2};
         net a = {0}, b = {0};

@@ -323,6 +323,60 @@ TEST(add_copy_fill)
         }
 }
 
+/* Factors of every kind: f & 1: the same for all pixels, f & 2: for all channels; ones: the other operand is left out.
+ */
+static void check_factors(const un_kernel *k, size_t s, int pad, int f, int ones)
+{
+    const int sum = k->family == UN_K_MUL_SUM;
+    kc_tensor x = tensor_of(k, s, pad), y = tensor_of(k, s, 2 - pad);
+    const un_view *v = &x.v;
+    kc_tensor g = kc_make(k->type, v->n, f & 1 ? 1 : v->d, f & 1 ? 1 : v->h, f & 1 ? 1 : v->w, f & 2 ? 1 : v->c, pad);
+    int64_t n = kc_count(v), ng = kc_count(&g.v), sample = n / v->n;
+    double *vx = kc_random(n), *vy = kc_random(n), *vg = kc_random(ng),
+           *want = un_alloc_array(NULL, (size_t)(n + ng), 8);
+
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t pixel = f & 1 ? i / sample : i / v->c, j = pixel * g.v.c + (f & 2 ? 0 : i % v->c);
+
+        if (sum)
+            want[j] += 0.25 * vx[i] * (ones ? 1 : vy[i]);
+        else
+            want[i] = 0.25 * (ones ? 1 : vx[i]) * vg[j];
+    }
+    kc_set(&x, vx);
+    if (sum) {
+        un_mul_sum_args a = {.x = x.v, .g = g.v, .scale = 0.25};
+
+        kc_set(&y, vy);
+        if (!ones)
+            a.b = y.v;
+        kc_run(k, &a, &g, vg);
+        kc_expect(&g, want, kc_tolerance(k, 2e-5), k->name);
+    } else {
+        un_mul_args a = {.g = g.v, .y = y.v, .scale = 0.25};
+
+        kc_set(&g, vg);
+        if (!ones)
+            a.x = pad == 1 ? y.v : x.v; /* in place */
+        kc_run(k, &a, &y, pad == 1 ? vx : vy);
+        kc_expect(&y, want, kc_tolerance(k, 1e-6), k->name);
+    }
+    kc_release(&x), kc_release(&y), kc_release(&g);
+    un_free(vx), un_free(vy), un_free(vg), un_free(want);
+}
+
+TEST(factors)
+{
+    static const un_kernel_family families[] = {UN_K_MUL, UN_K_MUL_SUM};
+    const un_kernel *k;
+
+    un_rng_init(&kc_rng, 1, UN_RNG_TEST, 8, 0, 0);
+    for (int i = 0; i < 2; i++)
+        EACH_CASE(families[i], s, pad, k)
+    for (int f = 0; f < 8; f++)
+        check_factors(k, s, pad, f & 3, f >> 2);
+}
+
 TEST(dropout)
 {
     const un_kernel *k;

@@ -112,6 +112,25 @@ static void set_wgrad(un_wgrad_args *a, const un_conv_attr *at)
     a->groups = at->groups;
 }
 
+/* The gradients of a shared weight by its further users, added to that of the first. */
+static void add_users(un_lowering *l, int i, un_wgrad_args a)
+{
+    const un_node *n = node_at(l, i);
+    const un_graph *g = l->plan->graph;
+    const int64_t count = g->param[g->value[n->out[0]].param].count;
+    un_axpby_args add = {.y = a.dw, .a = 1, .b = 1, .count = count};
+
+    a.dw = un_lower_room(l, (size_t)count * (size_t)l->plan->real_bytes);
+    a.db = NULL;
+    add.x = a.dw;
+    for (int j = 2; j < n->n_in; j += 2) {
+        a.x = un_lower_view(l, n->in[j]);
+        a.dy = un_lower_view(l, n->in[j + 1]);
+        un_lower_emit(l, i, UN_K_CONV_WGRAD, &a, sizeof a);
+        un_lower_emit(l, i, UN_K_AXPBY, &add, sizeof add);
+    }
+}
+
 static void lower_wgrad(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
@@ -121,6 +140,8 @@ static void lower_wgrad(un_lowering *l, int i)
     a.dw = un_lower_param(l, n->out[0]);
     a.db = un_lower_param(l, n->out[1]);
     un_lower_emit(l, i, UN_K_CONV_WGRAD, &a, sizeof a);
+    if (n->n_in > 2)
+        add_users(l, i, a);
 }
 
 /* The convolution that is transposed maps the large side to the small one: its input gradient is what arrives here as
@@ -337,6 +358,62 @@ static void lower_add(un_lowering *l, int i)
     un_lower_emit(l, i, UN_K_ADD, &a, sizeof a);
 }
 
+static double pixels_of(un_view v, int mean)
+{
+    return mean ? (double)v.d * v.h * v.w : 1;
+}
+
+static void lower_mul(un_lowering *l, int i)
+{
+    const un_node *n = node_at(l, i);
+    un_mul_args a = {.y = un_lower_view(l, n->out[0]), .scale = 1};
+
+    if (n->op == UN_OP_MUL) {
+        a.x = un_lower_view(l, n->in[0]);
+        a.g = un_lower_view(l, n->in[1]);
+    } else {
+        a.g = un_lower_view(l, n->in[0]);
+        a.scale = 1 / pixels_of(a.y, n->attr.spread.mean);
+    }
+    un_lower_emit(l, i, UN_K_MUL, &a, sizeof a);
+}
+
+static void lower_mul_sum(un_lowering *l, int i)
+{
+    const un_node *n = node_at(l, i);
+    un_mul_sum_args a = {.x = un_lower_view(l, n->in[0]), .g = un_lower_view(l, n->out[0]), .scale = 1};
+
+    if (n->op == UN_OP_MUL_GRAD)
+        a.b = un_lower_view(l, n->in[1]);
+    else
+        a.scale = 1 / pixels_of(a.x, n->attr.spread.mean);
+    un_lower_emit(l, i, UN_K_MUL_SUM, &a, sizeof a);
+}
+
+/* Every pixel of a block is a picture of its own with larger strides, and a slice of the channels. */
+static void lower_blocks(un_lowering *l, int i)
+{
+    const un_node *n = node_at(l, i);
+    const int deep = n->op == UN_OP_SPACE_TO_DEPTH, *b = n->attr.blocks.size;
+    const un_view x = un_lower_view(l, n->in[0]), y = un_lower_view(l, n->out[0]);
+    un_view wide = deep ? x : y, many = deep ? y : x;
+
+    many.c = wide.c;
+    wide.d = many.d;
+    wide.h = many.h;
+    wide.w = many.w;
+    for (int t = 0; t < b[0] * b[1] * b[2]; t++) {
+        const int d = t / (b[1] * b[2]), h = t / b[2] % b[1], w = t % b[2];
+        un_view from = shifted(wide, d * wide.sd + h * wide.sh + w * wide.sw, l->plan->real_bytes);
+        un_view to = shifted(many, (int64_t)t * many.c, l->plan->real_bytes);
+
+        from.sd *= b[0];
+        from.sh *= b[1];
+        from.sw *= b[2];
+        copy_view(l, i, deep ? from : to, deep ? to : from);
+    }
+}
+
 static void lower_dropout(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
@@ -469,6 +546,12 @@ static void (*const lower_op[UN_OP_COUNT])(un_lowering *, int) = {
     [UN_OP_CONCAT] = lower_concat,
     [UN_OP_ADD] = lower_add,
     [UN_OP_CROP] = lower_crop,
+    [UN_OP_MUL] = lower_mul,
+    [UN_OP_MUL_GRAD] = lower_mul_sum,
+    [UN_OP_GLOBAL_POOL] = lower_mul_sum,
+    [UN_OP_EXPAND] = lower_mul,
+    [UN_OP_SPACE_TO_DEPTH] = lower_blocks,
+    [UN_OP_DEPTH_TO_SPACE] = lower_blocks,
     [UN_OP_DROPOUT] = lower_dropout,
     [UN_OP_SOFTMAX] = lower_softmax,
     [UN_OP_LOSS] = lower_loss,

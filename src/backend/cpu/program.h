@@ -17,6 +17,8 @@ typedef union un_args {
     un_upsample_args upsample;
     un_add_args add;
     un_copy_args copy;
+    un_mul_args mul;
+    un_mul_sum_args mul_sum;
     un_dropout_args dropout;
     un_softmax_args softmax;
     un_loss_args loss;
