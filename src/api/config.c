@@ -39,6 +39,20 @@ unet_status unet_config_set(unet_config *cfg, const char *assignment, unet_error
     return un_config_set(&cfg->cfg, cfg->c->mem, assignment, err);
 }
 
+unet_status unet_config_preset(unet_config *cfg, const char *name, unet_error *err)
+{
+    un_error_clear(err);
+    return un_config_preset(&cfg->cfg, cfg->c->mem, name, err);
+}
+
+int unet_preset_get(size_t i, unet_preset *out)
+{
+    const un_preset *p = un_preset_at(i);
+
+    *out = p ? (unet_preset){p->name, p->help, p->yaml} : (unet_preset){0};
+    return p != NULL;
+}
+
 unet_status unet_config_write(char **out, const unet_config *cfg, int comments, int changed, unet_error *err)
 {
     const un_config_style style = {.comments = comments, .changed = changed};

@@ -15,6 +15,11 @@ static const un_opt options[] = {
         .offset = offsetof(config_options, file),
         .value = "FILE",
         .help = "read this configuration first; it is checked"},
+    {.name = "preset",
+        .type = UN_OPT_KEY,
+        .value = "NAME",
+        .key = "preset",
+        .help = "set the values of this preset ('unet config presets' lists them)"},
     {.name = "write",
         .letter = 'w',
         .type = UN_OPT_FLAG,
@@ -61,9 +66,9 @@ static unet_status run(const un_args *a, unet_error *err)
 }
 
 static const char *const examples[] = {"unet config", "lists the sections", "unet config train",
-    "lists the keys of a section", "unet config train.batch", "explains one key",
-    "unet config --write model.depth=4 > run.yaml", "writes a configuration to edit", "unet config --config run.yaml",
-    "checks a configuration", NULL};
+    "lists the keys of a section", "unet config train.batch", "explains one key", "unet config presets",
+    "lists the presets", "unet config --write model.depth=4 > run.yaml", "writes a configuration to edit",
+    "unet config --config run.yaml", "checks a configuration", NULL};
 
 const un_command un_cmd_config = {
     .name = "config",

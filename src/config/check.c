@@ -40,8 +40,6 @@ static int largest_product(const un_cfg_model *m, int levels)
 
 static unet_status check_decoder(const un_cfg_model *m, unet_error *err)
 {
-    const int nested = m->decoder == UN_CFG_DECODER_NESTED;
-
     if (m->decoder != UN_CFG_DECODER_UNET) {
         if (m->gate != UN_CFG_GATE_NONE)
             return wrong(err, "model.gate", "attention gates need decoder: unet", 0, 0);
@@ -51,9 +49,6 @@ static unet_status check_decoder(const un_cfg_model *m, unet_error *err)
     }
     if (un_is_auto(m->depth))
         return UNET_OK;
-    if (m->supervision.n > m->depth - nested)
-        return wrong(err, "model.supervision", "%d weights, but there are %d further outputs", m->supervision.n,
-            m->depth - nested);
     if (m->decoder == UN_CFG_DECODER_FULL &&
         (largest_product(m, m->depth) > 64 || largest_product(m, m->depth - 1) > 63))
         return wrong(err, "model.decoder", "full joins levels whose extents differ by a factor up to 64; here it is %d",

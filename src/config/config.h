@@ -112,7 +112,16 @@ UN_NODISCARD unet_status un_config_parse(
     un_config *c, un_mem *mem, const char *text, size_t size, const char *name, unet_error *err);
 UN_NODISCARD unet_status un_config_load(un_config *c, un_mem *mem, const char *path, unet_error *err);
 
-/* One "section.key=value" (the section may be left out where the key alone is unique); value as in YAML, in one line.
+/* Named sets of values (presets.def), set over what *c holds; keys they do not name stay. */
+typedef struct un_preset {
+    const char *name, *help, *yaml;
+} un_preset;
+size_t un_preset_count(void);
+const un_preset *un_preset_at(size_t i); /* NULL behind the last */
+UN_NODISCARD unet_status un_config_preset(un_config *c, un_mem *mem, const char *name, unet_error *err);
+
+/* One "section.key=value" (or "preset=name") (the section may be left out where the key alone is unique); value as in
+ * YAML, in one line.
  */
 UN_NODISCARD unet_status un_config_set(un_config *c, un_mem *mem, const char *assignment, unet_error *err);
 

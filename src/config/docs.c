@@ -31,6 +31,16 @@ static void doc_fields(un_text *t, const un_cfg_struct *s)
     un_text_add(t, "\n");
 }
 
+static void doc_presets(un_text *t)
+{
+    un_text_add(t, "## Presets\n\nNamed sets of values: `--preset NAME` or, among the keys of any command, "
+                   "`preset=NAME`: set over "
+                   "the\nfile, before the keys that follow.\n\n| preset | what | values |\n|---|---|---|\n");
+    for (size_t i = 0; i < un_preset_count(); i++)
+        un_text_printf(
+            t, "| `%s` | %s | `%s` |\n", un_preset_at(i)->name, un_preset_at(i)->help, un_preset_at(i)->yaml);
+}
+
 void un_config_docs(un_text *t)
 {
     un_text_add(t,
@@ -47,11 +57,18 @@ void un_config_docs(un_text *t)
         doc_fields(t, s);
         for (size_t j = 0; j < s->count; j++)
             if (s->fields[j].record) {
-                un_text_printf(
-                    t, "### `%s`: %s\n\n", s->fields[j].record->name, s->fields[j].record->help);
+                un_text_printf(t, "### `%s`: %s\n\n", s->fields[j].record->name, s->fields[j].record->help);
                 doc_fields(t, s->fields[j].record);
             }
     }
+    doc_presets(t);
+}
+
+static void help_presets(un_text *t)
+{
+    for (size_t i = 0; i < un_preset_count(); i++)
+        un_text_printf(
+            t, "%-12s %s\n             %s\n", un_preset_at(i)->name, un_preset_at(i)->help, un_preset_at(i)->yaml);
 }
 
 static void help_field(un_text *t, const un_cfg_struct *s, const un_cfg_field *f)
@@ -68,6 +85,10 @@ static void help_field(un_text *t, const un_cfg_struct *s, const un_cfg_field *f
 
 unet_status un_config_help(un_text *t, const char *topic, unet_error *err)
 {
+    if (topic && !strcmp(topic, "presets")) {
+        help_presets(t);
+        return UNET_OK;
+    }
     for (size_t i = 0; i < un_cfg_section_count; i++) {
         const un_cfg_struct *s = &un_cfg_sections[i];
         size_t n = strlen(s->name);
@@ -89,5 +110,8 @@ unet_status un_config_help(un_text *t, const char *topic, unet_error *err)
             return UNET_OK;
         }
     }
-    return topic ? un_fail_file(err, UNET_E_ARG, topic, "no such section or key of the configuration") : UNET_OK;
+    if (topic)
+        return un_fail_file(err, UNET_E_ARG, topic, "no such section or key of the configuration");
+    un_text_printf(t, "%-10s %s\n", "presets", "named sets of values");
+    return UNET_OK;
 }

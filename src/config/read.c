@@ -577,6 +577,8 @@ unet_status un_config_set(un_config *c, un_mem *mem, const char *assignment, une
     if (!eq || eq == assignment)
         return un_fail_file(err, UNET_E_CONFIG, assignment, "key=value is wanted, as model.depth=4");
     snprintf(key, sizeof key, "%.*s", (int)UN_MIN(eq - assignment, 120), assignment);
+    if (!strcmp(key, "preset"))
+        return un_config_preset(c, mem, eq + 1, err);
     st = find_key(key, &s, &f, err);
     if (st)
         return st;

@@ -24,6 +24,11 @@ int un_model_channels(const un_cfg_model *m)
     return m->head == UN_CFG_HEAD_SIGMOID ? 1 : m->classes;
 }
 
+int un_model_sides(const un_cfg_model *m)
+{
+    return UN_MAX(UN_MIN(m->supervision.n, m->depth - (m->decoder == UN_CFG_DECODER_NESTED)), 0);
+}
+
 /* The stride of the stem. */
 static void stem_stride(const un_cfg_model *m, int out[3])
 {
@@ -90,7 +95,7 @@ static void side_outputs(un_builder *b, const un_decoded *d, int *side)
     const un_cfg_nums *weight = &b->m->supervision;
     char name[16];
 
-    for (int i = 1; i <= weight->n; i++) {
+    for (int i = 1; i <= un_model_sides(b->m); i++) {
         snprintf(name, sizeof name, "side%d", i);
         side[i] = weight->v[i - 1] > 0
                       ? un_build_pointwise(b, name, d->side[i], d->side_channels[i], un_model_channels(b->m), 1)
@@ -119,7 +124,7 @@ static void outputs(un_builder *b, const un_decoded *d)
     x = head(b, d->x, d->channels);
     un_graph_output(b->g, x);
     un_graph_output(b->g, un_graph_op(b->g, UN_OP_SOFTMAX, "probabilities", &x, 1, &a));
-    for (int i = 1; i <= b->m->supervision.n; i++)
+    for (int i = 1; i <= un_model_sides(b->m); i++)
         if (side[i] != UN_NONE)
             un_graph_output(b->g, side[i]);
 }

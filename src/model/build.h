@@ -22,6 +22,8 @@ void un_model_set_training(un_graph *g, int training);
 
 /* Channels of the output: classes, or 1 for a sigmoid head. */
 int un_model_channels(const un_cfg_model *m);
+/* Further outputs of deep supervision that the network has room for; later weights are not used. */
+int un_model_sides(const un_cfg_model *m);
 int un_model_filters(const un_cfg_model *m, int level);
 
 /* Extents that "same" padding needs are multiples of this (d, h, w): the product of the strides. */

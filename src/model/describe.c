@@ -223,9 +223,9 @@ static void add_choices(un_text *t, const un_cfg_model *m)
         if (row[i].value)
             un_text_printf(t, "%-16s %s: %s\n", row[i].key, un_config_word("model", row[i].key, row[i].value),
                 un_config_word_help("model", row[i].key, row[i].value));
-    for (int i = 0; i < m->supervision.n; i++)
+    for (int i = 0; i < un_model_sides(m); i++)
         un_text_printf(t, "%s%g%s", i ? ", " : "supervision      further outputs, weights ", m->supervision.v[i],
-            i == m->supervision.n - 1 ? "\n" : "");
+            i == un_model_sides(m) - 1 ? "\n" : "");
 }
 
 /* One line for each level, the encoder on the left and the decoder on the right. */

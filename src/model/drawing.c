@@ -75,7 +75,7 @@ static void decoder(un_text *t, const un_cfg_model *m)
         for (int j = m->decoder == UN_CFG_DECODER_NESTED ? 1 : m->depth - level; j <= m->depth - level; j++) {
             const int nested = m->decoder == UN_CFG_DECODER_NESTED, out = nested ? m->depth - j : level;
             const int side =
-                (!nested || level == 0) && out > 0 && out <= m->supervision.n && m->supervision.v[out - 1] > 0;
+                (!nested || level == 0) && out > 0 && out <= un_model_sides(m) && m->supervision.v[out - 1] > 0;
 
             joins(t, m, level, j);
             snprintf(label, sizeof label, "%d filters%s",

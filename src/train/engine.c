@@ -375,8 +375,11 @@ static void add_terms(un_engine *e, int64_t step)
     const un_objective *o = e->objective;
 
     for (int side = -1; side < o->n_sides; side++)
-        for (int i = 0; i < o->n_terms; i++)
-            e->sum[i] += (side < 0 ? o->main_weight : o->side[side].weight) * term_value(e, &terms_of(e, side)[i], step);
+        for (int i = 0; i < o->n_terms; i++) {
+            const double share = side < 0 ? o->main_weight : o->side[side].weight;
+
+            e->sum[i] += share * term_value(e, &terms_of(e, side)[i], step);
+        }
 }
 
 unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, int group, int groups, unet_error *err)

@@ -41,7 +41,7 @@ static void add_sides(un_objective *o, const un_config *c)
     un_graph *g = o->accumulate;
     double sum = 1;
 
-    for (int i = 0; i < w->n; i++) {
+    for (int i = 0; i < un_model_sides(&c->model); i++) {
         un_objective_side *s = &o->side[o->n_sides];
 
         if (!(w->v[i] > 0) || o->n_sides + 1 >= g->n_outputs)

@@ -330,8 +330,6 @@ TEST(refusals)
         {"padding: valid, supervision: [1]", "model.supervision"},
         {"decoder: nested, gate: attention", "model.gate"},
         {"decoder: full, skips: [true, false]", "model.skips"},
-        {"supervision: [1, 1, 1]", "model.supervision"},
-        {"decoder: nested, supervision: [1, 1]", "model.supervision"},
         {"decoder: full, depth: 7", "model.decoder"},
         {"block: dense, convs_per_level: 8", "model.convs_per_level"},
         {"bottom: aspp, dilations: [2, 3, 4, 5, 6, 7, 8]", "model.dilations"},
