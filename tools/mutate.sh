@@ -26,15 +26,23 @@ plant() {
     mv "$1.planted" "$1"
 }
 
+# program NAME: the test of that name, under the build folder.
+program() {
+    case $1 in
+    kcheck) echo tests/kcheck ;;
+    *) echo "tests/test_$1" ;;
+    esac
+}
+
 # try FILE TESTS OLD NEW: prints found, missed, stale (the text is no longer there) or bad (does not compile).
 try() {
     local file=$1 tests=$2 verdict=missed targets=()
     cp "$file" build-mutate/original
     if plant "$tree/$file" "$3" "$4"; then
-        for t in $tests; do targets+=("tests/test_$t"); done
+        for t in $tests; do targets+=("$(program "$t")"); done
         if ninja -C "$build" "${targets[@]}" >build-mutate/log 2>&1; then
             for t in $tests; do
-                timeout 120 "$build/tests/test_$t" >build-mutate/out 2>&1 || { verdict=found; break; }
+                timeout 120 "$build/$(program "$t")" >build-mutate/out 2>&1 || { verdict=found; break; }
             done
         else
             verdict=bad

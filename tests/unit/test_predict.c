@@ -74,11 +74,13 @@ static float *predict(const un_model *m, un_predict_options *o, int d, int h, in
 static void check_same(const char *options, int d, int h, int w, int tile, int many)
 {
     un_model *m = model_of(options);
-    un_predict_options whole = {.mode = UN_CFG_PREDICT_EXACT},
-                       cut = {.mode = UN_CFG_PREDICT_EXACT, .tile = {tile, tile, tile}};
+    un_predict_options whole = {.mode = UN_CFG_PREDICT_EXACT, .session.level = un_test_level()}, cut = whole;
     un_tiling a, b;
-    float *x = predict(m, &whole, d, h, w, &a), *y = predict(m, &cut, d, h, w, &b);
+    float *x = predict(m, &whole, d, h, w, &a), *y;
 
+    for (int i = 0; i < 3; i++)
+        cut.tile[i] = tile;
+    y = predict(m, &cut, d, h, w, &b);
     CHECK_INT(a.count[0] * a.count[1] * a.count[2], 1);
     CHECK(b.count[0] * b.count[1] * b.count[2] >= many);
     for (int64_t i = 0; i < (int64_t)d * h * w * 3; i++)
@@ -229,6 +231,72 @@ TEST(odd_sizes)
     }
     un_model_destroy(batch);
     un_model_destroy(instance);
+}
+
+/* 0 1 2 1 0 1 ... for n = 3 */
+static int mirrored(int i, int n)
+{
+    while (n > 1 && i >= n)
+        i = i < 2 * n - 2 ? 2 * n - 2 - i : i - (2 * n - 2);
+    return n > 1 ? i : 0;
+}
+
+/* The network run on the picture that this test has padded itself, at the far ends, to what divides by the strides. */
+static float *padded_by_hand(const un_model *m, int d, int h, int w, int gd, int g)
+{
+    const un_session_options o = {.level = un_test_level()};
+    const un_shape in = {1, (d + gd - 1) / gd * gd, (h + g - 1) / g * g, (w + g - 1) / g * g, 2};
+    float *from = picture(d, h, w), *padded = un_alloc_array(NULL, (size_t)un_shape_count(in), sizeof *padded);
+    float *p = un_alloc_array(NULL, (size_t)un_shape_pixels(in) * 3, sizeof *p);
+    float *out = un_alloc_array(NULL, (size_t)d * (size_t)h * (size_t)w * 3, sizeof *out), *to = padded;
+    un_session *s;
+
+    for (int z = 0; z < in.d; z++)
+        for (int y = 0; y < in.h; y++)
+            for (int x = 0; x < in.w; x++, to += 2)
+                memcpy(to, from + ((mirrored(z, d) * h + mirrored(y, h)) * w + mirrored(x, w)) * 2, 2 * sizeof *to);
+    CHECK_OK(un_session_create(&s, NULL, m, in, &o, &err), &err);
+    CHECK_OK(un_session_run(s, padded, NULL, p, &err), &err);
+    to = out;
+    for (int z = 0; z < d; z++)
+        for (int y = 0; y < h; y++, to += 3 * w)
+            memcpy(to, p + ((z * in.h + y) * in.w) * 3, (size_t)w * 3 * sizeof *to);
+    un_session_destroy(s);
+    un_free(from);
+    un_free(padded);
+    un_free(p);
+    return out;
+}
+
+static void check_size(const un_model *m, int d, int h, int w, int gd, int g)
+{
+    un_predict_options o = {.session.level = un_test_level()};
+    un_tiling t;
+    float *got = predict(m, &o, d, h, w, &t), *want = padded_by_hand(m, d, h, w, gd, g);
+
+    for (int i = 0; i < d * h * w * 3; i++)
+        if (!(fabsf(got[i] - want[i]) < 1e-6f))
+            un_test_fail(
+                __FILE__, __LINE__, "%d x %d x %d: %g and %g at %d", d, h, w, (double)got[i], (double)want[i], i);
+    un_free(got);
+    un_free(want);
+}
+
+/* Padding is inside and exact: any size from one pixel up gives what the padded picture gives, cut to its size. */
+TEST(any_size)
+{
+    static const int side[] = {1, 2, 3, 5, 7, 8, 9, 12, 17, 31};
+    un_model *m = model_of("dims: 2, depth: 3, base_filters: 2, norm: batch, upsample: bilinear");
+
+    for (size_t i = 0; i < sizeof side / sizeof *side; i++)
+        for (size_t k = 0; k < sizeof side / sizeof *side; k++)
+            check_size(m, 1, side[i], side[k], 1, 8);
+    un_model_destroy(m);
+    m = model_of("dims: 3, depth: 2, base_filters: 2, norm: none, strides: [[1, 2, 2], [3, 2, 2]]");
+    for (int d = 1; d < 5; d++)
+        for (int h = 1; h < 6; h++)
+            check_size(m, d, h, 6 - h, 3, 4);
+    un_model_destroy(m);
 }
 
 /* Neither threads nor a memory limit that only cuts smaller change more than rounding; threads change nothing. */

@@ -238,22 +238,68 @@ TEST(result_is_best)
     close_run(&r);
 }
 
-TEST(threads)
-{
-    static const int count[] = {1, 2, 3, 8};
-    run first, r;
+/* Wide enough for the fast kernels. */
+#define WIDE                                                                                                           \
+    "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 12, head: softmax, norm: batch, "            \
+    "dropout: 0.2}\n"                                                                                                  \
+    "train: {steps: 4, batch: 4, ghost_batch: 2, patch: [32, 32], val_interval: 2}\n"
 
-    open_run(&first, NULL, un_test_tmp(), TINY);
-    CHECK_OK(go(&first, NULL), &err);
-    for (size_t i = 0; i < UN_COUNT(count); i++) {
-        open_run(&r, NULL, un_test_tmp(), TINY);
-        CHECK_OK(un_pool_create(&r.pool, NULL, count[i], &err), &err);
-        r.opt.pool = r.pool;
-        CHECK_OK(go(&r, NULL), &err);
-        compare_files(&first, &r);
-        close_run(&r);
+/* What must not change a bit: threads, memory that forces blocks to be computed again, a stop in between. */
+typedef struct variant {
+    int threads, tight;
+    int64_t stop_at;
+} variant;
+
+static void prepare(run *r, const variant *v, un_cpu_level level)
+{
+    size_t bytes;
+
+    r->opt.level = level;
+    CHECK_OK(un_pool_create(&r->pool, NULL, v->threads, &err), &err);
+    r->opt.pool = r->pool;
+    if (v->tight) {
+        CHECK_OK(un_train_bytes(&bytes, NULL, &r->opt, &err), &err);
+        r->opt.max_bytes = bytes - 1;
     }
-    close_run(&first);
+}
+
+static void check_variant(run *first, const variant *v, un_cpu_level level)
+{
+    char folder[300];
+    run r;
+
+    snprintf(folder, sizeof folder, "%s", un_test_tmp());
+    open_run(&r, NULL, folder, WIDE);
+    prepare(&r, v, level);
+    r.f.stop_at = v->stop_at;
+    if (v->stop_at) {
+        CHECK_STATUS(go(&r, NULL), UNET_E_CANCELLED);
+        close_run(&r);
+        reopen_run(&r, folder);
+        prepare(&r, v, level);
+    }
+    CHECK_OK(go(&r, NULL), &err);
+    compare_files(first, &r);
+    close_run(&r);
+}
+
+TEST(same_bits)
+{
+    static const variant variants[] = {{2, 0, 0}, {3, 1, 0}, {8, 0, 2}, {1, 1, 3}};
+    static const variant plain = {1, 0, 0};
+
+    for (int level = 0; level <= (int)un_test_level(); level++) {
+        run first;
+
+        if (!un_cpu_has((un_cpu_level)level))
+            continue;
+        open_run(&first, NULL, un_test_tmp(), WIDE);
+        prepare(&first, &plain, (un_cpu_level)level);
+        CHECK_OK(go(&first, NULL), &err);
+        for (size_t i = 0; i < UN_COUNT(variants); i++)
+            check_variant(&first, &variants[i], (un_cpu_level)level);
+        close_run(&first);
+    }
 }
 
 TEST(cancelled_and_resumed)
