@@ -4,13 +4,17 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD = build
 
-.PHONY: all build setup test test-all fuzz mutate install uninstall format lint docs bench-peers bench-instructions clean help
+.PHONY: all build demo setup test test-all fuzz mutate install uninstall format lint docs bench-peers bench-instructions clean help
 all: build
 
 ## build      the release build in build/ (default)
 build: setup
 	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) --buildtype=release
 	@ninja -C $(BUILD)
+
+## demo       train on bundled pictures, evaluate, predict, write a report in demo/ (3 minutes)
+demo: build
+	@tools/demo.sh
 
 ## setup      install the Debian packages that are missing; nothing when all is there
 setup:
