@@ -73,11 +73,16 @@ static void plan_normalise(const planner *p)
     const int n = UN_MIN(f->channels, UN_FINGERPRINT_CHANNELS);
 
     if (d->normalise == UN_CFG_NORMALISE_AUTO) {
-        d->normalise = is_ct ? UN_CFG_NORMALISE_DATASET : UN_CFG_NORMALISE_ZSCORE;
+        d->normalise = is_ct      ? UN_CFG_NORMALISE_DATASET
+                       : is_3d(p) ? UN_CFG_NORMALISE_ZSCORE
+                                  : UN_CFG_NORMALISE_PERCENTILE;
         because(p, "data.normalise",
             is_ct ? "values from below -800 to above 800 look like Hounsfield units, which mean the same in "
                     "each picture: one scale for all"
-                  : "each picture and channel to mean 0 and deviation 1, so that exposure does not matter");
+            : is_3d(p)
+                ? "each volume and channel to mean 0 and deviation 1, so that exposure does not matter"
+                : "the darkest and brightest of each picture and channel to 0 and 1: neither exposure nor how much "
+                  "of it is object matters");
     }
     if (d->normalise != UN_CFG_NORMALISE_DATASET || d->mean.n != UN_CFG_LIST_AUTO)
         return;

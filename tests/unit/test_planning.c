@@ -88,7 +88,7 @@ TEST(membranes)
     CHECK_INT(cfg.model.depth, 4);
     CHECK_INT(cfg.model.base_filters, 16);
     CHECK_INT(cfg.model.norm, UN_CFG_NORM_BATCH);
-    CHECK_INT(cfg.data.normalise, UN_CFG_NORMALISE_ZSCORE);
+    CHECK_INT(cfg.data.normalise, UN_CFG_NORMALISE_PERCENTILE);
     CHECK(cfg.train.steps > 250 && cfg.train.threads == 2 && cfg.loss.class_weights.n == 0);
     CHECK_NEAR(r.seconds, 600, 5);
     CHECK(un_plan_reason(why, "train", "patch", text, sizeof text));
