@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD = build
 
-.PHONY: all build demo setup test test-all fuzz mutate install uninstall format lint docs bench-peers bench-instructions clean help
+.PHONY: all build bench demo setup test test-all fuzz mutate install uninstall format lint docs bench-peers bench-instructions clean help
 all: build
 
 ## build      the release build in build/ (default)
@@ -35,6 +35,13 @@ fuzz: setup
 ## mutate     plant faults one at a time; the tests must find them (minutes)
 mutate: setup
 	@tools/mutate.sh
+
+## bench      speed of kernels and networks on this machine (docs/performance.md); THREADS=1 by default
+THREADS ?= 1
+bench: build
+	@ninja -C $(BUILD) bench/speed tests/kcheck >/dev/null
+	@$(BUILD)/bench/speed --threads $(THREADS)
+	@$(BUILD)/tests/kcheck --bench
 
 ## install    to PREFIX (default /usr/local); DESTDIR is honoured
 install: build

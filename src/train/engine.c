@@ -51,6 +51,7 @@ static un_program_spec program_spec(const un_engine *e, int i)
         .pool = e->spec.pool,
         .level = e->spec.level,
         .exact = e->spec.exact,
+        .profile = e->spec.profile,
         .seed = (uint64_t)e->spec.model->config.train.seed,
         .blocks = {
             e->block[UN_BLOCK_PARAM], e->grad, e->block[UN_BLOCK_M], e->block[UN_BLOCK_V], e->block[UN_BLOCK_EMA]}};
@@ -439,6 +440,11 @@ unet_status un_engine_apply(un_engine *e, int64_t step, double lr, un_step_resul
 float *un_engine_block(un_engine *e, un_block block)
 {
     return e->block[block];
+}
+
+double un_engine_profile(const un_engine *e, int node, const char **kernel)
+{
+    return e->spec.backend->profile(e->program[0], node, kernel);
 }
 
 const float *un_engine_gradient(const un_engine *e)

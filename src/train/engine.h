@@ -23,6 +23,7 @@ typedef struct un_engine_spec {
     int pixel_weight; /* batches come with pixel weights; those of multilabel heads always may */
     int keep_best;    /* room for the weights of the best selection */
     int recompute;    /* less memory, more time, the same bits; train.recompute: on does it in any case */
+    int profile;
 } un_engine_spec;
 
 /* What a step came to; losses are means over the ghost batches. */
@@ -57,6 +58,9 @@ UN_NODISCARD unet_status un_engine_apply(un_engine *e, int64_t step, double lr, 
 /* A block of the training state, NULL when this run keeps none. Valid once started; may be written between
  * steps. */
 float *un_engine_block(un_engine *e, un_block block);
+
+/* Nanoseconds node i of accumulate took so far (with the option profile) and its kernel. */
+double un_engine_profile(const un_engine *e, int node, const char **kernel);
 
 /* The gradient of the last accumulated step: the sum over its ghost batches. */
 const float *un_engine_gradient(const un_engine *e);

@@ -17,7 +17,8 @@ static int pick(kc *c, const int *from, int count)
 
 static geometry random_geometry(kc *c)
 {
-    static const int kernel[] = {1, 2, 3, 3, 3, 5}, channels[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 24, 32, 33, 48, 65};
+    static const int kernel[] = {1, 2, 3, 3, 3, 5},
+                     channels[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 24, 32, 33, 48, 65, 100, 261};
     geometry g = {.n = kc_int(c, 1, 2), .groups = 1};
     int same = kc_int(c, 0, 2), plain = kc_int(c, 0, 1), flat = kc_int(c, 0, 2) > 0, side = pick(c, kernel, 6);
 
@@ -42,8 +43,8 @@ static geometry random_geometry(kc *c)
     }
     if (kc_int(c, 0, 4) == 0)
         g.groups = kc_int(c, 2, 4);
-    g.ci = pick(c, channels, g.groups > 1 ? 6 : 14) * g.groups;
-    g.co = pick(c, channels, g.groups > 1 ? 6 : 14) * g.groups;
+    g.ci = pick(c, channels, g.groups > 1 ? 6 : 16) * g.groups;
+    g.co = pick(c, channels, g.groups > 1 ? 6 : g.ci > 65 ? 14 : 16) * g.groups;
     if (kc_int(c, 0, 5) == 0) /* depthwise */
         g.ci = g.co = g.groups = 1 + pick(c, channels, 14);
     kc_note(c, "n%d x %dx%dx%d ci%d co%d k %dx%dx%d stride %d,%d,%d pad %d,%d,%d dilation %d,%d,%d groups %d", g.n,

@@ -16,6 +16,79 @@ static window window_at(const un_pool_args *a, const un_view *in, int d, int h, 
     return t;
 }
 
+/* ---- windows that tile the input: taps are read once, for all channels of a pixel ---- */
+
+enum { TAPS = 8 };
+
+/* Their number, when it is one that there is a loop for (2x2, 2x2x2); else 0. */
+static int tiling_taps(const un_pool_args *a, const un_view *in, const un_view *out)
+{
+    const int x[3] = {in->d, in->h, in->w}, y[3] = {out->d, out->h, out->w};
+    int taps = a->k[0] * a->k[1] * a->k[2];
+
+    for (int i = 0; i < 3; i++)
+        if (a->k[i] != a->stride[i] || x[i] != y[i] * a->k[i])
+            return 0;
+    return taps == 4 || taps == 8 ? taps : 0;
+}
+
+/* Offsets of the taps from the first. */
+static void tap_offsets(const un_pool_args *a, const un_view *v, ptrdiff_t offset[TAPS])
+{
+    for (int d = 0, t = 0; d < a->k[0]; d++)
+        for (int h = 0; h < a->k[1]; h++)
+            for (int w = 0; w < a->k[2]; w++)
+                offset[t++] = d * v->sd + h * v->sh + w * v->sw;
+}
+
+static inline __attribute__((always_inline)) void max_taps(
+    const real *x, const ptrdiff_t *offset, const int taps, int c, real *restrict y)
+{
+    const real *at[TAPS];
+
+    for (int t = 0; t < taps; t++)
+        at[t] = x + offset[t];
+    UN_IVDEP for (int j = 0; j < c; j++)
+    {
+        real m = at[0][j];
+
+        for (int t = 1; t < taps; t++)
+            m = (at[t][j] > m) | (at[t][j] != at[t][j]) ? at[t][j] : m;
+        y[j] = m;
+    }
+}
+
+/* dx of one window; add NULL: none. */
+static inline __attribute__((always_inline)) void max_taps_grad(const real *x, const ptrdiff_t *x_offset, real *dx,
+    const ptrdiff_t *dx_offset, const real *add, const ptrdiff_t *add_offset, const real *dy, const int taps, int c)
+{
+    const real *at[TAPS], *more[TAPS];
+    real *to[TAPS];
+
+    for (int t = 0; t < taps; t++) {
+        at[t] = x + x_offset[t];
+        to[t] = dx + dx_offset[t];
+        more[t] = add ? add + add_offset[t] : NULL;
+    }
+    UN_IVDEP for (int j = 0; j < c; j++)
+    {
+        real m = at[0][j], which = 0, g = dy[j];
+
+        for (int t = 1; t < taps; t++) {
+            int better = (at[t][j] > m) | (at[t][j] != at[t][j]);
+
+            m = better ? at[t][j] : m;
+            which = better ? (real)t : which;
+        }
+        if (add)
+            for (int t = 0; t < taps; t++)
+                to[t][j] = more[t][j] + (which == (real)t ? g : 0);
+        else
+            for (int t = 0; t < taps; t++)
+                to[t][j] = which == (real)t ? g : 0;
+    }
+}
+
 /* ---- forward: a task is a block of output rows ---- */
 
 static int64_t rows_per_task(const un_view *y)
@@ -81,10 +154,39 @@ static inline void pool_rows(const un_pool_args *a, int64_t task, pixel_fn *pixe
     }
 }
 
+static void max_rows(const un_pool_args *a, int64_t task, int taps)
+{
+    const un_view *y = &a->y;
+    int64_t per = rows_per_task(y), end = UN_MIN((task + 1) * per, un_rows(y));
+    ptrdiff_t offset[TAPS];
+
+    tap_offsets(a, &a->x, offset);
+    for (int64_t row = task * per; row < end; row++) {
+        int n, d, h;
+        const real *x;
+        real *to;
+
+        un_row_of(y, row, &n, &d, &h);
+        x = un_at(&a->x, n, d * a->k[0], h * a->k[1], 0);
+        to = un_at(y, n, d, h, 0);
+        for (int w = 0; w < y->w; w++, x += a->k[2] * a->x.sw, to += y->sw)
+            if (taps == 4)
+                max_taps(x, offset, 4, y->c, to);
+            else
+                max_taps(x, offset, 8, y->c, to);
+    }
+}
+
 static void maxpool_run(const void *args, int phase, int64_t task, void *worker, void *shared)
 {
+    const un_pool_args *a = args;
+    int taps = tiling_taps(a, &a->x, &a->y);
+
     (void)phase, (void)worker, (void)shared;
-    pool_rows(args, task, max_pixel);
+    if (taps)
+        max_rows(a, task, taps);
+    else
+        pool_rows(a, task, max_pixel);
 }
 
 static void avgpool_run(const void *args, int phase, int64_t task, void *worker, void *shared)
@@ -225,10 +327,43 @@ static void pool_grad(const un_pool_args *a, int64_t task, int is_max, real *scr
             }
 }
 
+static void max_grad_rows(const un_pool_args *a, int64_t task, int taps)
+{
+    brick b = brick_of(a, task);
+    ptrdiff_t x_offset[TAPS], dx_offset[TAPS], add_offset[TAPS] = {0};
+
+    tap_offsets(a, &a->x, x_offset);
+    tap_offsets(a, &a->dx, dx_offset);
+    if (a->add.p)
+        tap_offsets(a, &a->add, add_offset);
+    for (int h = b.oh0; h < b.oh1; h++)
+        for (int w = 0; w < a->dy.w; w++) {
+            int d0 = b.od0 * a->k[0], h0 = h * a->k[1], w0 = w * a->k[2];
+            const real *x = un_at(&a->x, b.n, d0, h0, w0), *dy = un_at(&a->dy, b.n, b.od0, h, w);
+            const real *add = a->add.p ? un_at(&a->add, b.n, d0, h0, w0) : NULL;
+            real *dx = un_at(&a->dx, b.n, d0, h0, w0);
+
+            if (taps == 4 && add)
+                max_taps_grad(x, x_offset, dx, dx_offset, add, add_offset, dy, 4, a->dx.c);
+            else if (taps == 4)
+                max_taps_grad(x, x_offset, dx, dx_offset, NULL, NULL, dy, 4, a->dx.c);
+            else if (add)
+                max_taps_grad(x, x_offset, dx, dx_offset, add, add_offset, dy, 8, a->dx.c);
+            else
+                max_taps_grad(x, x_offset, dx, dx_offset, NULL, NULL, dy, 8, a->dx.c);
+        }
+}
+
 static void maxpool_grad_run(const void *args, int phase, int64_t task, void *worker, void *shared)
 {
+    const un_pool_args *a = args;
+    int taps = tiling_taps(a, &a->dx, &a->dy);
+
     (void)phase, (void)shared;
-    pool_grad(args, task, 1, worker);
+    if (taps)
+        max_grad_rows(a, task, taps);
+    else
+        pool_grad(a, task, 1, worker);
 }
 
 static void avgpool_grad_run(const void *args, int phase, int64_t task, void *worker, void *shared)

@@ -8,7 +8,7 @@
 /* UN_PX: pixels of a register block. UN_RATE: for cost models, vectors of products a nanosecond (AMD Zen 4 at 3.7 GHz:
  * the same arithmetic at both levels; equal cost goes to the higher level). */
 #ifdef __AVX512F__
-enum { UN_PX = 12, UN_RATE = 3 };
+enum { UN_PX = 12, UN_RATE = 6 };
 #else
 enum { UN_PX = 6, UN_RATE = 6 };
 #endif

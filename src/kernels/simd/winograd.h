@@ -1,25 +1,29 @@
-/* What the Winograd forms of a level share: tiles of F(4x4, 3x3) and the transform of their input (Lavin and Gray,
- * "Fast algorithms for convolutional neural networks", 2016, section 4; points 0, 1, -1, 2, -2, infinity). */
+/* What the Winograd forms of a level share: tiles of F(UN_OUT x UN_OUT, 3x3) and the transform of their input (Lavin
+ * and Gray, "Fast algorithms for convolutional neural networks", 2016, section 4). UN_OUT 4 (points 0, 1, -1, 2, -2,
+ * infinity) unless the source that includes this says 6 (also 1/2, -1/2). */
 #ifndef UN_KERNELS_SIMD_WINOGRAD_H
 #define UN_KERNELS_SIMD_WINOGRAD_H
 
 #include "kernels/simd/direct.h"
 
+#ifndef UN_OUT
+#define UN_OUT 4 /* outputs of a tile along an axis */
+#endif
+
 enum {
-    UN_OUT = 4,            /* outputs of a tile along an axis          */
     UN_IN = UN_OUT + 2,    /* inputs of it                             */
     UN_XI = UN_IN * UN_IN, /* products of a tile, a pair of channels   */
     UN_CHUNK = 16          /* channels stored together: one cache line */
 };
 
-/* The tiles of a 3x3 layer and where the transformed input of a chunk of channels goes: part xi of tile t of a block at
- * xi * plane + t * tile_step floats. */
+/* The tiles of a 3x3 layer and where the transformed input goes: part xi of chunk c of tile t at xi * plane +
+ * c * chunk_step + t * tile_step floats. */
 typedef struct un_tiles {
     un_view in, out;
     int kd, pad[3];
     int th, tw, chunks; /* tiles along h and w; chunks of one depth tap's channels */
-    int64_t tiles;
-    ptrdiff_t plane, tile_step;
+    int64_t tiles;      /* of all samples and depths */
+    ptrdiff_t plane, chunk_step, tile_step;
 } un_tiles;
 
 static inline void un_tiles_init(un_tiles *p, const un_view *in, const un_view *out, int kd, const int pad[3])
@@ -33,6 +37,7 @@ static inline void un_tiles_init(un_tiles *p, const un_view *in, const un_view *
 
 static inline __attribute__((always_inline)) void un_transform_in(un_v o[UN_IN], const un_v i[UN_IN])
 {
+#if UN_OUT == 4
     un_v a = i[4] - 4.0f * i[2], b = i[3] - 4.0f * i[1], c = i[4] - i[2], d = 2.0f * (i[3] - i[1]);
 
     o[0] = 4.0f * i[0] - 5.0f * i[2] + i[4];
@@ -41,6 +46,20 @@ static inline __attribute__((always_inline)) void un_transform_in(un_v o[UN_IN],
     o[3] = c + d;
     o[4] = c - d;
     o[5] = 4.0f * i[1] - 5.0f * i[3] + i[5];
+#else
+    un_v a = i[2] + i[6] - 4.25f * i[4], b = i[1] + i[5] - 4.25f * i[3];
+    un_v c = i[6] + 0.25f * i[2] - 1.25f * i[4], d = 0.5f * i[1] - 2.5f * i[3] + 2.0f * i[5];
+    un_v e = i[6] + 4.0f * i[2] - 5.0f * i[4], f = 2.0f * i[1] - 2.5f * i[3] + 0.5f * i[5];
+
+    o[0] = i[0] - i[6] + 5.25f * (i[4] - i[2]);
+    o[1] = a + b;
+    o[2] = a - b;
+    o[3] = c + d;
+    o[4] = c - d;
+    o[5] = e + f;
+    o[6] = e - f;
+    o[7] = i[7] - i[1] + 5.25f * (i[3] - i[5]);
+#endif
 }
 
 /* `rows` and `step`: distances of the tile's rows and pixels in x; v: where part 0 goes. */
@@ -64,18 +83,20 @@ static inline void un_tile_in(const float *x, ptrdiff_t rows, ptrdiff_t step, fl
     }
 }
 
+/* First output of a tile. */
 typedef struct un_place {
-    int n, d, h, w; /* first output of a tile */
+    int n, d, h, w;
 } un_place;
 
-static inline un_place un_tile_place(const un_tiles *p, int64_t tile)
+/* Tiles in the order n, d, h, w, for a number of depths. */
+static inline un_place un_tile_place(const un_tiles *p, int64_t tile, int depths)
 {
     un_place t;
 
     t.w = (int)(tile % p->tw) * UN_OUT;
     t.h = (int)(tile / p->tw % p->th) * UN_OUT;
-    t.d = (int)(tile / p->tw / p->th % p->out.d);
-    t.n = (int)(tile / p->tw / p->th / p->out.d);
+    t.d = (int)(tile / p->tw / p->th % depths);
+    t.n = (int)(tile / p->tw / p->th / depths);
     return t;
 }
 
@@ -83,34 +104,43 @@ static inline un_place un_tile_place(const un_tiles *p, int64_t tile)
  */
 static inline void un_copy_edge(const un_tiles *p, const float *x, int h, int w, int count, float *edge)
 {
+    const un_v zero = {0};
+
     for (int i = 0; i < UN_XI; i++) {
         int y = h + i / UN_IN, z = w + i % UN_IN;
-        int n = y < 0 || y >= p->in.h || z < 0 || z >= p->in.w ? 0 : count;
+        int inside = y >= 0 && y < p->in.h && z >= 0 && z < p->in.w;
+        const float *from = x + (inside ? y * p->in.sh + z * p->in.sw : 0);
 
-        if (n)
-            memcpy(edge + i * UN_CHUNK, x + y * p->in.sh + z * p->in.sw, (size_t)n * sizeof *edge);
-        memset(edge + i * UN_CHUNK + n, 0, (size_t)(UN_CHUNK - n) * sizeof *edge);
+        for (int c = 0; c < UN_CHUNK; c += UN_W) {
+            int n = inside ? count - c : 0;
+
+            un_v_store(edge + i * UN_CHUNK + c, n >= UN_W ? un_v_load(from + c)
+                                                : n > 0   ? un_v_load_part(from + c, n)
+                                                          : zero);
+        }
     }
 }
 
-/* Transforms one chunk (of those of all depth taps) of tiles first..first+count-1; v: its place in the block. */
-static inline void un_chunk_in(const un_tiles *p, int64_t first, int count, int chunk, float *v)
+/* Transforms chunks first..last-1 of the tile whose first output is at `at`; at.d: the depth of the input, which may
+ * lie outside (zeroes). v: the tile's place in the block, of chunk 0. */
+static inline void un_chunks_in(const un_tiles *p, un_place at, int first, int last, float *v)
 {
-    int kd = chunk / p->chunks, c = chunk % p->chunks * UN_CHUNK, n = p->in.c - c < UN_CHUNK ? p->in.c - c : UN_CHUNK;
+    int h = at.h - p->pad[1], w = at.w - p->pad[2];
+    int whole = h >= 0 && w >= 0 && h + UN_IN <= p->in.h && w + UN_IN <= p->in.w;
+    const float *x = (const float *)p->in.p + at.n * p->in.sn + at.d * p->in.sd;
     float edge[UN_XI * UN_CHUNK];
 
-    for (int t = 0; t < count; t++, v += p->tile_step) {
-        un_place at = un_tile_place(p, first + t);
-        int d = at.d - p->pad[0] + kd, h = at.h - p->pad[1], w = at.w - p->pad[2];
-        const float *x = (const float *)p->in.p + at.n * p->in.sn + d * p->in.sd + c;
+    v += first * p->chunk_step;
+    for (int i = first; i < last; i++, v += p->chunk_step) {
+        int c = i * UN_CHUNK, n = p->in.c - c < UN_CHUNK ? p->in.c - c : UN_CHUNK;
 
-        if (d < 0 || d >= p->in.d) {
-            for (int i = 0; i < UN_XI; i++)
-                memset(v + i * p->plane, 0, UN_CHUNK * sizeof *v);
-        } else if (n == UN_CHUNK && h >= 0 && w >= 0 && h + UN_IN <= p->in.h && w + UN_IN <= p->in.w) {
-            un_tile_in(x + h * p->in.sh + w * p->in.sw, p->in.sh, p->in.sw, v, p->plane);
+        if (at.d < 0 || at.d >= p->in.d) {
+            for (int k = 0; k < UN_XI; k++)
+                memset(v + k * p->plane, 0, UN_CHUNK * sizeof *v);
+        } else if (n == UN_CHUNK && whole) {
+            un_tile_in(x + c + h * p->in.sh + w * p->in.sw, p->in.sh, p->in.sw, v, p->plane);
         } else {
-            un_copy_edge(p, x, h, w, n, edge);
+            un_copy_edge(p, x + c, h, w, n, edge);
             un_tile_in(edge, UN_IN * UN_CHUNK, UN_CHUNK, v, p->plane);
         }
     }

@@ -31,6 +31,7 @@ static void plan(wgrad *p, const un_wgrad_args *a)
     p->v_plane = BLOCK * (p->depth < GROUP_IN ? p->depth : GROUP_IN) + UN_CHUNK;
     p->d_plane = BLOCK * GROUP_OUT + UN_CHUNK;
     p->g.plane = p->v_plane;
+    p->g.chunk_step = UN_CHUNK;
     p->g.tile_step = p->depth < GROUP_IN ? p->depth : GROUP_IN;
     p->sums = GROUP_OUT + (ptrdiff_t)UN_XI * GROUP_OUT * p->g.tile_step;
 }
@@ -88,7 +89,7 @@ static void chunk_dy(const wgrad *p, int64_t first, int count, int c, float *d)
     float edge[UN_OUT * UN_OUT * UN_CHUNK];
 
     for (int t = 0; t < count; t++, d += GROUP_OUT) {
-        un_place at = un_tile_place(&p->g, first + t);
+        un_place at = un_tile_place(&p->g, first + t, p->g.out.d);
         const float *from = (const float *)y->p + at.n * y->sn + at.d * y->sd + at.h * y->sh + at.w * y->sw + c;
 
         if (n == UN_CHUNK && at.h + UN_OUT <= y->h && at.w + UN_OUT <= y->w) {
@@ -290,17 +291,32 @@ static void add_bias(const wgrad *p, const float *d, int count, float *sums)
             un_v_store(sums + o, un_v_load(sums + o) + un_v_load(d + (UN_IN + 1) * p->d_plane + t * GROUP_OUT + o));
 }
 
+/* The chunks of V of a group: those of one depth tap after those of another. */
+static void depth_chunks_in(const wgrad *p, un_place at, const group *g, float *v)
+{
+    int chunk = g->in / UN_CHUNK, end = (g->in + g->in_count) / UN_CHUNK;
+
+    while (chunk < end) {
+        int kd = chunk / p->g.chunks, first = kd * p->g.chunks, last = first + p->g.chunks;
+        un_place from = at;
+
+        last = last < end ? last : end;
+        from.d += kd - p->g.pad[0];
+        un_chunks_in(&p->g, from, chunk - first, last - first, v - (chunk - first) * UN_CHUNK);
+        v += (last - chunk) * UN_CHUNK;
+        chunk = last;
+    }
+}
+
 static void sum_part(const wgrad *p, const group *g, int part, float *v, float *d, float *sums)
 {
-    int chunks = g->in_count / UN_CHUNK;
-
     memset(sums, 0, (size_t)p->sums * sizeof *sums);
     for (int b = (int)((int64_t)p->blocks * part / p->parts); b < (int64_t)p->blocks * (part + 1) / p->parts; b++) {
         int64_t first = (int64_t)b * BLOCK;
         int count = p->g.tiles - first < BLOCK ? (int)(p->g.tiles - first) : BLOCK;
 
-        for (int c = 0; c < chunks; c++)
-            un_chunk_in(&p->g, first, count, g->in / UN_CHUNK + c, v + c * UN_CHUNK);
+        for (int t = 0; t < count; t++)
+            depth_chunks_in(p, un_tile_place(&p->g, first + t, p->g.out.d), g, v + t * p->g.tile_step);
         for (int c = 0; c < g->count; c += UN_CHUNK)
             chunk_dy(p, first, count, g->out + c, d + c);
         multiply(p, v, d, sums + GROUP_OUT, count, g->in_count, g->count);

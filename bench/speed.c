@@ -1,0 +1,457 @@
+/* Speed of the kernels and of whole networks on this machine (docs/performance.md): per network the median time of a
+ * run or a training step, GFLOP/s and the layers that take longest, each with its share of the float32 peak and of the
+ * memory bandwidth, both measured first.
+ *
+ * speed [--level NAME] [--threads N] [--exact] [--seconds S] [--layers N] [CASE...]   a CASE is a part of its name */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "machine.h"
+
+#include "backend/backend.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "run/session.h"
+#include "train/engine.h"
+#include "train/schedule.h"
+
+typedef struct options {
+    int level, threads, exact, layers, n_names;
+    double seconds;
+    char **names;
+} options;
+
+/* Extents of the picture, channels; batch. Depth 4, but 3-D of depth 3. */
+typedef struct net {
+    const char *name;
+    int filters, n, d, h, w, c, train;
+} net;
+
+static const net nets[] = {
+    {"64@256x256x3", 64, 1, 1, 256, 256, 3, 0},
+    {"64@512x512x1", 64, 1, 1, 512, 512, 1, 0},
+    {"32@512x512x3", 32, 1, 1, 512, 512, 3, 0},
+    {"16@512x512x3", 16, 1, 1, 512, 512, 3, 0},
+    {"16@1024x1024x1", 16, 1, 1, 1024, 1024, 1, 0},
+    {"32@97x131x3", 32, 1, 1, 97, 131, 3, 0},
+    {"32@128x128x3 batch 8", 32, 8, 1, 128, 128, 3, 0},
+    {"32@96x96x96x1", 32, 1, 96, 96, 96, 1, 0},
+    {"32@64x128x128x2", 32, 1, 64, 128, 128, 2, 0},
+    {"32@40x56x40x1", 32, 1, 40, 56, 40, 1, 0},
+    {"train 32@256x256x3 batch 4", 32, 4, 1, 256, 256, 3, 1},
+    {"train 64@256x256x3 batch 2", 64, 2, 1, 256, 256, 3, 1},
+    {"train 16@512x512x1 batch 4", 16, 4, 1, 512, 512, 1, 1},
+    {"train 16@192x192x3 batch 8", 16, 8, 1, 192, 192, 3, 1},
+    {"train 32@40x56x40x1 batch 9", 32, 9, 40, 56, 40, 1, 1},
+};
+
+typedef struct bench {
+    const options *opt;
+    un_pool *pool;
+    double peak, bandwidth; /* of all threads: GFLOP/s, GB/s */
+} bench;
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- layers ---- */
+
+typedef struct layer {
+    const char *name, *kernel;
+    double ms, flops, bytes;
+} layer;
+
+static double node_bytes(const un_plan *p, const un_node *n)
+{
+    const un_graph *g = p->graph;
+    double bytes = 0;
+
+    for (int j = 0; j < n->n_in + n->n_out; j++) {
+        int v = j < n->n_in ? n->in[j] : n->out[j - n->n_in];
+
+        if (v == UN_NONE)
+            continue;
+        bytes += 4.0 * (double)(g->value[v].store == UN_STORE_PARAM || g->value[v].store == UN_STORE_GRAD
+                                    ? g->param[g->value[v].param].count
+                                    : un_shape_count(p->shape[v]));
+    }
+    return bytes;
+}
+
+static int slower(const void *a, const void *b)
+{
+    const layer *x = a, *y = b;
+
+    return (x->ms < y->ms) - (x->ms > y->ms);
+}
+
+typedef double profile_fn(const void *who, int node, const char **kernel);
+
+/* What is profiled, and the nanoseconds of each node before the runs that count. */
+typedef struct profile {
+    profile_fn *ns;
+    const void *who;
+    const un_plan *plan;
+    double *before;
+    layer *layers;
+} profile;
+
+static unet_status profile_begin(profile *p, unet_error *err)
+{
+    size_t nodes = (size_t)p->plan->graph->n_nodes;
+    const char *kernel;
+
+    p->before = un_alloc_array(NULL, nodes, sizeof *p->before);
+    p->layers = un_alloc_array(NULL, nodes, sizeof *p->layers);
+    if (!p->before || !p->layers)
+        return un_fail_nomem(err, nodes);
+    for (size_t i = 0; i < nodes; i++)
+        p->before[i] = p->ns(p->who, (int)i, &kernel);
+    return UNET_OK;
+}
+
+static void profile_end(profile *p)
+{
+    un_free(p->before);
+    un_free(p->layers);
+}
+
+static int gather(const profile *p, int runs)
+{
+    int count = 0;
+
+    for (int i = 0; i < p->plan->graph->n_nodes; i++) {
+        const un_node *n = &p->plan->graph->node[i];
+        const un_op_info *info = un_op_describe(n->op);
+        layer l = {.name = n->name, .bytes = node_bytes(p->plan, n)};
+
+        l.ms = (p->ns(p->who, i, &l.kernel) - p->before[i]) / runs * 1e-6;
+        l.flops = info->rules->macs ? 2 * info->rules->macs(p->plan->graph, n, p->plan->shape) : 0;
+        if (l.ms > 0)
+            p->layers[count++] = l;
+    }
+    qsort(p->layers, (size_t)count, sizeof *p->layers, slower);
+    return count;
+}
+
+static void print_layers(const bench *b, const layer *l, int count)
+{
+    double all = 0;
+
+    for (int i = 0; i < count; i++)
+        all += l[i].ms;
+    for (int i = 0; i < count && i < b->opt->layers; i++) {
+        double gflops = l[i].flops / l[i].ms * 1e-6, gb = l[i].bytes / l[i].ms * 1e-6;
+
+        printf("    %5.1f %% %9.3f ms %7.1f GFLOP/s %4.0f %% of peak %6.1f GB/s %4.0f %%  %-22s %s\n",
+            100 * l[i].ms / all, l[i].ms, gflops, 100 * gflops / b->peak, gb, 100 * gb / b->bandwidth, l[i].name,
+            l[i].kernel ? l[i].kernel : "");
+    }
+}
+
+/* The same by kernel: layers lists the longest first, so a kernel's place is that of its longest layer. */
+static void print_kernels(const bench *b, layer *l, int count)
+{
+    double all = 0, done = 0;
+
+    for (int i = 0; i < count; i++)
+        all += l[i].ms;
+    for (int i = 0; i < count && done < 0.97 * all; i++) {
+        double ms = 0, flops = 0, bytes = 0;
+
+        for (int j = i; j < count && l[i].kernel; j++)
+            if (l[j].kernel && !strcmp(l[i].kernel, l[j].kernel)) {
+                ms += l[j].ms;
+                flops += l[j].flops;
+                bytes += l[j].bytes;
+                l[j].kernel = j > i ? NULL : l[j].kernel;
+            }
+        done += ms;
+        if (ms > 0)
+            printf("    %5.1f %% %9.3f ms %7.1f GFLOP/s %4.0f %% of peak %6.1f GB/s %4.0f %%  all of %s\n",
+                100 * ms / all, ms, flops / ms * 1e-6, 100 * flops / ms * 1e-6 / b->peak, bytes / ms * 1e-6,
+                100 * bytes / ms * 1e-6 / b->bandwidth, l[i].kernel);
+    }
+}
+
+/* ---- networks ---- */
+
+static unet_status make_model(un_model **out, const net *n, unet_error *err)
+{
+    un_config *c = un_alloc(NULL, sizeof *c);
+    char text[512];
+    unet_status st;
+
+    *out = NULL;
+    if (!c)
+        return un_fail_nomem(err, sizeof *c);
+    st = un_config_init(c, NULL, err);
+    snprintf(text, sizeof text,
+        "model: {dims: %d, in_channels: %d, classes: 2, depth: %d, base_filters: %d, head: softmax, norm: batch, "
+        "strides: 2}\ntrain: {steps: 10, batch: %d, patch: [%d, %d, %d]}\nloss: {terms: [ce]}\n"
+        "data: {classes: [a, b]}\noptimiser: {name: adamw}\n",
+        n->d > 1 ? 3 : 2, n->c, n->d > 1 ? 3 : 4, n->filters, n->n, n->d, n->h, n->w);
+    if (!st)
+        st = un_config_parse(c, NULL, text, strlen(text), "benchmark", err);
+    if (!st)
+        st = un_train_settle(c, 1, err);
+    if (!st)
+        st = un_model_create(out, NULL, c, err);
+    un_free(c);
+    return st;
+}
+
+static void fill(float *x, int64_t count)
+{
+    uint32_t s = 1;
+
+    for (int64_t i = 0; i < count; i++) {
+        s = s * 1664525u + 1013904223u;
+        x[i] = (float)(s >> 8) * 0x1p-23f - 1.0f;
+    }
+}
+
+typedef struct times {
+    double ms[400];
+    int runs;
+} times;
+
+static int by_value(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static double median(times *t)
+{
+    qsort(t->ms, (size_t)t->runs, sizeof *t->ms, by_value);
+    return t->ms[t->runs / 2];
+}
+
+static int more(const bench *b, const times *t, double began)
+{
+    return t->runs < 3 || (t->runs < 400 && now_s() - began < b->opt->seconds);
+}
+
+static void report(const bench *b, const net *n, times *t, double flops, double mib, const profile *p)
+{
+    double ms = median(t);
+    int count;
+
+    printf("%-30s %9.2f ms  least %9.2f  %7.1f GFLOP/s %4.0f %% of peak  %7.1f MiB\n", n->name, ms, t->ms[0],
+        flops / ms * 1e-6, 100 * flops / ms * 1e-6 / b->peak, mib);
+    count = gather(p, t->runs);
+    print_layers(b, p->layers, count);
+    print_kernels(b, p->layers, count);
+    fflush(stdout);
+}
+
+static double session_ns(const void *who, int node, const char **kernel)
+{
+    return un_session_profile(who, node, kernel);
+}
+
+/* A picture whose extents the network cannot halve is padded, as prediction does. */
+static un_shape padded(const net *n)
+{
+    int grid = n->d > 1 ? 8 : 16;
+
+    return (un_shape){n->n, n->d > 1 ? (n->d + grid - 1) / grid * grid : 1, (n->h + grid - 1) / grid * grid,
+        (n->w + grid - 1) / grid * grid, n->c};
+}
+
+static unet_status run_session(const bench *b, const net *n, const un_model *model, unet_error *err)
+{
+    un_session_options so = {
+        .pool = b->pool, .level = (un_cpu_level)b->opt->level, .exact = b->opt->exact, .profile = 1};
+    un_shape in = padded(n);
+    float *image = un_alloc(NULL, (size_t)un_shape_count(in) * sizeof *image);
+    un_session *s = NULL;
+    profile p = {.ns = session_ns};
+    size_t bytes = 0;
+    un_cost cost;
+    unet_status st = image ? UNET_OK : un_fail_nomem(err, (size_t)un_shape_count(in));
+    times t = {.runs = 0};
+    double began;
+
+    if (!st)
+        st = un_model_cost(model->graph, in, &cost, err);
+    if (!st)
+        st = un_session_bytes(&bytes, NULL, model, in, &so, err);
+    if (!st)
+        st = un_session_create(&s, NULL, model, in, &so, err);
+    if (!st) {
+        fill(image, un_shape_count(in));
+        st = un_session_run(s, image, NULL, NULL, err);
+    }
+    if (!st) {
+        p.who = s;
+        p.plan = un_session_plan(s);
+        st = profile_begin(&p, err);
+    }
+    for (began = now_s(); !st && more(b, &t, began); t.runs++) {
+        double at = now_s();
+
+        st = un_session_run(s, image, NULL, NULL, err);
+        t.ms[t.runs] = (now_s() - at) * 1e3;
+    }
+    if (!st)
+        report(b, n, &t, 2 * cost.macs, (double)bytes / 1048576, &p);
+    un_session_destroy(s);
+    profile_end(&p);
+    un_free(image);
+    return st;
+}
+
+static double engine_ns(const void *who, int node, const char **kernel)
+{
+    return un_engine_profile(who, node, kernel);
+}
+
+static unet_status step(un_engine *e, const un_batch *batch, int64_t number, unet_error *err)
+{
+    un_step_result result;
+    unet_status st = un_engine_accumulate(e, batch, number, 0, 1, err);
+
+    return st ? st : un_engine_apply(e, number, 1e-4, &result, err);
+}
+
+static unet_status run_training(const bench *b, const net *n, un_model *model, unet_error *err)
+{
+    const un_engine_spec spec = {.model = model,
+        .backend = un_backend_cpu(),
+        .pool = b->pool,
+        .level = (un_cpu_level)b->opt->level,
+        .exact = b->opt->exact,
+        .profile = 1};
+    int64_t pixels = (int64_t)n->n * n->d * n->h * n->w;
+    un_batch batch = {.n = n->n, .d = n->d, .h = n->h, .w = n->w, .c = n->c, .classes = 2};
+    un_engine *e = NULL;
+    profile p = {.ns = engine_ns};
+    un_cost cost;
+    unet_status st = un_model_cost(model->graph, padded(n), &cost, err);
+    times t = {.runs = 0};
+    double began;
+
+    batch.image = un_alloc(NULL, (size_t)(pixels * n->c) * sizeof *batch.image);
+    batch.target = un_alloc(NULL, (size_t)pixels * sizeof *batch.target);
+    if (!st && (!batch.image || !batch.target))
+        st = un_fail_nomem(err, (size_t)pixels);
+    if (!st)
+        st = un_engine_create(&e, NULL, &spec, err);
+    if (!st)
+        st = un_engine_start(e, err);
+    if (!st) {
+        fill(batch.image, pixels * n->c);
+        for (int64_t i = 0; i < pixels; i++)
+            batch.target[i] = batch.image[i * n->c] > 0;
+        st = step(e, &batch, 1, err);
+    }
+    if (!st) {
+        p.who = e;
+        p.plan = un_engine_plan(e);
+        st = profile_begin(&p, err);
+    }
+    for (began = now_s(); !st && more(b, &t, began); t.runs++) {
+        double at = now_s();
+
+        st = step(e, &batch, 2 + t.runs, err);
+        t.ms[t.runs] = (now_s() - at) * 1e3;
+    }
+    if (!st)
+        report(b, n, &t, 6 * cost.macs, (double)un_engine_bytes(e) / 1048576, &p);
+    un_engine_destroy(e);
+    profile_end(&p);
+    un_free(batch.image);
+    un_free(batch.target);
+    return st;
+}
+
+static unet_status run_net(const bench *b, const net *n, unet_error *err)
+{
+    un_model *model;
+    unet_status st = make_model(&model, n, err);
+
+    if (!st)
+        st = n->train ? run_training(b, n, model, err) : run_session(b, n, model, err);
+    un_model_destroy(model);
+    return st;
+}
+
+/* ---- command line ---- */
+
+static int wanted(const options *o, const net *n)
+{
+    for (int i = 0; i < o->n_names; i++)
+        if (strstr(n->name, o->names[i]))
+            return 1;
+    return o->n_names == 0;
+}
+
+static int parse(options *o, int argc, char **argv)
+{
+    un_cpu_level level;
+    int i = 1;
+
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+
+        if (!strcmp(argv[i], "--exact")) {
+            o->exact = 1;
+            continue;
+        }
+        if (value && !strcmp(argv[i], "--level") && un_cpu_level_parse(value, &level))
+            o->level = (int)level;
+        else if (value && !strcmp(argv[i], "--threads"))
+            o->threads = atoi(value);
+        else if (value && !strcmp(argv[i], "--layers"))
+            o->layers = atoi(value);
+        else if (value && !strcmp(argv[i], "--seconds"))
+            o->seconds = atof(value);
+        else
+            return 0;
+        i++;
+    }
+    o->names = argv + i;
+    o->n_names = argc - i;
+    return o->threads > 0 && un_cpu_has((un_cpu_level)o->level);
+}
+
+int main(int argc, char **argv)
+{
+    options o = {.level = (int)un_cpu_best(), .threads = 1, .layers = 6, .seconds = 2};
+    bench b = {.opt = &o};
+    unet_error err = {0};
+    unet_status st;
+    char cpu[128];
+
+    if (!parse(&o, argc, argv)) {
+        fprintf(stderr, "usage: speed [--level NAME] [--threads N] [--exact] [--seconds S] [--layers N] [CASE...]\n");
+        return 2;
+    }
+    st = un_pool_create(&b.pool, NULL, o.threads, &err);
+    if (!st) {
+        un_cpu_model(cpu, sizeof cpu);
+        b.peak = o.threads * machine_peak(o.level);
+        b.bandwidth = machine_bandwidth();
+        printf("%s, %s, %d thread%s: float32 peak %.0f GFLOP/s, copy %.1f GB/s (one thread)\n", cpu,
+            un_cpu_level_name((un_cpu_level)o.level), o.threads, o.threads > 1 ? "s" : "", b.peak, b.bandwidth);
+        fflush(stdout);
+    }
+    for (size_t i = 0; i < sizeof nets / sizeof *nets && !st; i++)
+        if (wanted(&o, &nets[i]))
+            st = run_net(&b, &nets[i], &err);
+    un_pool_destroy(b.pool);
+    if (st)
+        fprintf(stderr, "%s\n", err.message);
+    return st ? 1 : 0;
+}
