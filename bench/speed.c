@@ -400,6 +400,7 @@ static int wanted(const options *o, const net *n)
 static int parse(options *o, int argc, char **argv)
 {
     un_cpu_level level;
+    int64_t n;
     int i = 1;
 
     for (; i < argc && argv[i][0] == '-'; i++) {
@@ -411,19 +412,17 @@ static int parse(options *o, int argc, char **argv)
         }
         if (value && !strcmp(argv[i], "--level") && un_cpu_level_parse(value, &level))
             o->level = (int)level;
-        else if (value && !strcmp(argv[i], "--threads"))
-            o->threads = atoi(value);
-        else if (value && !strcmp(argv[i], "--layers"))
-            o->layers = atoi(value);
-        else if (value && !strcmp(argv[i], "--seconds"))
-            o->seconds = atof(value);
-        else
+        else if (value && !strcmp(argv[i], "--threads") && un_parse_int64(value, &n) && n > 0 && n <= 1024)
+            o->threads = (int)n;
+        else if (value && !strcmp(argv[i], "--layers") && un_parse_int64(value, &n) && n >= 0 && n <= 10000)
+            o->layers = (int)n;
+        else if (!value || strcmp(argv[i], "--seconds") || !un_parse_double(value, &o->seconds))
             return 0;
         i++;
     }
     o->names = argv + i;
     o->n_names = argc - i;
-    return o->threads > 0 && un_cpu_has((un_cpu_level)o->level);
+    return un_cpu_has((un_cpu_level)o->level);
 }
 
 int main(int argc, char **argv)

@@ -32,6 +32,7 @@ typedef struct un_direct {
     int kw_copies;  /* strided: each tap along w has its own staged row */
     int groups_h;   /* tasks along h */
     int splits;     /* tasks along output channels */
+    int plain;      /* every tap of every output lies inside: the input is read where it is, nothing is staged */
 } un_direct;
 
 static inline int un_blocks(int n, int size)
