@@ -10,11 +10,11 @@ echo "== train: 31 pictures, ${DEMO_TIME:-110} s"
 "$unet" train "$data" -o "$out/nuclei.safetensors" --time "${DEMO_TIME:-110}" --seed "${DEMO_SEED:-1}" --overwrite
 
 echo "== evaluate: 15 pictures that training never saw"
-"$unet" eval "$out/nuclei.safetensors" "$data" --split test -o "$out/eval"
+"$unet" eval "$out/nuclei.safetensors" "$data" --split test --tta all -o "$out/eval"
 
 echo "== predict"
 mapfile -t pictures < <(sed "s|.*|$data/images/&.png|" "$data/test.txt")
-"$unet" predict "$out/nuclei.safetensors" "${pictures[@]}" -o "$out/masks" --overlay --quiet
+"$unet" predict "$out/nuclei.safetensors" "${pictures[@]}" -o "$out/masks" --overlay --tta all --quiet
 
 cat <<EOF
 

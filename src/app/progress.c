@@ -15,10 +15,10 @@ void un_progress_begin(un_progress *p, FILE *to, const un_common *common)
     struct winsize w;
 
     *p = (un_progress){.to = to};
-    if (common->json)
-        p->mode = UN_PROGRESS_JSON;
-    else if (common->quiet)
+    if (common->quiet)
         p->mode = UN_PROGRESS_NONE;
+    else if (common->json)
+        p->mode = UN_PROGRESS_JSON;
     else if (isatty(fileno(to))) {
         p->mode = UN_PROGRESS_LIVE;
         p->columns = !ioctl(fileno(to), TIOCGWINSZ, &w) && w.ws_col > 20 ? w.ws_col : 80;
