@@ -37,9 +37,11 @@ int un_cpu_has(un_cpu_level level)
 #if defined(__x86_64__)
     case UN_CPU_AVX2:
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#ifndef UN_INFERENCE /* that build leaves it out for its size */
     case UN_CPU_AVX512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && un_cpu_has(UN_CPU_AVX2);
+#endif
 #endif
 #if defined(__aarch64__)
     case UN_CPU_NEON:

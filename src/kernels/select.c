@@ -9,8 +9,14 @@
 #undef UN_KERNEL_SIMD
 
 const un_kernel *const un_kernels[] = {
+#ifdef UN_INFERENCE /* float, and the level that most processors have */
+#define UN_KERNEL_REF(name) &un_##name##_f32_ref,
+#else
 #define UN_KERNEL_REF(name) &un_##name##_f32_ref, &un_##name##_f64_ref,
-#ifdef UN_HAVE_X86
+#endif
+#if defined(UN_HAVE_X86) && defined(UN_INFERENCE)
+#define UN_KERNEL_SIMD(name) &un_##name##_f32_avx2,
+#elif defined(UN_HAVE_X86)
 #define UN_KERNEL_SIMD(name) &un_##name##_f32_avx2, &un_##name##_f32_avx512,
 #else
 #define UN_KERNEL_SIMD(name)

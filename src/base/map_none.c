@@ -1,0 +1,13 @@
+/* Mappings of builds without files: none can be opened. */
+#include "base/file.h"
+
+unet_status un_map_open(un_map *m, const char *path, unet_error *err)
+{
+    *m = (un_map){0};
+    return un_fail_file(err, UNET_E_UNSUPPORTED, path, "this build of unet opens no files; give the bytes instead");
+}
+
+void un_map_close(un_map *m)
+{
+    *m = (un_map){0};
+}
