@@ -4,7 +4,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD = build
 
-.PHONY: all build bench demo setup test test-all fuzz mutate install uninstall format lint docs bench-peers bench-instructions clean help
+.PHONY: all build bench demo setup test test-all fuzz mutate install uninstall format lint docs test-arm \
+	bench-peers bench-instructions clean help
 all: build
 
 ## build      the release build in build/ (default)
@@ -31,6 +32,10 @@ test-all: setup
 ## fuzz       replay the corpora, and changed copies of them, under the address sanitizer
 fuzz: setup
 	@tools/run-tests.sh --fuzz
+
+## test-arm   kernels and golden networks for 64-bit ARM under qemu; installs cross packages; writes docs/arm.md
+test-arm: setup
+	@tools/test-arm.sh
 
 ## mutate     plant faults one at a time; the tests must find them (minutes)
 mutate: setup

@@ -2,7 +2,11 @@
 #include "kernels/kernel.h"
 
 #define UN_KERNEL_REF(name)    extern const un_kernel un_##name##_f32_ref, un_##name##_f64_ref;
+#ifdef UN_HAVE_NEON
+#define UN_KERNEL_SIMD(name)   extern const un_kernel un_##name##_f32_neon;
+#else
 #define UN_KERNEL_SIMD(name)   extern const un_kernel un_##name##_f32_avx2, un_##name##_f32_avx512;
+#endif
 #define UN_KERNEL_LEVELS(name) UN_KERNEL_REF(name) UN_KERNEL_SIMD(name)
 #include "kernels/kernels.def"
 #undef UN_KERNEL_REF
@@ -16,6 +20,8 @@ const un_kernel *const un_kernels[] = {
 #endif
 #if defined(UN_HAVE_X86) && defined(UN_INFERENCE)
 #define UN_KERNEL_SIMD(name) &un_##name##_f32_avx2,
+#elif defined(UN_HAVE_NEON)
+#define UN_KERNEL_SIMD(name) &un_##name##_f32_neon,
 #elif defined(UN_HAVE_X86)
 #define UN_KERNEL_SIMD(name) &un_##name##_f32_avx2, &un_##name##_f32_avx512,
 #else
