@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/print.h"
 #include "base/size.h"
 #include "base/text.h"
 
@@ -258,7 +259,7 @@ unet_status un_writer_printf(un_writer *w, unet_error *err, const char *fmt, ...
     unet_status st;
 
     va_start(ap, fmt);
-    n = vsnprintf(small, sizeof small, fmt, ap);
+    n = un_print(small, sizeof small, fmt, ap);
     va_end(ap);
     if (n < 0)
         return un_fail(err, UNET_E_INTERNAL, "bad format");
@@ -267,7 +268,7 @@ unet_status un_writer_printf(un_writer *w, unet_error *err, const char *fmt, ...
         if (!s)
             return un_fail_nomem(err, (size_t)n + 1);
         va_start(ap, fmt);
-        vsnprintf(s, (size_t)n + 1, fmt, ap);
+        un_print(s, (size_t)n + 1, fmt, ap);
         va_end(ap);
     }
     st = un_writer_write(w, s, (size_t)n, err);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/print.h"
 #include "base/size.h"
 
 void un_text_init(un_text *t, un_mem *mem, size_t max_bytes)
@@ -59,20 +60,33 @@ void un_text_add(un_text *t, const char *s)
     un_text_add_n(t, s, strlen(s));
 }
 
+int un_print(char *buf, size_t size, const char *fmt, va_list ap)
+{
+#ifdef UN_INFERENCE /* its own formatter knows no locale */
+    return vsnprintf(buf, size, fmt, ap);
+#else
+    const locale_t before = uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* static in all C libraries: no leak */
+    const int n = vsnprintf(buf, size, fmt, ap);
+
+    uselocale(before);
+    return n;
+#endif
+}
+
 void un_text_printf(un_text *t, const char *fmt, ...)
 {
     va_list ap;
     int n;
 
     va_start(ap, fmt);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = un_print(NULL, 0, fmt, ap);
     va_end(ap);
     if (n < 0 || !reserve(t, (size_t)n)) {
         t->failed = 1;
         return;
     }
     va_start(ap, fmt);
-    vsnprintf(t->s + t->n, (size_t)n + 1, fmt, ap);
+    un_print(t->s + t->n, (size_t)n + 1, fmt, ap);
     va_end(ap);
     t->n += (size_t)n;
 }

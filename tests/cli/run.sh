@@ -47,6 +47,49 @@ result full_disk "$reason"
 left=$(find "$tmp" -mindepth 1 ! -name log ! -path "$tmp/out*" ! -path "$tmp/cache*")
 result nothing_left_behind "$left"
 
+# Names with blanks, quotes, line ends and bytes that are no UTF-8; a locale with decimal commas; folders that cannot be
+# written. The model was made by a case above.
+model=$tmp/out/m.safetensors
+predicts() { # predicts NAME OUT-FOLDER: the mask is there and equals that of the plain name
+    "$unet" predict "$model" "$1" -o "$2" --quiet >"$tmp/log" 2>&1 || { head -n 1 "$tmp/log"; return; }
+    local stem=${1##*/}
+    cmp -s "$2/${stem%.png}.png" "$tmp/out/plain/plain.png" || echo "no mask, or another one, for $stem"
+}
+picture=$(find "$root/examples/nuclei" -name '*.png' -path '*images*' | sort | head -n 1)
+mkdir -p "$tmp/out/odd"
+cp "$picture" "$tmp/out/plain.png"
+"$unet" predict "$model" "$tmp/out/plain.png" -o "$tmp/out/plain" --quiet >"$tmp/log" 2>&1
+result predict_plain "$([ -s "$tmp/out/plain/plain.png" ] || head -n 1 "$tmp/log")"
+reason=
+for name in 'two words.png' "it's \"quoted\".png" $'line\nend.png' $'latin-\xe4\xff.png' '-dash.png' 'a,b;c.png'; do
+    cp "$picture" "$tmp/out/odd/$name"
+    reason=${reason:-$(predicts "$tmp/out/odd/$name" "$tmp/out/odd results")}
+done
+result odd_names "$reason"
+if mkdir -p "$tmp/out/locale" && localedef -i de_DE -f UTF-8 "$tmp/out/locale/de_DE.UTF-8" 2>"$tmp/log"; then
+    export LOCPATH=$tmp/out/locale
+    result decimal_comma "$(LC_ALL=de_DE.UTF-8 predicts "$tmp/out/plain.png" "$tmp/out/comma")"
+    LC_ALL=de_DE.UTF-8 "$unet" config train.weight_decay=0.25 >"$tmp/out/comma.yaml" 2>"$tmp/log"
+    result decimal_comma_config "$(grep -q 'weight_decay: 0\.25' "$tmp/out/comma.yaml" || head -n 1 "$tmp/log")"
+    unset LOCPATH
+else
+    echo "SKIP decimal_comma: no locale sources here (Debian package locales)" | tee -a "$results"
+fi
+drop=()
+[ "$(id -u)" != 0 ] || drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+chmod 755 "$tmp"
+mkdir -p "$tmp/out/closed"
+chmod 555 "$tmp/out/closed"
+if "${drop[@]}" test -x "$unet" 2>/dev/null && ! "${drop[@]}" touch "$tmp/out/closed/probe" 2>/dev/null; then
+    "${drop[@]}" "$unet" predict "$model" "$tmp/out/plain.png" -o "$tmp/out/closed/masks" >"$tmp/log" 2>&1
+    got=$?
+    result closed_folder "$([ $got = 4 ] && grep -q closed "$tmp/log" || echo "exit $got: $(head -n 1 "$tmp/log")")"
+    result closed_folder_empty "$(ls -A "$tmp/out/closed")"
+else
+    echo "SKIP closed_folder: rights cannot be dropped here" | tee -a "$results"
+fi
+chmod 755 "$tmp/out/closed"
+
 # docs/commands.md is what the tables say; UNET_TEST_WRITE=1 writes it anew.
 [ -z "${UNET_TEST_WRITE:-}" ] || "$unet" help --format markdown >"$root/docs/commands.md"
 "$unet" help --format markdown | cmp -s - "$root/docs/commands.md"

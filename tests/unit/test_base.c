@@ -1,6 +1,7 @@
 /* base: math against the C library, random streams against published values, memory, text, files, pool. */
 #include "test.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -88,6 +89,33 @@ TEST(memory_counts_and_refuses)
     CHECK_INT(un_mem_live(m), 0);
     CHECK(!un_alloc_array(m, SIZE_MAX / 2, 4));
     un_mem_destroy(m);
+}
+
+/* A program may have set a locale with decimal commas; texts for machines have points. */
+TEST(text_in_any_locale)
+{
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "fr_FR.utf8", "de_DE", "fr_FR"};
+    locale_t comma = (locale_t)0, before;
+    char shown[16];
+    un_text t;
+    double d = 0;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && !comma; i++)
+        comma = newlocale(LC_ALL_MASK, names[i], (locale_t)0);
+    if (!comma)
+        un_test_skip("no locale with decimal commas on this machine");
+    before = uselocale(comma);
+    snprintf(shown, sizeof shown, "%.1f", 1.5);
+    un_text_init(&t, NULL, 1000);
+    un_text_number(&t, 0.25);
+    un_text_printf(&t, " %.2f %g", 1.5, 2.5);
+    un_parse_double("1.75", &d);
+    uselocale(before);
+    freelocale(comma);
+    CHECK_STR(shown, "1,5");
+    CHECK_STR(t.s, "0.25 1.50 2.5");
+    CHECK(d == 1.75);
+    un_text_free(&t);
 }
 
 TEST(text_numbers_and_units)

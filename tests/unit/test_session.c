@@ -6,6 +6,7 @@
 
 #include "api/context.h"
 #include "base/block.h"
+#include "base/file.h"
 #include "base/float_mode.h"
 #include "base/rng.h"
 #include "run/pixels.h"
@@ -13,13 +14,14 @@
 
 static unet_error err;
 
-/* An allocator that counts. */
-static atomic_llong allocations, live;
+/* An allocator that counts, and refuses the one whose number is in fail_at. */
+static atomic_llong allocations, live, fail_at;
 
 static void *counting_alloc(void *ctx, size_t bytes)
 {
     (void)ctx;
-    allocations++;
+    if (++allocations == fail_at)
+        return NULL;
     live++;
     return malloc(bytes);
 }
@@ -421,6 +423,65 @@ TEST(denormals_are_flushed_inside)
 #else
     un_test_skip("this processor's float mode is not known");
 #endif
+}
+
+/* From the context to the mask, out of a model in memory. */
+static unet_status whole_way(const void *data, size_t bytes, const unet_pixels *in, unet_pixels *out)
+{
+    unet_context_options co = UNET_CONTEXT_OPTIONS_INIT;
+    unet_session_options o = size(in->width, in->height);
+    unet_context *c = NULL;
+    unet_model *m = NULL;
+    unet_session *s = NULL;
+    unet_status st;
+
+    co.threads = 2;
+    co.allocator = &counting;
+    o.threads = 2;
+    st = unet_context_create(&c, &co, &err);
+    if (!st)
+        st = unet_model_load_memory(&m, c, data, bytes, "memory", &err);
+    if (!st)
+        st = unet_session_create(&s, m, &o, &err);
+    if (!st)
+        st = unet_session_run(s, in, out, NULL, &err);
+    unet_session_destroy(s);
+    unet_model_destroy(m);
+    unet_context_destroy(c);
+    return st;
+}
+
+TEST(each_allocation_may_fail)
+{
+    unet_context *c = context(1);
+    unet_model *m = model(c, RGB "data.normalise=percentile data.scale=0.8");
+    const layout l = {UN_DTYPE_U8, 21, 18, 3, 0};
+    unsigned char pixels[21 * 18 * 3], mask[21 * 18], *data;
+    unet_pixels in = place(&l, pixels), out = {mask, UNET_U8, 18, 21, 1, 0, 0, 0};
+    char path[600];
+    size_t bytes;
+    int n = 1;
+    unet_status st;
+
+    snprintf(path, sizeof path, "%s/m.safetensors", un_test_tmp());
+    CHECK_OK(un_model_make_pairs(m->m, &err), &err);
+    CHECK_OK(un_model_save(m->m, path, &err), &err);
+    CHECK_OK(un_file_read(&data, &bytes, NULL, path, 1 << 24, &err), &err);
+    unet_model_destroy(m);
+    unet_context_destroy(c);
+    for (;; n++) {
+        fail_at = allocations + n;
+        st = whole_way(data, bytes, &in, &out);
+        fail_at = 0;
+        CHECK_INT(live, 0);
+        if (!st)
+            break;
+        if (st != UNET_E_NOMEM || !err.message[0])
+            un_test_fail(__FILE__, __LINE__, "allocation %d: %s: %s", n, unet_status_name(st), err.message);
+    }
+    un_test_note("%d allocations", n - 1);
+    CHECK(n > 50);
+    un_free(data);
 }
 
 TEST(wrong_use_is_refused)
