@@ -69,7 +69,7 @@ result odd_names "$reason"
 if mkdir -p "$tmp/out/locale" && localedef -i de_DE -f UTF-8 "$tmp/out/locale/de_DE.UTF-8" 2>"$tmp/log"; then
     export LOCPATH=$tmp/out/locale
     result decimal_comma "$(LC_ALL=de_DE.UTF-8 predicts "$tmp/out/plain.png" "$tmp/out/comma")"
-    LC_ALL=de_DE.UTF-8 "$unet" config train.weight_decay=0.25 >"$tmp/out/comma.yaml" 2>"$tmp/log"
+    LC_ALL=de_DE.UTF-8 "$unet" config optimiser.weight_decay=0.25 >"$tmp/out/comma.yaml" 2>"$tmp/log"
     result decimal_comma_config "$(grep -q 'weight_decay: 0\.25' "$tmp/out/comma.yaml" || head -n 1 "$tmp/log")"
     unset LOCPATH
 else
