@@ -16,7 +16,8 @@ if [ "${missing[*]:-}" ]; then
     sudo=
     [ "$(id -u)" = 0 ] || sudo=sudo
     if ! $sudo -n true 2>/dev/null && [ -n "$sudo" ]; then
-        echo "no rights to install; run: dpkg --add-architecture arm64 && apt-get update && apt-get install ${missing[*]}"
+        echo "no rights to install; run:"
+        echo "  dpkg --add-architecture arm64 && apt-get update && apt-get install ${missing[*]}"
         exit 1
     fi
     echo "installing: ${missing[*]}"
@@ -45,9 +46,10 @@ done
 {
     echo "# 64-bit ARM"
     echo
-    echo "The level \`neon\` is the sources of \`src/kernels/simd\` at a width of four floats. Written by \`make test-arm\`,"
-    echo "which cross-compiles and runs under qemu-user; at commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown),"
-    echo "$(date -u +%Y-%m-%d), $(aarch64-linux-gnu-gcc --version | head -n 1), $(qemu-aarch64 --version | head -n 1)."
+    echo "The level \`neon\` is the sources of \`src/kernels/simd\` at a width of four floats."
+    echo "Written by \`make test-arm\`, which cross-compiles and runs under qemu-user; at commit"
+    echo "$(git rev-parse --short HEAD 2>/dev/null || echo unknown), $(date -u +%Y-%m-%d),"
+    echo "$(aarch64-linux-gnu-gcc --version | head -n 1), $(qemu-aarch64 --version | head -n 1)."
     echo
     echo "| program | result |"
     echo "|---|---|"

@@ -65,7 +65,8 @@ int un_print(char *buf, size_t size, const char *fmt, va_list ap)
 #ifdef UN_INFERENCE /* its own formatter knows no locale */
     return vsnprintf(buf, size, fmt, ap);
 #else
-    const locale_t before = uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* static in all C libraries: no leak */
+    /* the locale C is static in all C libraries: no leak */
+    const locale_t before = uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));
     const int n = vsnprintf(buf, size, fmt, ap);
 
     uselocale(before);

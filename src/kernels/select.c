@@ -1,11 +1,11 @@
 /* The list of all kernels and the choice among them. */
 #include "kernels/kernel.h"
 
-#define UN_KERNEL_REF(name)    extern const un_kernel un_##name##_f32_ref, un_##name##_f64_ref;
+#define UN_KERNEL_REF(name) extern const un_kernel un_##name##_f32_ref, un_##name##_f64_ref;
 #ifdef UN_HAVE_NEON
-#define UN_KERNEL_SIMD(name)   extern const un_kernel un_##name##_f32_neon;
+#define UN_KERNEL_SIMD(name) extern const un_kernel un_##name##_f32_neon;
 #else
-#define UN_KERNEL_SIMD(name)   extern const un_kernel un_##name##_f32_avx2, un_##name##_f32_avx512;
+#define UN_KERNEL_SIMD(name) extern const un_kernel un_##name##_f32_avx2, un_##name##_f32_avx512;
 #endif
 #define UN_KERNEL_LEVELS(name) UN_KERNEL_REF(name) UN_KERNEL_SIMD(name)
 #include "kernels/kernels.def"

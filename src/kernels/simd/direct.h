@@ -35,6 +35,22 @@ typedef struct un_direct {
     int plain;      /* every tap of every output lies inside: the input is read where it is, nothing is staged */
 } un_direct;
 
+/* One product: a register block over all taps and channels. */
+typedef struct un_micro {
+    const un_direct *d;
+    const float *x[UN_MAX_TAPS]; /* start of each tap: channel 0, pixel 0 of the block */
+    ptrdiff_t pixel;             /* plain: floats between pixels of x; staged: one, channels are wp apart */
+    const float *w;
+    float *out;
+    ptrdiff_t step; /* between pixels of out */
+    int co;         /* outputs that exist in this block */
+    const float *bias;
+} un_micro;
+
+/* [plain][vectors of outputs - 1][pixels - 1] (products.c) */
+typedef void (*un_product)(const un_micro *);
+extern const un_product UN_SIMD_SYMBOL(direct_products)[2][2][UN_PX];
+
 static inline int un_blocks(int n, int size)
 {
     return (n + size - 1) / size;

@@ -1,7 +1,7 @@
 /* The thin vector layer: un_v holds UN_W floats, one register of the level this file is compiled for (16 with AVX-512,
- * 8 with AVX2, 4 with NEON). It is made of the compiler's own vectors, so each width compiles for each processor: kcheck
- * runs the widths that a processor lacks in pieces (tests/meson.build). Loads and stores need no alignment. a*b + c may become one instruction: this folder is compiled with
- * contraction. */
+ * 8 with AVX2, 4 with NEON). It is made of the compiler's own vectors, so each width compiles for each processor:
+ * kcheck runs the widths that a processor lacks in pieces (tests/meson.build). Loads and stores need no alignment.
+ * a*b + c may become one instruction: this folder is compiled with contraction. */
 #ifndef UN_KERNELS_SIMD_VEC_H
 #define UN_KERNELS_SIMD_VEC_H
 
@@ -12,22 +12,22 @@ enum { UN_W = 16 };
 typedef float un_v __attribute__((vector_size(64)));
 typedef float un_v_any __attribute__((vector_size(64), aligned(4), may_alias));
 #define UN_SIMD_SYMBOL(name) un_##name##_f32_avx512
-#define UN_SIMD_NAME(name) #name "_f32_avx512"
-#define UN_SIMD_LEVEL 2
+#define UN_SIMD_NAME(name)   #name "_f32_avx512"
+#define UN_SIMD_LEVEL        2
 #elif defined(__aarch64__)
 enum { UN_W = 4 };
 typedef float un_v __attribute__((vector_size(16)));
 typedef float un_v_any __attribute__((vector_size(16), aligned(4), may_alias));
 #define UN_SIMD_SYMBOL(name) un_##name##_f32_neon
-#define UN_SIMD_NAME(name) #name "_f32_neon"
-#define UN_SIMD_LEVEL 3
+#define UN_SIMD_NAME(name)   #name "_f32_neon"
+#define UN_SIMD_LEVEL        3
 #else
 enum { UN_W = 8 };
 typedef float un_v __attribute__((vector_size(32)));
 typedef float un_v_any __attribute__((vector_size(32), aligned(4), may_alias));
 #define UN_SIMD_SYMBOL(name) un_##name##_f32_avx2
-#define UN_SIMD_NAME(name) #name "_f32_avx2"
-#define UN_SIMD_LEVEL 1
+#define UN_SIMD_NAME(name)   #name "_f32_avx2"
+#define UN_SIMD_LEVEL        1
 #endif
 
 static inline un_v un_v_load(const float *p)

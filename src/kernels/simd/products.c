@@ -1,0 +1,99 @@
+/* The register blocks of direct products (direct.h): one function for each number of pixels and vectors. */
+#include "kernels/simd/direct.h"
+
+/* px pixels times nv vectors of outputs, over all taps and channels. Plain: three pixels share a base address. */
+static inline __attribute__((always_inline)) void product(
+    const un_micro *m, const int px, const int nv, const int plain)
+{
+    const un_direct *d = m->d;
+    const int c = d->in.c;
+    const ptrdiff_t next = plain ? 1 : d->wp, pixel = m->pixel;
+    const float *w = m->w;
+    un_v acc[UN_PX][2];
+
+#pragma GCC unroll 16
+    for (int p = 0; p < px; p++)
+#pragma GCC unroll 2
+        for (int v = 0; v < nv; v++)
+            acc[p][v] = (un_v){0};
+    for (int t = 0; t < d->taps; t++) {
+        const float *x[UN_PX / 3];
+
+#pragma GCC unroll 16
+        for (int i = 0; i < UN_PX / 3; i++)
+            x[i] = m->x[t] + (plain && 3 * i < px ? 3 * i * pixel : 0);
+        for (int k = 0; k < c; k++, w += nv * UN_W) {
+            un_v w0 = un_v_load(w), w1 = nv > 1 ? un_v_load(w + UN_W) : w0;
+
+#pragma GCC unroll 16
+            for (int p = 0; p < px; p++) {
+                float f = plain ? x[p / 3][p % 3 * pixel] : x[0][p];
+
+                acc[p][0] += w0 * f;
+                if (nv > 1)
+                    acc[p][1] += w1 * f;
+            }
+#pragma GCC unroll 16
+            for (int i = 0; i < UN_PX / 3; i++)
+                x[i] += next;
+        }
+    }
+#pragma GCC unroll 16
+    for (int p = 0; p < px; p++)
+#pragma GCC unroll 2
+        for (int v = 0; v < nv; v++) {
+            int n = m->co - v * UN_W;
+            un_v r = acc[p][v];
+            float *o = m->out + p * m->step + v * UN_W;
+
+            if (n >= UN_W) {
+                if (m->bias)
+                    r += un_v_load(m->bias + v * UN_W);
+                un_v_store(o, un_activate(r, d->act, d->slope));
+            } else if (n > 0) {
+                if (m->bias)
+                    r += un_v_load_part(m->bias + v * UN_W, n);
+                un_v_store_part(o, un_activate(r, d->act, d->slope), n);
+            }
+        }
+}
+
+#define UN_PRODUCT(px, nv)                                                                                             \
+    static void product_##px##_##nv(const un_micro *m)                                                                 \
+    {                                                                                                                  \
+        product(m, px, nv, 0);                                                                                         \
+    }                                                                                                                  \
+    static void plain_##px##_##nv(const un_micro *m)                                                                   \
+    {                                                                                                                  \
+        product(m, px, nv, 1);                                                                                         \
+    }
+#define UN_PRODUCTS(px) UN_PRODUCT(px, 1) UN_PRODUCT(px, 2)
+UN_PRODUCTS(1)
+UN_PRODUCTS(2)
+UN_PRODUCTS(3)
+UN_PRODUCTS(4)
+UN_PRODUCTS(5)
+UN_PRODUCTS(6)
+#ifdef __AVX512F__
+UN_PRODUCTS(7)
+UN_PRODUCTS(8)
+UN_PRODUCTS(9)
+UN_PRODUCTS(10)
+UN_PRODUCTS(11)
+UN_PRODUCTS(12)
+#endif
+
+#ifdef __AVX512F__
+#define UN_TABLE(f, nv)                                                                                                \
+    {                                                                                                                  \
+        f##_1_##nv, f##_2_##nv, f##_3_##nv, f##_4_##nv, f##_5_##nv, f##_6_##nv, f##_7_##nv, f##_8_##nv, f##_9_##nv,    \
+            f##_10_##nv, f##_11_##nv, f##_12_##nv                                                                      \
+    }
+#else
+#define UN_TABLE(f, nv)                                                                                                \
+    {                                                                                                                  \
+        f##_1_##nv, f##_2_##nv, f##_3_##nv, f##_4_##nv, f##_5_##nv, f##_6_##nv                                         \
+    }
+#endif
+const un_product UN_SIMD_SYMBOL(direct_products)[2][2][UN_PX] = {
+    {UN_TABLE(product, 1), UN_TABLE(product, 2)}, {UN_TABLE(plain, 1), UN_TABLE(plain, 2)}};
