@@ -526,7 +526,7 @@ static int smaller(const planner *p, int patch[3])
 static const struct {
     int filters;
     double steps;
-} widths[] = {{8, 0}, {16, 250}, {24, 2500}, {32, 5000}, {48, 10000}, {64, 20000}};
+} widths[] = {{8, 0}, {16, 700}, {24, 2500}, {32, 5000}, {48, 10000}, {64, 20000}};
 
 /* The widest network that gets its steps, by time or as told. */
 static unet_status filters_by_time(planner *p, int *out)
