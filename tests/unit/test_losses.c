@@ -2,6 +2,8 @@
  * targets come from one formula on both sides. And the same bits for any number of threads, refusals, moving alphas. */
 #include "test.h"
 
+#include "golden_fill.h"
+
 #include "backend/backend.h"
 #include "base/size.h"
 #include "config/losses.h"
@@ -89,21 +91,9 @@ static void close_bench(bench *b)
 static double *fill(const char *what, const char *name, int64_t count)
 {
     char text[128];
-    uint64_t h = 0xCBF29CE484222325;
-    double *v = un_alloc_array(NULL, (size_t)count, sizeof *v);
 
     snprintf(text, sizeof text, "%s.%s", what, name);
-    for (const char *c = text; *c; c++)
-        h = (h ^ (unsigned char)*c) * 0x100000001B3;
-    for (int64_t i = 0; i < count; i++) {
-        uint64_t z = h + (uint64_t)i + 0x9E3779B97F4A7C15;
-
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        z ^= z >> 31;
-        v[i] = (double)(z >> 40) / 8388608 - 1;
-    }
-    return v;
+    return golden_fill(text, count);
 }
 
 /* Losses that take masks between 0 and 1 as they are. */

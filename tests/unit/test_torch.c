@@ -2,6 +2,8 @@
  * tools/torch_golden.py. Weights and batches come from one formula on both sides. */
 #include "test.h"
 
+#include "golden_fill.h"
+
 #include "base/math.h"
 #include "base/size.h"
 #include "io/json.h"
@@ -23,44 +25,6 @@ typedef struct example {
     double worst[3]; /* at this level: logits, gradients, losses */
 } example;
 
-/* ---- the formula ---- */
-
-static double *fill(const char *name, int64_t count)
-{
-    uint64_t h = 0xCBF29CE484222325;
-    double *v = un_alloc(NULL, (size_t)count * sizeof *v);
-
-    for (const char *c = name; *c; c++)
-        h = (h ^ (unsigned char)*c) * 0x100000001B3;
-    for (int64_t i = 0; i < count; i++) {
-        uint64_t z = h + (uint64_t)i + 0x9E3779B97F4A7C15;
-
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        z ^= z >> 31;
-        v[i] = (double)(z >> 40) / 8388608 - 1;
-    }
-    return v;
-}
-
-static void fill_weights(un_model *m)
-{
-    for (int i = 0; i < m->graph->n_params; i++) {
-        const un_param *p = &m->graph->param[i];
-        double *v = fill(p->name, p->count), scale = 0.125, shift = 0;
-
-        if (p->role == UN_PARAM_WEIGHT)
-            scale = un_sqrt(6.0 / (double)(p->count / p->dims[0]));
-        else if (p->role == UN_PARAM_NORM_SCALE)
-            scale = 0.25, shift = 1;
-        else if (p->role == UN_PARAM_RUNNING_VAR)
-            scale = 0.5, shift = 1;
-        for (int64_t k = 0; k < p->count; k++)
-            m->weights[p->offset + k] = (float)(shift + scale * v[k]);
-        un_free(v);
-    }
-}
-
 static void *to_float(double *v, int64_t count, double add)
 {
     float *f = un_alloc(NULL, (size_t)count * sizeof *f);
@@ -76,7 +40,7 @@ static double *fill_tagged(const char *what, int64_t step, int group, int64_t co
     char name[64];
 
     snprintf(name, sizeof name, "%s.%d.%d", what, (int)(step % 2), group);
-    return fill(name, count);
+    return golden_fill(name, count);
 }
 
 static un_batch make_batch(const example *x, int64_t step, int group)
@@ -222,7 +186,7 @@ static void open_example(example *x, const char *name)
     else
         CHECK_OK(un_model_build(&m->graph, NULL, &m->config.model, &err), &err);
     m->weights = un_alloc_array(NULL, (size_t)m->graph->block_count, sizeof *m->weights);
-    fill_weights(m);
+    golden_weights(m);
 }
 
 static void close_example(example *x)
@@ -400,7 +364,7 @@ static void compare(const char *name)
             memset(x->worst, 0, sizeof x->worst);
             x->level = (un_cpu_level)level;
             x->exact = exact;
-            fill_weights(&x->model);
+            golden_weights(&x->model);
             compare_logits(x);
             compare_course(x);
             CHECK(level == UN_CPU_REF || !exact || strncmp(name, "wide", 4) != 0 || fast != x->worst[0]);
