@@ -4,17 +4,20 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD = build
 
-.PHONY: all build bench demo setup test test-all fuzz mutate install uninstall format lint docs test-arm \
+.PHONY: all build configure bench demo setup test test-all fuzz mutate install uninstall format lint docs test-arm \
 	bench-peers bench-instructions clean help
 all: build
 
-## build      the release build in build/ (default)
-build: setup
+## build      the release build in build/: libraries, command, man pages (default); tests: make test
+build: configure
+	@ninja -C $(BUILD) product
+
+configure: setup
 	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) --buildtype=release
-	@ninja -C $(BUILD)
 
 ## demo       train on bundled pictures, evaluate, predict, write a report in demo/ (3 minutes)
-demo: build
+demo: configure
+	@ninja -C $(BUILD) src/cli/unet
 	@tools/demo.sh
 
 ## setup      install the Debian packages that are missing; nothing when all is there
@@ -43,15 +46,16 @@ mutate: setup
 
 ## bench      speed of kernels and networks on this machine (docs/performance.md); THREADS=1 by default
 THREADS ?= 1
-bench: build
+bench: configure
 	@ninja -C $(BUILD) bench/speed tests/kcheck >/dev/null
 	@$(BUILD)/bench/speed --threads $(THREADS)
 	@$(BUILD)/tests/kcheck --bench
 
 ## install    to PREFIX (default /usr/local); DESTDIR is honoured
-install: build
+install: configure
 	@meson configure $(BUILD) --prefix='$(abspath $(PREFIX))'
-	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD)
+	@ninja -C $(BUILD) product
+	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
 
 ## uninstall  remove what the last install wrote
 uninstall:
@@ -66,16 +70,17 @@ lint: setup
 	@tools/lint.sh
 
 ## docs       pages made from tables in the sources: docs/config.md, docs/losses.md, docs/commands.md
-docs: build
+docs: configure
+	@ninja -C $(BUILD) src/cli/unet tests/test_config >/dev/null
 	@UNET_TEST_WRITE=1 $(BUILD)/tests/test_config docs
 	@$(BUILD)/src/cli/unet help --format markdown >docs/commands.md
 
 ## bench-peers  beside ONNX Runtime, OpenVINO, PyTorch, MNN and ncnn; ARGS: bench/peers/README.md (an hour)
-bench-peers: build
+bench-peers: setup
 	@bench/peers/run.sh $(ARGS)
 
 ## bench-instructions  instructions at the AVX2 level against the stored counts (valgrind; a minute)
-bench-instructions: build
+bench-instructions: configure
 	@bench/instructions.sh
 
 ## clean      remove the build folders
