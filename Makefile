@@ -5,7 +5,7 @@ DESTDIR ?=
 BUILD = build
 
 .PHONY: all build configure bench demo setup test test-all fuzz mutate install uninstall format lint docs test-arm \
-	bench-peers bench-instructions clean help
+	bench-peers bench-instructions accuracy clean help
 all: build
 
 ## build      the release build in build/: libraries, command, man pages (default); tests: make test
@@ -82,6 +82,11 @@ bench-peers: setup
 ## bench-instructions  instructions at the AVX2 level against the stored counts (valgrind; a minute)
 bench-instructions: configure
 	@bench/instructions.sh
+
+## accuracy   train and score the public sets of ../shared; ARGS: see docs/accuracy.md; goes on where it was stopped (hours)
+accuracy: configure
+	@ninja -C $(BUILD) src/cli/unet
+	@accuracy/run.sh $(ARGS)
 
 ## clean      remove the build folders
 clean:

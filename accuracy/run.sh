@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# Accuracy of the default command on public data sets: trains, scores the validation list once, keeps one JSON a run in
+# accuracy/results and writes docs/accuracy.md from them. A queue that goes on where it was stopped: what has a result
+# at these kernels (the last commit under src/kernels and src/backend) is not run again, and a training that was killed
+# is resumed.
+#   accuracy/run.sh                          all sets: a quarter of the time with seeds 1, 2, 3, all of it with seed 1
+#   accuracy/run.sh [SET...] [full|quarter] [seed N] [again]   a part of it; again: also where there is a result
+#   accuracy/run.sh list                     what would be run, and for how long
+#   accuracy/run.sh table                    only docs/accuracy.md
+# Environment: UNET (program), UNET_SHARED (folder whose data/ holds the sets), ACCURACY_RESULTS, ACCURACY_PAGE and
+# ACCURACY_WORK (folders and file to write), ACCURACY_DIVIDE (divides the time, to try the tool itself).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export LC_ALL=C
+unet=${UNET:-build/src/cli/unet}
+data=${UNET_SHARED:-../shared}/data
+results=${ACCURACY_RESULTS:-accuracy/results}
+page=${ACCURACY_PAGE:-docs/accuracy.md}
+work=${ACCURACY_WORK:-build/accuracy}
+divide=${ACCURACY_DIVIDE:-1}
+# last_change FOLDER...: the commit that touched them last; "-changed" when they hold what is not committed.
+last_change() {
+    local at
+    at=$(git log -1 --format=%h -- "$@" 2>/dev/null) && [ -n "$at" ] || { echo unknown; return; }
+    git diff --quiet HEAD -- "$@" && echo "$at" || echo "$at-changed"
+}
+commit=$(last_change src include meson.build)
+kernels=$(last_change src/kernels src/backend)
+
+# of_set SET FIELD: a column of the first figure of a set.
+of_set() { awk -F'\t' -v set="$1" -v field="$2" '$1 == "figure" && $2 == set {print $field; exit}' accuracy/sets.tsv; }
+all_sets() { awk -F'\t' '$1 == "figure" && !seen[$2]++ {print $2}' accuracy/sets.tsv; }
+# number KEY FILE: the value of a key in one-line JSON. setting KEY RUN: of the settled configuration of a run.
+number() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p" "$2" | head -n 1; }
+setting() { sed -n "s/^  $1: *\([^#]*[^# ]\) *\(#.*\)\{0,1\}$/\1/p" "$2/config.yaml" | head -n 1; }
+
+processor() {
+    awk -F': *' '{sub(/[ \t]+$/, "", $1)} !($1 in v) {v[$1] = $2}
+        END {printf "%s (family %s model %s)", v["model name"], v["cpu family"], v["model"]}' /proc/cpuinfo
+}
+
+# seconds SET BUDGET
+seconds() {
+    awk -v minutes="$(of_set "$1" 3)" -v part="$([ "$2" = full ] && echo 1 || echo 4)" -v divide="$divide" \
+        'BEGIN {s = minutes * 60 / part / divide; printf "%.4g\n", (s < 1 ? 1 : s)}'
+}
+
+# has_result SET BUDGET SEED: one at these kernels.
+has_result() {
+    local f
+    for f in "$results/$1-$2-seed$3"-*.json; do
+        [ -f "$f" ] && [ "$(number kernels "$f")" = "$kernels" ] && return 0
+    done
+    return 1
+}
+
+# train SET BUDGET SEED FOLDER KEYS: from the start, or on from where it was killed. The output is one line of JSON.
+train() {
+    local args=("$data/$1" -o "$4/model.safetensors" --json --quiet)
+    if [ -f "$4/model.safetensors.run/checkpoint.safetensors" ]; then
+        args+=(--resume)
+    else
+        args+=(--time "$(seconds "$1" "$2")" --seed "$3" --overwrite $5)
+    fi
+    "$unet" train "${args[@]}" >"$4/train.json"
+}
+
+# check_split SET FOLDER: the pictures that were scored are those of the validation list, each once.
+check_split() {
+    diff <(tr -d '\r' <"$data/$1/val.txt" | sed '/^$/d; s|.*/||; s/\.[a-z.]*$//' | sort) \
+        <(sed -n 's/.*"row": "image", "image": "\([^"]*\)".*/\1/p' "$2/eval/scores.json" | sed 's|.*/||' | sort) >&2
+}
+
+# figures SET FOLDER: "label": value, ... of the set.
+figures() {
+    awk -F'\t' -v set="$1" '
+        FNR == NR { if ($1 == "figure" && $2 == set) { n++; label[n] = $5; row[n] = $6; column[n] = $7 } next }
+        { for (i = 1; i <= n; i++)
+            if (index($0, "{\"class\": \"" row[i] "\"") && (at = index($0, "\"" column[i] "\": "))) {
+                value[i] = substr($0, at + length(column[i]) + 4)
+                sub(/[,}].*/, "", value[i])
+            }
+        }
+        END { for (i = 1; i <= n; i++) {
+            if (value[i] == "") exit 1
+            printf "%s\"%s\": %.4f", (i > 1 ? ", " : ""), label[i], value[i]
+        } }' accuracy/sets.tsv "$2/eval/scores.json"
+}
+
+# write_result SET BUDGET SEED FOLDER KEYS FILE
+write_result() {
+    local run=$4/model.safetensors.run keys=${5:+ $5} values
+    values=$(figures "$1" "$4") || { echo "$4/eval/scores.json lacks a figure of accuracy/sets.tsv" >&2; return 1; }
+    mkdir -p "$results"
+    {
+        echo "{\"set\": \"$1\", \"budget\": \"$2\", \"seed\": $3,"
+        echo "\"train\": \"unet train $1 -o MODEL --time $(seconds "$1" "$2") --seed $3$keys\","
+        echo "\"eval\": \"unet eval MODEL $1 --split val\","
+        echo "\"figures\": {$values},"
+        echo "\"minutes_allowed\": $(seconds "$1" "$2" | awk '{printf "%.4g", $1 / 60}')," \
+            "\"minutes\": $(number seconds "$4/train.json" | awk '{printf "%.2f", $1 / 60}')," \
+            "\"steps\": $(number steps "$4/train.json"),"
+        echo "\"filters\": $(setting base_filters "$run"), \"depth\": $(setting depth "$run")," \
+            "\"patch\": $(setting patch "$run"), \"batch\": $(setting batch "$run"),"
+        echo "\"training_pictures\": $(number training_pictures "$run/environment.json")," \
+            "\"scored_pictures\": $(grep -c '"row": "image",' "$4/eval/scores.json"),"
+        echo "\"classes\": ["
+        sed -n '/^  {"class": /p' "$4/eval/scores.json"
+        echo "],"
+        echo "\"cpu\": \"$(processor)\"," \
+            "\"cpu_level\": \"$(number cpu_level "$run/environment.json")\"," \
+            "\"threads\": $(number threads "$run/environment.json"), \"date\": \"$(date -u +%Y-%m-%d)\","
+        echo "\"commit\": \"$commit\", \"kernels\": \"$kernels\"}"
+    } >"$6.new"
+    mv "$6.new" "$6"
+}
+
+# one SET BUDGET SEED
+one() {
+    local folder=$work/$1-$2-seed$3-$commit keys rc
+    keys=$(of_set "$1" 4)
+    [ "$keys" != - ] || keys=
+    mkdir -p "$folder"
+    if [ ! -s "$folder/train.json" ] || [ ! -f "$folder/model.safetensors" ]; then
+        train "$1" "$2" "$3" "$folder" "$keys" && rc=0 || rc=$?
+        [ $rc = 0 ] || return $rc
+    fi
+    "$unet" eval "$folder/model.safetensors" "$data/$1" --split val -o "$folder/eval" --quiet >"$folder/eval.txt" &&
+        check_split "$1" "$folder" &&
+        write_result "$1" "$2" "$3" "$folder" "$keys" "$results/$1-$2-seed$3-$commit.json" &&
+        rm -rf "$folder.done" && mv "$folder" "$folder.done"
+}
+
+sets=() budgets=() seeds='1 2 3' again=0 mode=run
+while [ $# -gt 0 ]; do
+    case $1 in
+    full | quarter) budgets+=("$1") ;;
+    seed) seeds=${2:?seed needs a number}; shift ;;
+    again) again=1 ;;
+    list | table) mode=$1 ;;
+    *)
+        all_sets | grep -qxF -- "$1" || { echo "accuracy: no set '$1'; there are: $(all_sets | xargs)" >&2; exit 2; }
+        sets+=("$1")
+        ;;
+    esac
+    shift
+done
+[ ${#sets[@]} -gt 0 ] || mapfile -t sets < <(all_sets)
+[ ${#budgets[@]} -gt 0 ] || budgets=(quarter full)
+
+write_page() {
+    local files=("$results"/*.json)
+    [ -f "${files[0]}" ] || files=()
+    cat accuracy/head.txt - >"$page.new" < <(awk -f accuracy/page.awk accuracy/sets.tsv "${files[@]}")
+    mv "$page.new" "$page"
+}
+[ "$mode" != table ] || { write_page; exit; }
+
+queue=() total=0
+for budget in "${budgets[@]}"; do
+    for set in "${sets[@]}"; do
+        for seed in $seeds; do
+            [ "$budget" = quarter ] || [ "$seed" = 1 ] || [ "$seeds" != '1 2 3' ] || continue
+            [ $again = 0 ] && has_result "$set" "$budget" "$seed" && continue
+            queue+=("$set $budget $seed")
+            total=$(awk -v a="$total" -v b="$(seconds "$set" "$budget")" 'BEGIN {print a + b}')
+        done
+    done
+done
+echo "accuracy: ${#queue[@]} runs, about $(awk -v s="$total" 'BEGIN {printf "%.0f", s / 60 + 0.5}') minutes," \
+    "commit $commit, kernels $kernels"
+[ "$mode" != list ] || { [ ${#queue[@]} = 0 ] || printf '%s\n' "${queue[@]}"; exit 0; }
+mkdir -p "$work"
+exec 9>"$work/lock"
+flock -n 9 || { echo "accuracy: another one is at work in $work" >&2; exit 1; }
+
+failed=0
+for entry in "${queue[@]}"; do
+    read -r set budget seed <<<"$entry"
+    if [ ! -d "$data/$set" ]; then
+        echo "SKIP $entry: there is no $data/$set (data sets are not part of this project)"
+        continue
+    fi
+    echo "== $entry: $(seconds "$set" "$budget") s"
+    one "$set" "$budget" "$seed" && rc=0 || rc=$?
+    [ $rc != 130 ] || { echo "accuracy: stopped; the same command goes on" >&2; exit 130; }
+    if [ $rc = 0 ]; then
+        sed -n 's/^"figures": {\(.*\)},$/   \1/p' "$results/$set-$budget-seed$seed-$commit.json"
+        write_page
+    else
+        echo "FAIL $entry (exit code $rc)"
+        failed=1
+    fi
+done
+exit $failed

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# The queue of `make accuracy` with the bundled nuclei in place of a public set and seconds in place of minutes: it
+# skips what is not there, goes on after a kill, does nothing twice, scores the validation list and no other picture.
+# run.sh SOURCE-ROOT UNET
+set -u
+root=$1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+export UNET=$2 UNET_SHARED=$tmp/shared ACCURACY_RESULTS=$tmp/results ACCURACY_PAGE=$tmp/page.md ACCURACY_WORK=$tmp/todo
+export ACCURACY_DIVIDE=600 XDG_CACHE_HOME=$tmp/cache
+results=$tmp/log
+result() { # result NAME REASON: passed when there is no reason
+    if [ -z "$2" ]; then echo "PASS $1"; else echo "FAIL $1: $2"; fi | tee -a "$results"
+}
+accuracy() { "$root/accuracy/run.sh" "$@" >"$tmp/out" 2>&1; }
+last() { tail -n 1 "$tmp/out"; }
+page_has() { grep -qF -- "$1" "$ACCURACY_PAGE" || echo "no '$1'"; }
+
+accuracy isbi2012_en
+result refuses_unknown_sets "$([ $? = 2 ] && grep -q "no set 'isbi2012_en'; there are: isbi2012_em" "$tmp/out" || last)"
+accuracy isbi2012_em full
+result skips_what_is_not_there "$([ $? = 0 ] && grep -q '^SKIP isbi2012_em full 1: ' "$tmp/out" || last)"
+accuracy list
+result lists_all "$(grep -q '^accuracy: 16 runs' "$tmp/out" && [ "$(wc -l <"$tmp/out")" = 17 ] || last)"
+
+set=$UNET_SHARED/data/dsb2018_stage1
+mkdir -p "$set"
+cp -r "$root/examples/nuclei/images" "$root/examples/nuclei/masks" "$root/examples/nuclei/train.txt" "$set"
+head -n 6 "$root/examples/nuclei/test.txt" >"$set/val.txt"
+cat >"$tmp/killed" <<KILLED
+#!/usr/bin/env bash
+"$UNET" "\$@" >/dev/null 2>&1
+exit 137
+KILLED
+chmod +x "$tmp/killed"
+UNET=$tmp/killed accuracy dsb2018_stage1 quarter seed 2
+result names_a_killed_run "$([ $? = 1 ] && grep -q 'FAIL dsb2018_stage1 quarter 2 (exit code 137)' "$tmp/out" || last)"
+rm -f "$tmp"/todo/*/model.safetensors # training was killed before its model was written
+accuracy dsb2018_stage1 quarter seed 2
+result goes_on "$([ $? = 0 ] || last)"
+json=$(ls "$tmp"/results/*.json 2>/dev/null)
+result resumes_from_the_checkpoint "$(grep -q '"event":"resume"' "$tmp"/todo/*.done/*.run/events.jsonl || last)"
+result scores_the_validation_list "$(grep -q '"scored_pictures": 6,' "$json" || echo "$json")"
+result trains_on_neither "$(grep -q '"training_pictures": 2[0-9],' "$json" || grep training "$json")"
+accuracy dsb2018_stage1 quarter seed 2
+result does_nothing_twice "$(grep -q '^accuracy: 0 runs' "$tmp/out" || last)"
+
+cp "$set/train.txt" "$set/val.txt" # the list was changed after training
+accuracy dsb2018_stage1 full again
+result refuses_another_list "$([ $? = 1 ] || last)"
+
+# A page of made-up results.
+made() { # made SET BUDGET SEED KERNELS DATE FIGURES
+    printf '{"set": "%s", "budget": "%s", "seed": %s,\n"figures": {%s},\n"date": "%s",\n"kernels": "%s"}\n' \
+        "$1" "$2" "$3" "$6" "$5" "$4" >"$tmp/results/$1-$2-seed$3-$4.json"
+}
+rm -f "$tmp"/results/*
+made isbi2012_em full 1 aaa 2026-01-01 '"Dice of the membrane": 0.7999'
+made isbi2012_em full 1 bbb 2026-01-02 '"Dice of the membrane": 0.8200'
+made isbi2012_em quarter 1 bbb 2026-01-02 '"Dice of the membrane": 0.70'
+made isbi2012_em quarter 2 bbb 2026-01-02 '"Dice of the membrane": 0.74'
+made isbi2012_em quarter 3 aaa 2026-01-01 '"Dice of the membrane": 0.10'
+made msd_hippocampus full 1 bbb 2026-01-02 '"Dice anterior": 0.88, "Dice posterior": 0.81'
+accuracy table
+result newest_first "$(page_has '| 0.81 | 0.84 | 0.820 | yes | no | 0.720 (0.700 to 0.740, 2 seeds) |')"
+result keeps_old_rows "$(page_has '| full | 1 | 0.800 | no | no |')"
+result each_bar_counts "$(page_has '| 0.880 / 0.810 | no | no | not run |')"
+
+awk '{n[$1]++} END {printf "%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]
+    exit n["FAIL"] > 0}' "$results"
