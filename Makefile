@@ -4,8 +4,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD = build
 
-.PHONY: all build configure bench demo setup test test-all fuzz mutate install uninstall format lint docs test-arm \
-	bench-peers bench-instructions accuracy clean help
+.PHONY: all build configure bench demo setup test test-all fuzz kill mutate install uninstall format lint docs \
+	test-arm bench-peers bench-instructions accuracy clean help
 all: build
 
 ## build      the release build in build/: libraries, command, man pages (default); tests: make test
@@ -40,7 +40,11 @@ fuzz: setup
 test-arm: setup
 	@tools/test-arm.sh
 
-## mutate     plant faults one at a time; the tests must find them (minutes)
+## kill       100 trainings killed at random moments and resumed; writes docs/proofs.md (minutes)
+kill: configure
+	@tools/proof.sh kill
+
+## mutate     plant faults one at a time; the tests must find them; writes docs/proofs.md (an hour)
 mutate: setup
 	@tools/mutate.sh
 

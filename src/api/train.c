@@ -358,8 +358,10 @@ static unet_status run(training *t, unet_error *err)
 
 static unet_status finish(training *t, unet_error *err)
 {
-    unet_status st = un_model_save(t->model, t->model_path, err);
+    unet_status st;
 
+    un_file_sweep(t->model_path);
+    st = un_model_save(t->model, t->model_path, err);
     if (st)
         return st;
     snprintf(t->state, sizeof t->state, "Finished after %lld steps%s.", (long long)t->result.steps,

@@ -119,8 +119,18 @@ void un_map_close(un_map *m)
 static int64_t disk_budget(void)
 {
     const char *env = getenv("UNET_TEST_DISK_BYTES");
+    char number[32] = "";
     int64_t budget;
+    int fd;
 
+    if (env && env[0] == '@') {
+        fd = open(env + 1, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && read(fd, number, sizeof number - 1) < 0)
+            number[0] = 0;
+        if (fd >= 0)
+            close(fd);
+        env = number;
+    }
     return env && un_parse_int64(env, &budget) ? budget : -1;
 }
 
@@ -334,29 +344,43 @@ void un_writer_destroy(un_writer *w)
     un_free(w);
 }
 
-/* Names are .<name>.<pid>.tmp; a process that still runs is left alone. */
+/* Whether a file is what a writer of `path` (NULL: of any) left: .<name>.<pid>.tmp, of a process that runs no more. */
+static int is_left_behind(const char *file, const char *name)
+{
+    const size_t n = name ? strlen(name) : 0;
+    const char *dot;
+    char *end;
+    long pid;
+
+    if (file[0] != '.' || (name && (strncmp(file + 1, name, n) != 0 || file[1 + n] != '.')))
+        return 0;
+    dot = strstr(file + 1 + n, ".tmp");
+    if (!dot || dot[4])
+        return 0;
+    while (dot > file + 1 + n && dot[-1] >= '0' && dot[-1] <= '9')
+        dot--;
+    if (dot < file + 3 || dot[-1] != '.' || (name && dot != file + 2 + n))
+        return 0;
+    pid = strtol(dot, &end, 10);
+    return pid > 0 && !strcmp(end, ".tmp") && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
 void un_file_sweep(const char *path)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const size_t n = strlen(name);
+    const int whole = un_path_is_dir(path);
+    const char *slash = strrchr(path, '/'), *name = whole ? NULL : slash ? slash + 1 : path;
+    const int n = whole ? (int)strlen(path) : slash ? (int)(name - path) : 1;
     char dir[4096];
     struct dirent *e;
     DIR *d;
 
-    if ((size_t)(name - path) >= sizeof dir)
+    if ((size_t)n >= sizeof dir)
         return;
-    snprintf(dir, sizeof dir, "%.*s", (int)(name - path), slash ? path : ".");
-    d = opendir(slash ? dir : ".");
-    while (d && (e = readdir(d)) != NULL) {
-        char *end;
-        long pid;
-
-        if (e->d_name[0] != '.' || strncmp(e->d_name + 1, name, n) != 0 || e->d_name[1 + n] != '.')
-            continue;
-        pid = strtol(e->d_name + 2 + n, &end, 10);
-        if (pid > 0 && !strcmp(end, ".tmp") && kill((pid_t)pid, 0) && errno == ESRCH)
+    snprintf(dir, sizeof dir, "%.*s", n, whole || slash ? path : ".");
+    d = opendir(dir);
+    while (d && (e = readdir(d)) != NULL)
+        if (is_left_behind(e->d_name, name))
             unlinkat(dirfd(d), e->d_name, 0);
-    }
     if (d)
         closedir(d);
 }
@@ -378,14 +402,24 @@ unet_status un_file_write(un_mem *mem, const char *path, const void *data, size_
 
 unet_status un_file_append(const char *path, const void *data, size_t size, unet_error *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666), ok;
+    const int64_t budget = disk_budget();
+    const int fits = budget < 0 || (int64_t)size <= budget;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666), ok, problem;
+    off_t before;
 
     if (fd < 0)
         return un_fail_file(err, open_status(errno), path, "cannot append: %s", strerror(errno));
-    ok = write_all(fd, data, size);
-    if (close(fd) || !ok)
-        return un_fail_file(err, UNET_E_IO, path, "cannot append: %s", strerror(errno));
-    return UNET_OK;
+    before = lseek(fd, 0, SEEK_END);
+    ok = write_all(fd, data, fits ? size : (size_t)budget);
+    problem = ok ? ENOSPC : errno;
+    ok &= fits;
+    if (!ok && before >= 0 && ftruncate(fd, before))
+        problem = errno;
+    if (close(fd) && ok) {
+        problem = errno;
+        ok = 0;
+    }
+    return ok ? UNET_OK : un_fail_file(err, UNET_E_IO, path, "cannot append: %s", strerror(problem));
 }
 
 unet_status un_make_dirs(const char *path, unet_error *err)

@@ -37,13 +37,14 @@ const char *un_writer_temp_path(const un_writer *w); /* for libraries that open 
 UN_NODISCARD unet_status un_writer_commit(un_writer *w, unet_error *err); /* also destroys w, on failure too */
 void un_writer_destroy(un_writer *w);                                     /* NULL is fine */
 
-/* Removes what writers of `path` left behind when their processes were killed. Best effort. */
+/* Removes what writers of `path`, or of files in the folder `path`, left behind when their processes were killed. Best
+ * effort; a process that still runs is left alone. */
 void un_file_sweep(const char *path);
 
 /* Whole-file convenience over the writer. */
 UN_NODISCARD unet_status un_file_write(un_mem *mem, const char *path, const void *data, size_t size, unet_error *err);
 
-/* Appends to a log: one write call for the bytes given, so that a kill leaves whole records. */
+/* Appends to a log: one write call for the bytes given, so that a kill leaves whole records; so does a full disk. */
 UN_NODISCARD unet_status un_file_append(const char *path, const void *data, size_t size, unet_error *err);
 
 UN_NODISCARD unet_status un_make_dirs(const char *path, unet_error *err); /* like mkdir -p */
@@ -54,6 +55,7 @@ int un_path_is_dir(const char *path);
 UN_NODISCARD unet_status un_dir_list(char ***names, size_t *count, un_mem *mem, const char *path, unet_error *err);
 
 /* Tests inject write errors: after this many more bytes every write fails as a full disk does. Negative: off.
- * Kept in the environment variable UNET_TEST_DISK_BYTES, read at each open, so that it works across processes. */
+ * Kept in the environment variable UNET_TEST_DISK_BYTES, read at each open, so that it works across processes; @FILE:
+ * the number stands in that file, so that a disk can fill up while a process runs. */
 
 #endif

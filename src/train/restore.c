@@ -40,6 +40,10 @@ unet_status un_train_restore(un_model **out, un_mem *mem, const char *folder, un
     } else {
         m->mem = mem;
         st = un_checkpoint_open(&c, mem, path, err);
+        if (st == UNET_E_NOT_FOUND)
+            st = un_fail_file(err, st, path,
+                "there is no run to go on with: none was begun here, or it was stopped before its first step; start it "
+                "without --resume");
     }
     if (!st)
         st = fill_model(m, &c, path, err);

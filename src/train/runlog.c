@@ -257,18 +257,15 @@ unet_status un_runlog_claim(un_mem *mem, const char *folder, int replace, unet_e
 static unet_status start(un_runlog *l, int64_t keep, unet_error *err)
 {
     const char *const cut[] = {l->steps_csv, l->steps_jsonl, l->scores, l->classes};
-    static const char *const written[] = {UN_CHECKPOINT_FILE, "config.yaml", "environment.json"};
+    char *previews = un_runlog_path(l, "previews");
     unet_status st = un_make_dirs(l->folder, err);
 
     for (size_t i = 0; i < UN_COUNT(cut) && !st; i++)
         st = cut_file(cut[i], keep, err);
-    for (size_t i = 0; i < UN_COUNT(written) && !st; i++) {
-        char *path = un_runlog_path(l, written[i]);
-
-        if (path)
-            un_file_sweep(path);
-        un_free(path);
-    }
+    un_file_sweep(l->folder);
+    if (previews)
+        un_file_sweep(previews);
+    un_free(previews);
     return st ? st : add_headings(l, err);
 }
 

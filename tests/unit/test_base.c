@@ -200,6 +200,29 @@ TEST(pool_runs_each_task_once)
     }
 }
 
+/* A full disk, which may fill up while a process runs, leaves whole records. */
+TEST(append_to_a_full_disk)
+{
+    unet_error err;
+    char path[400], budget[400], variable[500];
+    unsigned char *data;
+    size_t n;
+
+    snprintf(path, sizeof path, "%s/log", un_test_tmp());
+    snprintf(budget, sizeof budget, "%s/budget", un_test_tmp());
+    snprintf(variable, sizeof variable, "@%s", budget);
+    CHECK_OK(un_file_append(path, "one\n", 4, &err), &err);
+    setenv("UNET_TEST_DISK_BYTES", variable, 1);
+    CHECK_OK(un_file_append(path, "two\n", 4, &err), &err); /* no such file: no limit */
+    CHECK_OK(un_file_append(budget, "3", 1, &err), &err);
+    CHECK_STATUS(un_file_append(path, "three\n", 6, &err), UNET_E_IO);
+    unsetenv("UNET_TEST_DISK_BYTES");
+    CHECK(strstr(err.message, "cannot append"));
+    CHECK_OK(un_file_read(&data, &n, NULL, path, 100, &err), &err);
+    CHECK_STR((char *)data, "one\ntwo\n");
+    un_free(data);
+}
+
 /* What a killed writer left goes; that of a living process, and other files, stay. */
 TEST(sweep)
 {
@@ -216,6 +239,10 @@ TEST(sweep)
     CHECK_OK(un_file_write(NULL, other, "x", 1, &err), &err);
     un_file_sweep(path);
     CHECK(!un_path_exists(dead) && un_path_exists(alive) && un_path_exists(other));
+    snprintf(path, sizeof path, "%s/.999999999.tmp", folder);
+    CHECK_OK(un_file_write(NULL, path, "x", 1, &err), &err);
+    un_file_sweep(folder); /* what was left there for any name */
+    CHECK(!un_path_exists(other) && un_path_exists(alive) && un_path_exists(path));
     snprintf(path, sizeof path, "%s/none/model", folder);
     un_file_sweep(path); /* no such folder: nothing happens */
 }
