@@ -28,24 +28,27 @@ typedef struct options {
 typedef struct net {
     const char *name;
     int filters, n, d, h, w, c, train;
+    const char *norm; /* NULL: batch */
 } net;
 
 static const net nets[] = {
-    {"64@256x256x3", 64, 1, 1, 256, 256, 3, 0},
-    {"64@512x512x1", 64, 1, 1, 512, 512, 1, 0},
-    {"32@512x512x3", 32, 1, 1, 512, 512, 3, 0},
-    {"16@512x512x3", 16, 1, 1, 512, 512, 3, 0},
-    {"16@1024x1024x1", 16, 1, 1, 1024, 1024, 1, 0},
-    {"32@97x131x3", 32, 1, 1, 97, 131, 3, 0},
-    {"32@128x128x3 batch 8", 32, 8, 1, 128, 128, 3, 0},
-    {"32@96x96x96x1", 32, 1, 96, 96, 96, 1, 0},
-    {"32@64x128x128x2", 32, 1, 64, 128, 128, 2, 0},
-    {"32@40x56x40x1", 32, 1, 40, 56, 40, 1, 0},
-    {"train 32@256x256x3 batch 4", 32, 4, 1, 256, 256, 3, 1},
-    {"train 64@256x256x3 batch 2", 64, 2, 1, 256, 256, 3, 1},
-    {"train 16@512x512x1 batch 4", 16, 4, 1, 512, 512, 1, 1},
-    {"train 16@192x192x3 batch 8", 16, 8, 1, 192, 192, 3, 1},
-    {"train 32@40x56x40x1 batch 9", 32, 9, 40, 56, 40, 1, 1},
+    {"64@256x256x3", 64, 1, 1, 256, 256, 3, 0, NULL},
+    {"64@512x512x1", 64, 1, 1, 512, 512, 1, 0, NULL},
+    {"32@512x512x3", 32, 1, 1, 512, 512, 3, 0, NULL},
+    {"16@512x512x3", 16, 1, 1, 512, 512, 3, 0, NULL},
+    {"16@1024x1024x1", 16, 1, 1, 1024, 1024, 1, 0, NULL},
+    {"32@97x131x3", 32, 1, 1, 97, 131, 3, 0, NULL},
+    {"32@128x128x3 batch 8", 32, 8, 1, 128, 128, 3, 0, NULL},
+    {"32@96x96x96x1", 32, 1, 96, 96, 96, 1, 0, NULL},
+    {"32@64x128x128x2", 32, 1, 64, 128, 128, 2, 0, NULL},
+    {"32@40x56x40x1", 32, 1, 40, 56, 40, 1, 0, NULL},
+    {"train 32@256x256x3 batch 4", 32, 4, 1, 256, 256, 3, 1, NULL},
+    {"train 64@256x256x3 batch 2", 64, 2, 1, 256, 256, 3, 1, NULL},
+    {"train 16@512x512x1 batch 4", 16, 4, 1, 512, 512, 1, 1, NULL},
+    {"train 16@192x192x3 batch 8", 16, 8, 1, 192, 192, 3, 1, NULL},
+    {"train 32@40x56x40x1 batch 9", 32, 9, 40, 56, 40, 1, 1, NULL},
+    {"train 8@192x192x3 batch 6", 8, 6, 1, 192, 192, 3, 1, NULL},
+    {"train 16@40x56x40x1 batch 2", 16, 2, 40, 56, 40, 1, 1, "instance"},
 };
 
 typedef struct bench {
@@ -195,10 +198,10 @@ static unet_status make_model(un_model **out, const net *n, unet_error *err)
         return un_fail_nomem(err, sizeof *c);
     st = un_config_init(c, NULL, err);
     snprintf(text, sizeof text,
-        "model: {dims: %d, in_channels: %d, classes: 2, depth: %d, base_filters: %d, head: softmax, norm: batch, "
+        "model: {dims: %d, in_channels: %d, classes: 2, depth: %d, base_filters: %d, head: softmax, norm: %s, "
         "strides: 2}\ntrain: {steps: 10, batch: %d, patch: [%d, %d, %d]}\nloss: {terms: [ce]}\n"
         "data: {classes: [a, b]}\noptimiser: {name: adamw}\n",
-        n->d > 1 ? 3 : 2, n->c, n->d > 1 ? 3 : 4, n->filters, n->n, n->d, n->h, n->w);
+        n->d > 1 ? 3 : 2, n->c, n->d > 1 ? 3 : 4, n->filters, n->norm ? n->norm : "batch", n->n, n->d, n->h, n->w);
     if (!st)
         st = un_config_parse(c, NULL, text, strlen(text), "benchmark", err);
     if (!st)

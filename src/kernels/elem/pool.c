@@ -1,4 +1,6 @@
 /* Max and average pooling. Windows do not reach over the low edge; at the high edge they are cut. */
+#include <string.h>
+
 #include "kernels/args.h"
 #include "kernels/elem/walk.h"
 
@@ -58,6 +60,17 @@ static inline __attribute__((always_inline)) void max_taps(
     }
 }
 
+/* v or 0. Not by ?:, which gcc turns into stores under a condition. */
+static inline __attribute__((always_inline)) real chosen(real v, int yes)
+{
+    real_bits bits;
+
+    memcpy(&bits, &v, sizeof bits);
+    bits &= -(real_bits)yes;
+    memcpy(&v, &bits, sizeof bits);
+    return v;
+}
+
 /* dx of one window; add NULL: none. */
 static inline __attribute__((always_inline)) void max_taps_grad(const real *x, const ptrdiff_t *x_offset, real *dx,
     const ptrdiff_t *dx_offset, const real *add, const ptrdiff_t *add_offset, const real *dy, const int taps, int c)
@@ -80,12 +93,8 @@ static inline __attribute__((always_inline)) void max_taps_grad(const real *x, c
             m = better ? at[t][j] : m;
             which = better ? (real)t : which;
         }
-        if (add)
-            for (int t = 0; t < taps; t++)
-                to[t][j] = more[t][j] + (which == (real)t ? g : 0);
-        else
-            for (int t = 0; t < taps; t++)
-                to[t][j] = which == (real)t ? g : 0;
+        for (int t = 0; t < taps; t++)
+            to[t][j] = add ? more[t][j] + chosen(g, which == (real)t) : chosen(g, which == (real)t);
     }
 }
 

@@ -8,11 +8,13 @@
 
 #if UN_F64
 typedef double real;
+typedef int64_t real_bits;
 #define UN_REAL_TYPE         UN_KERNEL_F64
 #define UN_PASTE_(name, lvl) un_##name##_f64_##lvl
 #define UN_QUOTE_(name, lvl) #name "_f64_" #lvl
 #else
 typedef float real;
+typedef int32_t real_bits;
 #define UN_REAL_TYPE         UN_KERNEL_F32
 #define UN_PASTE_(name, lvl) un_##name##_f32_##lvl
 #define UN_QUOTE_(name, lvl) #name "_f32_" #lvl
