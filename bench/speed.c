@@ -1,8 +1,10 @@
 /* Speed of the kernels and of whole networks on this machine (docs/performance.md): per network the median time of a
  * run or a training step, GFLOP/s and the layers that take longest, each with its share of the float32 peak and of the
- * memory bandwidth, both measured first.
+ * memory bandwidth, both measured first. With --scaling: what N threads (2) make of the time of one, in this very
+ * build.
  *
- * speed [--level NAME] [--threads N] [--exact] [--seconds S] [--layers N] [CASE...]   a CASE is a part of its name */
+ * speed [--level NAME] [--threads N] [--exact] [--scaling] [--seconds S] [--layers N] [CASE...]
+ * a CASE is a part of its name */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,7 @@
 #include "train/schedule.h"
 
 typedef struct options {
-    int level, threads, exact, layers, n_names;
+    int level, threads, exact, scaling, layers, n_names;
     double seconds;
     char **names;
 } options;
@@ -72,23 +74,6 @@ typedef struct layer {
     double ms, flops, bytes;
 } layer;
 
-static double node_bytes(const un_plan *p, const un_node *n)
-{
-    const un_graph *g = p->graph;
-    double bytes = 0;
-
-    for (int j = 0; j < n->n_in + n->n_out; j++) {
-        int v = j < n->n_in ? n->in[j] : n->out[j - n->n_in];
-
-        if (v == UN_NONE)
-            continue;
-        bytes += 4.0 * (double)(g->value[v].store == UN_STORE_PARAM || g->value[v].store == UN_STORE_GRAD
-                                    ? g->param[g->value[v].param].count
-                                    : un_shape_count(p->shape[v]));
-    }
-    return bytes;
-}
-
 static int slower(const void *a, const void *b)
 {
     const layer *x = a, *y = b;
@@ -96,53 +81,21 @@ static int slower(const void *a, const void *b)
     return (x->ms < y->ms) - (x->ms > y->ms);
 }
 
-typedef double profile_fn(const void *who, int node, const char **kernel);
-
-/* What is profiled, and the nanoseconds of each node before the runs that count. */
-typedef struct profile {
-    profile_fn *ns;
-    const void *who;
-    const un_plan *plan;
-    double *before;
-    layer *layers;
-} profile;
-
-static unet_status profile_begin(profile *p, unet_error *err)
+/* The layers of `runs` runs, longest first; NULL without memory. */
+static layer *gather(const un_profile *p, int runs, int *count)
 {
-    size_t nodes = (size_t)p->plan->graph->n_nodes;
-    const char *kernel;
+    int rows;
+    const un_profile_row *r = un_profile_rows(p, &rows);
+    layer *l = un_alloc_array(NULL, (size_t)UN_MAX(rows, 1), sizeof *l);
 
-    p->before = un_alloc_array(NULL, nodes, sizeof *p->before);
-    p->layers = un_alloc_array(NULL, nodes, sizeof *p->layers);
-    if (!p->before || !p->layers)
-        return un_fail_nomem(err, nodes);
-    for (size_t i = 0; i < nodes; i++)
-        p->before[i] = p->ns(p->who, (int)i, &kernel);
-    return UNET_OK;
-}
-
-static void profile_end(profile *p)
-{
-    un_free(p->before);
-    un_free(p->layers);
-}
-
-static int gather(const profile *p, int runs)
-{
-    int count = 0;
-
-    for (int i = 0; i < p->plan->graph->n_nodes; i++) {
-        const un_node *n = &p->plan->graph->node[i];
-        const un_op_info *info = un_op_describe(n->op);
-        layer l = {.name = n->name, .bytes = node_bytes(p->plan, n)};
-
-        l.ms = (p->ns(p->who, i, &l.kernel) - p->before[i]) / runs * 1e-6;
-        l.flops = info->rules->macs ? 2 * info->rules->macs(p->plan->graph, n, p->plan->shape) : 0;
-        if (l.ms > 0)
-            p->layers[count++] = l;
-    }
-    qsort(p->layers, (size_t)count, sizeof *p->layers, slower);
-    return count;
+    *count = 0;
+    for (int i = 0; i < rows && l; i++)
+        if (r[i].ns > 0)
+            l[(*count)++] =
+                (layer){r[i].name, r[i].kernel, r[i].ns / runs * 1e-6, r[i].flops / runs, r[i].bytes / runs};
+    if (l)
+        qsort(l, (size_t)*count, sizeof *l, slower);
+    return l;
 }
 
 static void print_layers(const bench *b, const layer *l, int count)
@@ -245,22 +198,18 @@ static int more(const bench *b, const times *t, double began)
     return t->runs < 3 || (t->runs < 400 && now_s() - began < b->opt->seconds);
 }
 
-static void report(const bench *b, const net *n, times *t, double flops, double mib, const profile *p)
+static void report(const bench *b, const net *n, times *t, double flops, double mib, const un_profile *p)
 {
     double ms = median(t);
     int count;
+    layer *l = gather(p, t->runs, &count);
 
     printf("%-30s %9.2f ms  least %9.2f  %7.1f GFLOP/s %4.0f %% of peak  %7.1f MiB\n", n->name, ms, t->ms[0],
         flops / ms * 1e-6, 100 * flops / ms * 1e-6 / b->peak, mib);
-    count = gather(p, t->runs);
-    print_layers(b, p->layers, count);
-    print_kernels(b, p->layers, count);
+    print_layers(b, l, count);
+    print_kernels(b, l, count);
     fflush(stdout);
-}
-
-static double session_ns(const void *who, int node, const char **kernel)
-{
-    return un_session_profile(who, node, kernel);
+    un_free(l);
 }
 
 /* A picture whose extents the network cannot halve is padded, as prediction does. */
@@ -272,14 +221,13 @@ static un_shape padded(const net *n)
         (n->w + grid - 1) / grid * grid, n->c};
 }
 
-static unet_status run_session(const bench *b, const net *n, const un_model *model, unet_error *err)
+/* ms NULL: reports; else only the median goes there. */
+static unet_status run_session(const bench *b, const net *n, const un_model *model, double *ms, unet_error *err)
 {
-    un_session_options so = {
-        .pool = b->pool, .level = (un_cpu_level)b->opt->level, .exact = b->opt->exact, .profile = 1};
+    un_session_options so = {.pool = b->pool, .level = (un_cpu_level)b->opt->level, .exact = b->opt->exact};
     un_shape in = padded(n);
     float *image = un_alloc(NULL, (size_t)un_shape_count(in) * sizeof *image);
     un_session *s = NULL;
-    profile p = {.ns = session_ns};
     size_t bytes = 0;
     un_cost cost;
     unet_status st = image ? UNET_OK : un_fail_nomem(err, (size_t)un_shape_count(in));
@@ -291,33 +239,29 @@ static unet_status run_session(const bench *b, const net *n, const un_model *mod
     if (!st)
         st = un_session_bytes(&bytes, NULL, model, in, &so, err);
     if (!st)
+        st = un_profile_create(&so.profile, NULL, err);
+    if (!st)
         st = un_session_create(&s, NULL, model, in, &so, err);
     if (!st) {
         fill(image, un_shape_count(in));
         st = un_session_run(s, image, NULL, NULL, err);
     }
-    if (!st) {
-        p.who = s;
-        p.plan = un_session_plan(s);
-        st = profile_begin(&p, err);
-    }
+    if (!st)
+        un_profile_reset(so.profile);
     for (began = now_s(); !st && more(b, &t, began); t.runs++) {
         double at = now_s();
 
         st = un_session_run(s, image, NULL, NULL, err);
         t.ms[t.runs] = (now_s() - at) * 1e3;
     }
-    if (!st)
-        report(b, n, &t, 2 * cost.macs, (double)bytes / 1048576, &p);
+    if (!st && ms)
+        *ms = median(&t);
+    else if (!st)
+        report(b, n, &t, 2 * cost.macs, (double)bytes / 1048576, so.profile);
     un_session_destroy(s);
-    profile_end(&p);
+    un_profile_destroy(so.profile);
     un_free(image);
     return st;
-}
-
-static double engine_ns(const void *who, int node, const char **kernel)
-{
-    return un_engine_profile(who, node, kernel);
 }
 
 static unet_status step(un_engine *e, const un_batch *batch, int64_t number, unet_error *err)
@@ -328,18 +272,16 @@ static unet_status step(un_engine *e, const un_batch *batch, int64_t number, une
     return st ? st : un_engine_apply(e, number, 1e-4, &result, err);
 }
 
-static unet_status run_training(const bench *b, const net *n, un_model *model, unet_error *err)
+static unet_status run_training(const bench *b, const net *n, un_model *model, double *ms, unet_error *err)
 {
-    const un_engine_spec spec = {.model = model,
+    un_engine_spec spec = {.model = model,
         .backend = un_backend_cpu(),
         .pool = b->pool,
         .level = (un_cpu_level)b->opt->level,
-        .exact = b->opt->exact,
-        .profile = 1};
+        .exact = b->opt->exact};
     int64_t pixels = (int64_t)n->n * n->d * n->h * n->w;
     un_batch batch = {.n = n->n, .d = n->d, .h = n->h, .w = n->w, .c = n->c, .classes = 2};
     un_engine *e = NULL;
-    profile p = {.ns = engine_ns};
     un_cost cost;
     unet_status st = un_model_cost(model->graph, padded(n), &cost, err);
     times t = {.runs = 0};
@@ -350,6 +292,8 @@ static unet_status run_training(const bench *b, const net *n, un_model *model, u
     if (!st && (!batch.image || !batch.target))
         st = un_fail_nomem(err, (size_t)pixels);
     if (!st)
+        st = un_profile_create(&spec.profile, NULL, err);
+    if (!st)
         st = un_engine_create(&e, NULL, &spec, err);
     if (!st)
         st = un_engine_start(e, err);
@@ -359,34 +303,51 @@ static unet_status run_training(const bench *b, const net *n, un_model *model, u
             batch.target[i] = batch.image[i * n->c] > 0;
         st = step(e, &batch, 1, err);
     }
-    if (!st) {
-        p.who = e;
-        p.plan = un_engine_plan(e);
-        st = profile_begin(&p, err);
-    }
+    if (!st)
+        un_profile_reset(spec.profile);
     for (began = now_s(); !st && more(b, &t, began); t.runs++) {
         double at = now_s();
 
         st = step(e, &batch, 2 + t.runs, err);
         t.ms[t.runs] = (now_s() - at) * 1e3;
     }
-    if (!st)
-        report(b, n, &t, 6 * cost.macs, (double)un_engine_bytes(e) / 1048576, &p);
+    if (!st && ms)
+        *ms = median(&t);
+    else if (!st)
+        report(b, n, &t, 6 * cost.macs, (double)un_engine_bytes(e) / 1048576, spec.profile);
     un_engine_destroy(e);
-    profile_end(&p);
+    un_profile_destroy(spec.profile);
     un_free(batch.image);
     un_free(batch.target);
     return st;
 }
 
-static unet_status run_net(const bench *b, const net *n, unet_error *err)
+static unet_status run_net(const bench *b, const net *n, double *ms, unet_error *err)
 {
     un_model *model;
     unet_status st = make_model(&model, n, err);
 
     if (!st)
-        st = n->train ? run_training(b, n, model, err) : run_session(b, n, model, err);
+        st = n->train ? run_training(b, n, model, ms, err) : run_session(b, n, model, ms, err);
     un_model_destroy(model);
+    return st;
+}
+
+/* One thread, then all. */
+static unet_status run_scaling(const bench *b, const net *n, unet_error *err)
+{
+    bench one = *b;
+    double ms[2];
+    unet_status st;
+
+    one.pool = NULL;
+    st = run_net(&one, n, &ms[0], err);
+    if (!st)
+        st = run_net(b, n, &ms[1], err);
+    if (!st)
+        printf("%-30s 1 thread %9.2f ms, %d threads %9.2f ms: %.2f times as fast\n", n->name, ms[0],
+            un_pool_threads(b->pool), ms[1], ms[0] / ms[1]);
+    fflush(stdout);
     return st;
 }
 
@@ -409,8 +370,8 @@ static int parse(options *o, int argc, char **argv)
     for (; i < argc && argv[i][0] == '-'; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 
-        if (!strcmp(argv[i], "--exact")) {
-            o->exact = 1;
+        if (!strcmp(argv[i], "--exact") || !strcmp(argv[i], "--scaling")) {
+            *(argv[i][2] == 'e' ? &o->exact : &o->scaling) = 1;
             continue;
         }
         if (value && !strcmp(argv[i], "--level") && un_cpu_level_parse(value, &level))
@@ -425,24 +386,29 @@ static int parse(options *o, int argc, char **argv)
     }
     o->names = argv + i;
     o->n_names = argc - i;
+    if (!o->threads)
+        o->threads = o->scaling ? 2 : 1;
     return un_cpu_has((un_cpu_level)o->level);
 }
 
 int main(int argc, char **argv)
 {
-    options o = {.level = (int)un_cpu_best(), .threads = 1, .layers = 6, .seconds = 2};
+    options o = {.level = (int)un_cpu_best(), .layers = 6, .seconds = 2};
     bench b = {.opt = &o};
     unet_error err = {0};
     unet_status st;
     char cpu[128];
 
     if (!parse(&o, argc, argv)) {
-        fprintf(stderr, "usage: speed [--level NAME] [--threads N] [--exact] [--seconds S] [--layers N] [CASE...]\n");
+        fputs("usage: speed [--level NAME] [--threads N] [--exact] [--scaling] [--seconds S] [--layers N] [CASE...]\n",
+            stderr);
         return 2;
     }
     st = un_pool_create(&b.pool, NULL, o.threads, &err);
-    if (!st) {
-        un_cpu_model(cpu, sizeof cpu);
+    un_cpu_model(cpu, sizeof cpu);
+    if (!st && o.scaling)
+        printf("%s, %s\n", cpu, un_cpu_level_name((un_cpu_level)o.level));
+    else if (!st) {
         b.peak = o.threads * machine_peak(o.level);
         b.bandwidth = machine_bandwidth();
         printf("%s, %s, %d thread%s: float32 peak %.0f GFLOP/s, copy %.1f GB/s (one thread)\n", cpu,
@@ -451,7 +417,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof nets / sizeof *nets && !st; i++)
         if (wanted(&o, &nets[i]))
-            st = run_net(&b, &nets[i], &err);
+            st = o.scaling ? run_scaling(&b, &nets[i], &err) : run_net(&b, &nets[i], NULL, &err);
     un_pool_destroy(b.pool);
     if (st)
         fprintf(stderr, "%s\n", err.message);

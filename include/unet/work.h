@@ -6,6 +6,7 @@
 #define UNET_WORK_H
 
 #include "unet/model.h"
+#include "unet/profile.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -99,15 +100,17 @@ typedef struct unet_train_options {
     int overwrite;             /* 1: a finished run of that name may be replaced */
     unet_progress_fn progress;
     void *progress_ctx;
+    unet_profile *profile; /* gets where the time of the training loop goes; NULL: not measured */
 } unet_train_options;
 #define UNET_TRAIN_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
-        sizeof(unet_train_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL                               \
+        sizeof(unet_train_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL                         \
     }
 
 typedef struct unet_train_result {
     int64_t steps;
-    double seconds, loss, dice, iou; /* on the selection pictures, of the model that was written */
+    double seconds, loss, dice, iou; /* Dice and IoU on the selection pictures, of the model that was written */
+    double samples_per_s, waiting;   /* waiting: share of the time in which training waited for data */
 } unet_train_result;
 /* text: a summary; may be NULL. On UNET_E_CANCELLED a checkpoint has been written and the error says how to go on. */
 UNET_API UNET_NODISCARD unet_status unet_train(
@@ -158,10 +161,11 @@ typedef struct unet_predict_options {
     int split_touching; /* 1: objects that touch are counted apart */
     unet_progress_fn progress;
     void *progress_ctx;
+    unet_profile *profile; /* gets where the time goes; NULL: not measured */
 } unet_predict_options;
 #define UNET_PREDICT_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
-        sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL                             \
+        sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL                       \
     }
 
 /* Writes OUT/stem.png, volumes OUT/stem.nii.gz; folders below a given folder are kept. Goes on after a bad file; then

@@ -5,6 +5,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "base/profile.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "run/selftest.h"
@@ -21,6 +22,11 @@ struct unet_context {
 struct unet_config {
     unet_context *c;
     un_config cfg;
+};
+
+struct unet_profile {
+    unet_context *c;
+    un_profile *p;
 };
 
 struct unet_model {

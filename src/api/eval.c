@@ -387,7 +387,7 @@ static unet_status open_job(eval_job *j, unet_error *err)
     cfg = &j->r.model->config;
     st = un_data_open(&j->data, j->c, &data, cfg, err);
     if (!st)
-        st = un_runner_prepare(&j->r, 1, err);
+        st = un_runner_prepare(&j->r, 1, NULL, err);
     if (!st)
         st = choose_items(j, err);
     if (st)

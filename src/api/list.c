@@ -310,15 +310,36 @@ static void fill_metrics(lister *l, const topic *t)
 #include "metrics/metrics.def"
 }
 
+/* ---- presets ---- */
+
+static void fill_presets(lister *l, const topic *t)
+{
+    (void)t;
+    for (size_t i = 0; i < un_preset_count(); i++) {
+        const un_preset *p = un_preset_at(i);
+
+        begin_entry(l, p->name, p->help);
+        add_field(l, "sets", p->yaml);
+        end_entry(l);
+    }
+}
+
 /* ---- topics ---- */
 
 static const topic topics[] = {
+    {"presets", "named networks: --preset NAME", fill_presets, NULL, NULL, NULL},
     {"losses", "terms of loss.terms", fill_losses, NULL, NULL, NULL},
     {"augmentations", "operations of the section augment", fill_augmentations, NULL, NULL, NULL},
     {"policies", "augment.policy", fill_words, "augment", "policy", "policy"},
     {"optimisers", "optimiser.name", fill_words, "optimiser", "name", "method"},
     {"schedules", "optimiser.schedule", fill_words, "optimiser", "schedule", "schedule"},
     {"metrics", "scores of unet eval", fill_metrics, NULL, NULL, NULL},
+    {"blocks", "model.block", fill_words, "model", "block", "block"},
+    {"decoders", "model.decoder", fill_words, "model", "decoder", "decoder"},
+    {"gates", "model.gate", fill_words, "model", "gate", "gate"},
+    {"bottoms", "model.bottom", fill_words, "model", "bottom", "bottom"},
+    {"stems", "model.stem", fill_words, "model", "stem", "stem"},
+    {"heads", "model.head", fill_words, "model", "head", "head"},
     {"norms", "model.norm", fill_words, "model", "norm", "norm"},
     {"activations", "model.activation", fill_words, "model", "activation", "activation"},
     {"initialisations", "model.init", fill_words, "model", "init", "init"},

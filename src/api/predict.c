@@ -29,6 +29,7 @@ typedef struct predict_job {
     un_file_progress progress;
     un_class_names names;
     un_table *measures;
+    un_profile *profile; /* NULL: not measured */
     failure *failed;
     size_t n_failed, n_done;
     int stop; /* the status of the last file ends the whole job */
@@ -207,6 +208,7 @@ static unet_status write_outputs(
 {
     const un_config *cfg = &j->r.model->config;
     const un_mask_format f = un_mask_format_of(cfg, image);
+    const double began = un_profile_now(j->profile);
     un_image overlay = {0};
     unet_status st = UNET_OK;
 
@@ -221,11 +223,13 @@ static unet_status write_outputs(
     if (!st)
         st = write_one(j, in->stem, un_mask_suffix(f), un_mask_write, &s->mask, f, err);
     un_image_free(&overlay);
+    un_profile_span(j->profile, "prediction", "write files", began);
     return st;
 }
 
 static unet_status read_files(const predict_job *j, const un_input *in, un_image *image, unet_error *err)
 {
+    const double began = un_profile_now(j->profile);
     un_image_read_options how = un_preprocess_read_options(j->r.pre, in->page, 0);
     unet_status st = UNET_OK;
 
@@ -233,6 +237,7 @@ static unet_status read_files(const predict_job *j, const un_input *in, un_image
         how.pages = UN_PAGES_SERIES;
     for (int i = 0; i < in->channels && !st; i++)
         st = un_image_read(&image[i], j->c->mem, i ? in->channel[i - 1] : in->path, &how, err);
+    un_profile_span(j->profile, "prediction", "read files", began);
     return st;
 }
 
@@ -377,7 +382,7 @@ static unet_status open_job(predict_job *j, unet_error *err)
         return un_fail(err, UNET_E_ARG, "a prediction needs a model, inputs and an output folder");
     st = un_runner_open(&j->r, j->c, o->model, o->set, o->set_count, err);
     if (!st)
-        st = un_runner_prepare(&j->r, 0, err);
+        st = un_runner_prepare(&j->r, 0, j->profile, err);
     if (!st)
         st = find_inputs(j, err);
     if (st)
@@ -426,9 +431,12 @@ unet_status unet_predict(unet_context *c, const unet_predict_options *options, i
         return st ? st : un_fail_nomem(err, sizeof *j);
     j->c = c;
     j->o = &o;
+    j->profile = o.profile ? o.profile->p : NULL;
     st = open_job(j, err);
+    un_profile_start(j->profile);
     if (!st)
         st = predict_all(j, err);
+    un_profile_stop(j->profile);
     if (!st && j->measures && j->n_done)
         st = write_measures(j, err);
     if (!st && text)

@@ -48,12 +48,13 @@ unet_status un_runner_open(
     return st;
 }
 
-unet_status un_runner_prepare(un_runner *r, int masks, unet_error *err)
+unet_status un_runner_prepare(un_runner *r, int masks, un_profile *profile, unet_error *err)
 {
     un_predict_options o = un_predict_options_of(&r->model->config.predict);
     unet_status st = un_preprocess_create(&r->pre, r->c->mem, &r->model->config, masks, err);
 
     o.session = un_api_session_options(r->c);
+    o.session.profile = profile;
     o.cancel = un_api_cancelled;
     o.ctx = r->c;
     return st ? st : un_predictor_create(&r->predictor, r->c->mem, r->model, &o, err);

@@ -348,6 +348,7 @@ static unet_status run(training *t, unet_error *err)
         .epoch = t->job.epoch,
         .data = t->checksum,
         .version = unet_version(),
+        .profile = t->o->profile ? t->o->profile->p : NULL,
         .feed = un_feed_of(t->job.pipeline),
         .ctx = t,
         .select = t->job.selector ? select_best : NULL,
@@ -404,8 +405,9 @@ static unet_status tell_result(const training *t, char **text, unet_error *err)
     un_text s;
 
     un_text_init(&s, t->c->mem, TEXT_MAX);
-    un_text_printf(&s, "%lld steps in %.1f minutes%s\n", (long long)r->steps, r->seconds / 60,
-        r->stopped_early ? ", stopped early" : "");
+    un_text_printf(&s, "%lld steps in %.1f minutes%s; %.1f patches/s, %.1f %% of the time waiting for data\n",
+        (long long)r->steps, r->seconds / 60, r->stopped_early ? ", stopped early" : "", t->samples_per_s,
+        100 * r->waiting);
     if (r->best_step)
         un_text_printf(&s,
             "best on the pictures kept for selection: Dice %.4f, IoU %.4f at step %lld (they chose the model: evaluate "
@@ -474,8 +476,8 @@ unet_status unet_train(
     if (!st && !o.dry_run)
         st = train(&t, err);
     if (!st && result)
-        *result =
-            (unet_train_result){t.result.steps, t.result.seconds, t.result.loss, t.result.best_dice, t.result.best_iou};
+        *result = (unet_train_result){t.result.steps, t.result.seconds, t.result.loss, t.result.best_dice,
+            t.result.best_iou, t.samples_per_s, t.result.waiting};
     if (!st && text)
         st = o.dry_run ? tell_plan(&t, text, err) : tell_result(&t, text, err);
     close_training(&t);

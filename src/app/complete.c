@@ -99,7 +99,7 @@ static void zsh_option(FILE *to, const un_opt *o)
     zsh_text(to, o->help);
     fputc(']', to);
     if (o->value)
-        fprintf(to, ":%s:", o->value);
+        fprintf(to, "%s%s:", o->suffix ? "::" : ":", o->value);
     switch (o->type) {
     case UN_OPT_FOLDER:
         fputs("_files -/", to);

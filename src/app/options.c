@@ -193,6 +193,13 @@ static unet_status add_key(un_args *a, const un_opt *o, const char *value, unet_
     return UNET_OK;
 }
 
+static int ends_with(const char *s, const char *suffix)
+{
+    const size_t n = strlen(s), m = strlen(suffix);
+
+    return n > m && !strcmp(s + n - m, suffix);
+}
+
 /* Reads the option at argv[*i] and moves *i over the value that it took. */
 static unet_status read_option(un_args *a, const rows *r, int argc, char **argv, int *i, unet_error *err)
 {
@@ -205,6 +212,9 @@ static unet_status read_option(un_args *a, const rows *r, int argc, char **argv,
     if (row(r, at)->type == UN_OPT_FLAG) {
         if (value)
             return un_app_fail(err, UNET_E_ARG, NULL, "--%s takes no value", row(r, at)->name);
+    } else if (!value && row(r, at)->suffix && (*i + 1 >= argc || !ends_with(argv[*i + 1], row(r, at)->suffix))) {
+        *(const char **)member(r, at) = "";
+        return UNET_OK;
     } else if (!value) {
         if (*i + 1 >= argc)
             return un_app_fail(err, UNET_E_ARG, NULL, "--%s needs a value (%s)", row(r, at)->name, row(r, at)->value);

@@ -33,6 +33,8 @@ typedef struct un_opt {
     double low, high;         /* inclusive range of INT, NUMBER, BYTES, SECONDS; both 0: no range */
     const char *const *words; /* WORD: what may be given, NULL-terminated                         */
     const char *key;          /* KEY: "train.time"; its rules are those of the configuration      */
+    const char *suffix;       /* FILE: the value may be left out, then the member is ""; the next word is taken only
+                                 when it ends so. NULL: a value is needed */
     int required;
 } un_opt;
 

@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "base/pool.h"
+#include "base/profile.h"
 #include "ir/plan.h"
 
 typedef struct un_blocks {
@@ -21,10 +22,11 @@ typedef struct un_program_spec {
     un_blocks blocks;
     un_pool *pool; /* NULL: the caller's thread */
     un_cpu_level level;
-    int exact;       /* 1: no Winograd forms */
-    int keep_packed; /* 1: packed weights are kept until refresh: inference. 0: packed at each run: training */
-    int profile;
-    uint64_t seed; /* dropout */
+    int exact;           /* 1: no Winograd forms */
+    int keep_packed;     /* 1: packed weights are kept until refresh: inference. 0: packed at each run: training */
+    un_profile *profile; /* gets a row for each node that runs; NULL: not measured. Must outlive the program */
+    const char *part;    /* what these rows belong to */
+    uint64_t seed;       /* dropout */
 } un_program_spec;
 
 /* What changes from run to run. */
@@ -64,8 +66,6 @@ typedef struct un_backend {
     unet_status (*run)(un_program *p, un_step *step, unet_error *err);
     /* y[i] += x[i] over blocks: the reduce step. */
     void (*add)(un_pool *pool, un_cpu_level level, int real_bytes, void *y, const void *x, int64_t count);
-    /* Nanoseconds that node took in all runs so far, and the name of its main kernel; 0 when not profiled. */
-    double (*profile)(const un_program *p, int node, const char **kernel);
     void (*work)(un_work *out, const un_program *p, int node);
 } un_backend;
 

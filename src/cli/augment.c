@@ -2,6 +2,7 @@
 #include "app/context.h"
 #include "app/progress.h"
 #include "cli/commands.h"
+#include "cli/rows.h"
 #include "unet/work.h"
 
 typedef struct augment_options {
@@ -22,12 +23,7 @@ static const un_opt options[] = {
         .offset = offsetof(augment_options, picture),
         .value = "NAME",
         .help = "picture to show, by its path without suffix; else the one that shows most"},
-    {.name = "config",
-        .letter = 'c',
-        .type = UN_OPT_FILE,
-        .offset = offsetof(augment_options, config),
-        .value = "FILE",
-        .help = "configuration, whose section augment is shown"},
+    UN_ROW_CONFIG(augment_options, "configuration, whose section augment is shown"),
     {.name = "samples",
         .type = UN_OPT_INT,
         .offset = offsetof(augment_options, samples),

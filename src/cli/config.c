@@ -1,6 +1,7 @@
 /* unet config: explains configuration keys, or writes a configuration with all of them. */
 #include "app/context.h"
 #include "cli/commands.h"
+#include "cli/rows.h"
 #include "unet/config.h"
 
 typedef struct config_options {
@@ -15,11 +16,7 @@ static const un_opt options[] = {
         .offset = offsetof(config_options, file),
         .value = "FILE",
         .help = "read this configuration first; it is checked"},
-    {.name = "preset",
-        .type = UN_OPT_KEY,
-        .value = "NAME",
-        .key = "preset",
-        .help = "set the values of this preset ('unet config presets' lists them)"},
+    UN_ROW_PRESET,
     {.name = "write",
         .letter = 'w',
         .type = UN_OPT_FLAG,

@@ -5,6 +5,7 @@
 #include "app/context.h"
 #include "app/errors.h"
 #include "cli/commands.h"
+#include "cli/rows.h"
 #include "unet/model.h"
 #include "unet/text.h"
 
@@ -21,11 +22,7 @@ static const un_opt options[] = {
         .value = "HxWxC",
         .help =
             "picture to describe it for: HxW or HxWxC, volumes DxHxW or DxHxWxC; 256x256 or 64x64x64 when not given"},
-    {.name = "preset",
-        .type = UN_OPT_KEY,
-        .value = "NAME",
-        .key = "preset",
-        .help = "set the values of this preset over the configuration ('unet config presets' lists them)"},
+    UN_ROW_PRESET,
     {.name = "svg",
         .type = UN_OPT_FLAG,
         .offset = offsetof(describe_options, svg),

@@ -4,6 +4,7 @@
 #include "app/context.h"
 #include "app/progress.h"
 #include "cli/commands.h"
+#include "cli/rows.h"
 #include "unet/work.h"
 
 typedef struct eval_options {
@@ -27,11 +28,7 @@ static const un_opt options[] = {
         .offset = offsetof(eval_options, out),
         .value = "DIR",
         .help = "folder for scores.csv, scores.json and report.html; made when it is not there"},
-    {.name = "tta",
-        .type = UN_OPT_KEY,
-        .value = "WORD",
-        .key = "predict.tta",
-        .help = "average over views of the picture: none, flips, or all (quarter turns too)"},
+    UN_ROW_TTA,
     {.name = "no-floor",
         .type = UN_OPT_FLAG,
         .offset = offsetof(eval_options, no_floor),

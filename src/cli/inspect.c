@@ -4,6 +4,7 @@
 #include "app/context.h"
 #include "app/progress.h"
 #include "cli/commands.h"
+#include "cli/rows.h"
 #include "unet/work.h"
 
 typedef struct inspect_options {
@@ -18,12 +19,7 @@ static const un_opt options[] = {
         .offset = offsetof(inspect_options, out),
         .value = "DIR",
         .help = "write sheet.png, inspect.html, fingerprint.json and config.yaml there"},
-    {.name = "config",
-        .letter = 'c',
-        .type = UN_OPT_FILE,
-        .offset = offsetof(inspect_options, config),
-        .value = "FILE",
-        .help = "configuration; what it sets about the data stays"},
+    UN_ROW_CONFIG(inspect_options, "configuration; what it sets about the data stays"),
     {.name = "pictures",
         .type = UN_OPT_INT,
         .offset = offsetof(inspect_options, pictures),

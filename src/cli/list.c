@@ -22,8 +22,8 @@ static const char *const examples[] = {"unet list", "what can be listed", "unet 
 
 const un_command un_cmd_list = {
     .name = "list",
-    .usage = "[losses | augmentations | optimisers | schedules | metrics | norms | ...]",
-    .summary = "what there is to choose from: losses, augmentations, optimisers, schedules, metrics and more",
+    .usage = "[presets | losses | augmentations | optimisers | schedules | metrics | norms | ...]",
+    .summary = "what there is to choose from: presets, losses, augmentations, optimisers, schedules, metrics and more",
     .about =
         "Each entry with its formula, the paper it comes from, and the keys that belong to it with range and default. "
         "Made from the tables that the program runs on, so nothing is listed that is not there.",

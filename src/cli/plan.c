@@ -2,6 +2,7 @@
 #include "app/context.h"
 #include "app/progress.h"
 #include "cli/commands.h"
+#include "cli/rows.h"
 #include "unet/work.h"
 
 typedef struct plan_options {
@@ -9,28 +10,10 @@ typedef struct plan_options {
 } plan_options;
 
 static const un_opt options[] = {
-    {.name = "config",
-        .letter = 'c',
-        .type = UN_OPT_FILE,
-        .offset = offsetof(plan_options, config),
-        .value = "FILE",
-        .help = "read this configuration first; what it sets is never changed"},
-    {.name = "preset",
-        .type = UN_OPT_KEY,
-        .value = "NAME",
-        .key = "preset",
-        .help = "architecture: set the values of this preset ('unet config presets' lists them)"},
-    {.name = "time",
-        .letter = 't',
-        .type = UN_OPT_KEY,
-        .value = "TIME",
-        .key = "train.time",
-        .help = "time for the whole training, as 90, 10m or 1h30m"},
-    {.name = "mem",
-        .type = UN_OPT_KEY,
-        .value = "BYTES",
-        .key = "train.mem",
-        .help = "memory of the whole process, as 4G"},
+    UN_ROW_CONFIG(plan_options, "read this configuration first; what it sets is never changed"),
+    UN_ROW_PRESET,
+    UN_ROW_TIME,
+    UN_ROW_MEM,
 };
 
 static unet_status run(const un_args *a, unet_error *err)

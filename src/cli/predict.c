@@ -4,10 +4,11 @@
 #include "app/context.h"
 #include "app/progress.h"
 #include "cli/commands.h"
+#include "cli/rows.h"
 #include "unet/work.h"
 
 typedef struct predict_options {
-    const char *out;
+    const char *out, *profile;
     int overlay, probabilities, measure, split;
     uint64_t mem;
 } predict_options;
@@ -36,16 +37,13 @@ static const un_opt options[] = {
         .type = UN_OPT_FLAG,
         .offset = offsetof(predict_options, split),
         .help = "with --measure: objects that touch are counted apart"},
-    {.name = "tta",
-        .type = UN_OPT_KEY,
-        .value = "WORD",
-        .key = "predict.tta",
-        .help = "average over views of the picture: none, flips, or all (quarter turns too)"},
+    UN_ROW_TTA,
     {.name = "mem",
         .type = UN_OPT_BYTES,
         .offset = offsetof(predict_options, mem),
         .value = "SIZE",
         .help = "memory that may be used, as 500M or 2G; tiles are made small enough for it"},
+    UN_ROW_PROFILE(predict_options),
 };
 
 static unet_status run(const un_args *a, unet_error *err)
@@ -57,8 +55,12 @@ static unet_status run(const un_args *a, unet_error *err)
     char *text = NULL, *json = NULL;
     unet_status st = un_app_context(&context, a, p->mem, err);
 
-    if (st)
+    if (!st)
+        st = un_cli_profile_begin(&o.profile, context, p->profile, err);
+    if (st) {
+        unet_context_destroy(context);
         return st;
+    }
     un_progress_begin(&progress, stderr, &a->common);
     o.model = a->word[0];
     o.inputs = a->word + 1;
@@ -76,6 +78,7 @@ static unet_status run(const un_args *a, unet_error *err)
     un_progress_end(&progress);
     un_app_print(text);
     un_app_print(json);
+    st = un_cli_profile_end(o.profile, a, p->profile, st, err);
     unet_context_destroy(context);
     return st;
 }

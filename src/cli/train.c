@@ -1,10 +1,11 @@
 /* unet train: from a folder of pictures and masks to a model. */
 #include "app/context.h"
 #include "cli/commands.h"
+#include "cli/rows.h"
 #include "cli/training.h"
 
 typedef struct train_options {
-    const char *model, *run_dir, *config, *from;
+    const char *model, *run_dir, *config, *from, *profile;
     int resume, overwrite, dry_run;
 } train_options;
 
@@ -16,34 +17,16 @@ static const un_opt options[] = {
         .value = "MODEL",
         .required = 1,
         .help = "the model file to write; the run folder MODEL.run lies beside it"},
-    {.name = "config",
-        .letter = 'c',
-        .type = UN_OPT_FILE,
-        .offset = offsetof(train_options, config),
-        .value = "FILE",
-        .help = "configuration; what it leaves open is planned from the data"},
-    {.name = "preset",
-        .type = UN_OPT_KEY,
-        .value = "NAME",
-        .key = "preset",
-        .help = "architecture: set the values of this preset ('unet config presets' lists them)"},
-    {.name = "time",
-        .letter = 't',
-        .type = UN_OPT_KEY,
-        .value = "TIME",
-        .key = "train.time",
-        .help = "time to plan for, as 90, 10m or 1h30m; half an hour when neither time, epochs nor steps are given"},
+    UN_ROW_CONFIG(train_options, "configuration; what it leaves open is planned from the data"),
+    UN_ROW_PRESET,
+    UN_ROW_TIME,
     {.name = "epochs",
         .type = UN_OPT_KEY,
         .value = "N",
         .key = "train.epochs",
         .help = "passes over the training pictures, instead of a time"},
     {.name = "steps", .type = UN_OPT_KEY, .value = "N", .key = "train.steps", .help = "steps, instead of a time"},
-    {.name = "mem",
-        .type = UN_OPT_KEY,
-        .value = "BYTES",
-        .key = "train.mem",
-        .help = "memory of the whole process, as 4G; patch and micro-batch are chosen to fit"},
+    UN_ROW_MEM,
     {.name = "seed",
         .letter = 's',
         .type = UN_OPT_KEY,
@@ -75,6 +58,7 @@ static const un_opt options[] = {
         .type = UN_OPT_FLAG,
         .offset = offsetof(train_options, dry_run),
         .help = "show the plan with its memory, disk and time, and train nothing"},
+    UN_ROW_PROFILE(train_options),
 };
 
 static unet_status run(const un_args *a, unet_error *err)
@@ -87,6 +71,8 @@ static unet_status run(const un_args *a, unet_error *err)
 
     if (!st)
         st = un_app_config(&cfg, context, o->config, a, err);
+    if (!st)
+        st = un_cli_profile_begin(&t.profile, context, o->profile, err);
     if (!st) {
         t.data = a->word[0];
         t.model = o->model;
@@ -97,6 +83,7 @@ static unet_status run(const un_args *a, unet_error *err)
         t.dry_run = o->dry_run;
         t.overwrite = o->overwrite;
         st = un_cli_train(a, context, &t, err);
+        st = un_cli_profile_end(t.profile, a, o->profile, st, err);
     }
     unet_config_destroy(cfg);
     unet_context_destroy(context);

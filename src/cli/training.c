@@ -8,8 +8,9 @@
 
 static void print_json(const unet_train_result *r)
 {
-    printf("{\"steps\":%lld,\"seconds\":%.3f,\"loss\":%.6g,\"dice\":%.6g,\"iou\":%.6g}\n", (long long)r->steps,
-        r->seconds, r->loss, r->dice, r->iou);
+    printf("{\"steps\":%lld,\"seconds\":%.3f,\"loss\":%.6g,\"dice\":%.6g,\"iou\":%.6g,\"samples_per_s\":%.6g,"
+           "\"waiting\":%.6g}\n",
+        (long long)r->steps, r->seconds, r->loss, r->dice, r->iou, r->samples_per_s, r->waiting);
 }
 
 unet_status un_cli_train(const un_args *a, unet_context *c, unet_train_options *o, unet_error *err)

@@ -128,8 +128,12 @@ static void cut_row(void *ctx, int64_t task, int worker)
 
 static void cut(job *j, const int s[3])
 {
+    un_profile *profile = j->p->opt.session.profile;
+    const double began = un_profile_now(profile);
+
     memcpy(j->cut_at, s, sizeof j->cut_at);
     un_pool_run(j->p->opt.session.pool, cut_row, j, (int64_t)j->t.in.d * j->t.in.h);
+    un_profile_span(profile, "prediction", "cut windows", began);
 }
 
 /* Row `task` of the window's outputs, weighted, onto the slab. */
@@ -163,8 +167,12 @@ static void add_row(void *ctx, int64_t task, int worker)
 /* Adds the window k's probabilities, weighted, to the slab. */
 static void add_window(job *j, const int k[3])
 {
+    un_profile *profile = j->p->opt.session.profile;
+    const double began = un_profile_now(profile);
+
     memcpy(j->window, k, sizeof j->window);
     un_pool_run(j->p->opt.session.pool, add_row, j, (int64_t)j->t.out.d * j->t.out.h);
+    un_profile_span(profile, "prediction", "join windows", began);
 }
 
 /* Gives the sink all slab positions below `until`. base: position of the slab's first row. */

@@ -22,7 +22,8 @@ static void spec_of(un_program_spec *spec, const un_plan *plan, const un_model *
         .level = opt->level,
         .exact = opt->exact,
         .keep_packed = 1,
-        .profile = opt->profile};
+        .profile = opt->profile,
+        .part = "network"};
 }
 
 unet_status un_session_bytes(
@@ -149,9 +150,4 @@ unet_status un_session_run(un_session *s, const float *image, float *logits, flo
     if (probabilities)
         s->backend->download(s->program, g->output[1], probabilities);
     return UNET_OK;
-}
-
-double un_session_profile(const un_session *s, int node, const char **kernel)
-{
-    return s->backend->profile(s->program, node, kernel);
 }

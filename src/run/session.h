@@ -9,8 +9,8 @@
 typedef struct un_session_options {
     un_pool *pool; /* NULL: the caller's thread */
     un_cpu_level level;
-    int exact; /* 1: no Winograd forms */
-    int profile;
+    int exact;           /* 1: no Winograd forms */
+    un_profile *profile; /* gets the time of each layer; NULL: not measured. Must outlive the session */
 } un_session_options;
 
 typedef struct un_session un_session;
@@ -37,8 +37,5 @@ const un_plan *un_session_plan(const un_session *s);
  */
 UN_NODISCARD unet_status un_session_run(
     un_session *s, const float *image, float *logits, float *probabilities, unet_error *err);
-
-/* Nanoseconds node i took so far (with the option profile) and its kernel. */
-double un_session_profile(const un_session *s, int node, const char **kernel);
 
 #endif

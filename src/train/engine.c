@@ -52,6 +52,7 @@ static un_program_spec program_spec(const un_engine *e, int i)
         .level = e->spec.level,
         .exact = e->spec.exact,
         .profile = e->spec.profile,
+        .part = i == 0 ? "forward and backward" : "update",
         .seed = (uint64_t)e->spec.model->config.train.seed,
         .blocks = {
             e->block[UN_BLOCK_PARAM], e->grad, e->block[UN_BLOCK_M], e->block[UN_BLOCK_V], e->block[UN_BLOCK_EMA]}};
@@ -383,19 +384,12 @@ static void add_terms(un_engine *e, int64_t step)
         }
 }
 
-unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, int group, int groups, unet_error *err)
+static void upload_batch(un_engine *e, const un_batch *b, int64_t step)
 {
     const un_objective *o = e->objective;
     const int planes = o->accumulate->value[o->target].type == UN_TYPE_F32;
-    un_step s = {.step = step, .grad_scale = 1, .first_sample = (uint32_t)b->first};
-    unet_status st = check_batch(e, b, err);
+    const double began = un_profile_now(e->spec.profile);
 
-    if (st)
-        return st;
-    UN_ASSERT(levels_for(groups) <= e->levels);
-    if (group == 0)
-        memset(e->sum, 0, sizeof e->sum);
-    e->groups = groups;
     e->spec.backend->upload(e->program[0], o->image, b->image);
     upload_plane(e, o->target, planes ? (const void *)b->soft : b->target, planes ? b->classes : 1);
     if (b->weight)
@@ -408,11 +402,29 @@ unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, 
         upload_thin(e, o->side[i].pixel_weight, o->pixel_weight, b->weight ? b->weight : e->ones, 1);
     }
     set_alphas(e, step);
+    un_profile_span(e->spec.profile, "training", "batch to network", began);
+}
+
+unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, int group, int groups, unet_error *err)
+{
+    un_step s = {.step = step, .grad_scale = 1, .first_sample = (uint32_t)b->first};
+    unet_status st = check_batch(e, b, err);
+    double began;
+
+    if (st)
+        return st;
+    UN_ASSERT(levels_for(groups) <= e->levels);
+    if (group == 0)
+        memset(e->sum, 0, sizeof e->sum);
+    e->groups = groups;
+    upload_batch(e, b, step);
     st = e->spec.backend->run(e->program[0], &s, err);
     if (st)
         return st;
     add_terms(e, step);
+    began = un_profile_now(e->spec.profile);
     reduce(e, group, groups);
+    un_profile_span(e->spec.profile, "training", "sum of gradients", began);
     return UNET_OK;
 }
 
@@ -440,11 +452,6 @@ unet_status un_engine_apply(un_engine *e, int64_t step, double lr, un_step_resul
 float *un_engine_block(un_engine *e, un_block block)
 {
     return e->block[block];
-}
-
-double un_engine_profile(const un_engine *e, int node, const char **kernel)
-{
-    return e->spec.backend->profile(e->program[0], node, kernel);
 }
 
 const float *un_engine_gradient(const un_engine *e)

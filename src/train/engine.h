@@ -19,11 +19,11 @@ typedef struct un_engine_spec {
     const un_backend *backend;
     un_pool *pool; /* NULL: the caller's thread */
     un_cpu_level level;
-    int exact;        /* 1: no Winograd forms */
-    int pixel_weight; /* batches come with pixel weights; those of multilabel heads always may */
-    int keep_best;    /* room for the weights of the best selection */
-    int recompute;    /* less memory, more time, the same bits; train.recompute: on does it in any case */
-    int profile;
+    int exact;           /* 1: no Winograd forms */
+    int pixel_weight;    /* batches come with pixel weights; those of multilabel heads always may */
+    int keep_best;       /* room for the weights of the best selection */
+    int recompute;       /* less memory, more time, the same bits; train.recompute: on does it in any case */
+    un_profile *profile; /* gets the time of each layer and of what else a step does; NULL: not measured */
 } un_engine_spec;
 
 /* What a step came to; losses are means over the ghost batches. */
@@ -58,9 +58,6 @@ UN_NODISCARD unet_status un_engine_apply(un_engine *e, int64_t step, double lr, 
 /* A block of the training state, NULL when this run keeps none. Valid once started; may be written between
  * steps. */
 float *un_engine_block(un_engine *e, un_block block);
-
-/* Nanoseconds node i of accumulate took so far (with the option profile) and its kernel. */
-double un_engine_profile(const un_engine *e, int node, const char **kernel);
 
 /* The gradient of the last accumulated step: the sum over its ghost batches. */
 const float *un_engine_gradient(const un_engine *e);

@@ -40,6 +40,7 @@ static double now(void)
 static unet_status save(trainer *t, unet_error *err)
 {
     const float *blocks[UN_BLOCK_COUNT];
+    const double began = un_profile_now(t->opt->profile);
     un_progress_state state = t->state;
     un_text config;
     unet_status st;
@@ -55,6 +56,7 @@ static unet_status save(trainer *t, unet_error *err)
         st = un_checkpoint_save(t->checkpoint, t->mem, t->opt->model->graph, config.s, &state, blocks, err);
     un_text_free(&config);
     t->saved_at = now();
+    un_profile_span(t->opt->profile, "training", "checkpoint", began);
     return st;
 }
 
@@ -190,6 +192,7 @@ static unet_status make_engine(un_engine **out, un_mem *mem, const un_train_opti
         .level = opt->level,
         .exact = opt->exact,
         .pixel_weight = opt->pixel_weight,
+        .profile = opt->profile,
         .keep_best = opt->select != NULL};
     unet_status st = un_engine_create(out, mem, &spec, err);
 
@@ -253,13 +256,14 @@ static unet_status run_groups(trainer *t, int64_t step, unet_error *err)
     const int groups = c->batch / c->ghost_batch;
 
     for (int g = 0; g < groups; g++) {
-        const double asked = now();
+        const double asked = now(), began = un_profile_now(t->opt->profile);
         const un_batch *b;
         unet_status st = f->next(f->ctx, &b, err);
 
         if (st)
             return st;
         t->waited += now() - asked;
+        un_profile_span(t->opt->profile, "training", "wait for data", began);
         un_watch_batch(t->watch, b);
         st = un_engine_accumulate(t->engine, b, step, g, groups, err);
         f->release(f->ctx, b);
@@ -353,6 +357,7 @@ static unet_status watch_classes(trainer *t, const un_score *s, unet_error *err)
 
 static unet_status make_selection(trainer *t, unet_error *err)
 {
+    const double began = un_profile_now(t->opt->profile);
     un_score *s = t->last_score ? t->last_score : un_alloc_zero(t->mem, sizeof *s);
     unet_status st;
     int better;
@@ -362,6 +367,7 @@ static unet_status make_selection(trainer *t, unet_error *err)
     t->last_score = s;
     memset(s, 0, sizeof *s);
     st = t->opt->select(t->opt->ctx, un_engine_model(t->engine), t->state.step, s, err);
+    un_profile_span(t->opt->profile, "training", "selection", began);
     if (!st)
         st = watch_classes(t, s, err);
     if (st)
@@ -489,8 +495,10 @@ unet_status un_train(const un_train_options *opt, un_mem *mem, un_train_result *
     unet_status st = begin(&t, err);
 
     memset(out, 0, sizeof *out);
+    un_profile_start(opt->profile);
     if (!st)
         st = loop(&t, err);
+    un_profile_stop(opt->profile);
     if (!st)
         st = end(&t, out, err);
     un_runlog_close(t.log);

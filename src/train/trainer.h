@@ -42,6 +42,7 @@ typedef struct un_train_options {
     const char *data;    /* checksum of the training data, shorter than UN_CHECKSUM_MAX; NULL: none */
     const char *version; /* of unet, for the records */
     size_t max_bytes;    /* the engine may hold this much; 0: no limit */
+    un_profile *profile; /* gets where the time of the loop goes; NULL: not measured */
     un_feed feed;
     void *ctx; /* of the callbacks; each of them may be NULL */
     /* Scores a network on the pictures kept for selection; larger is better. Without it the last weights are

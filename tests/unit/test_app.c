@@ -15,7 +15,7 @@ typedef struct sample {
     int64_t steps;
     double rate, time;
     uint64_t mem;
-    const char *text, *out, *split;
+    const char *text, *out, *split, *trace;
 } sample;
 
 static const char *const splits[] = {"train", "val", "test", NULL};
@@ -53,6 +53,12 @@ static const un_opt rows[] = {
         .words = splits,
         .fallback = "val",
         .help = "which pictures"},
+    {.name = "trace",
+        .type = UN_OPT_FILE,
+        .offset = offsetof(sample, trace),
+        .value = "[FILE.json]",
+        .suffix = ".json",
+        .help = "a value that may be left out"},
     {.name = "budget", .type = UN_OPT_KEY, .key = "train.time", .value = "T", .help = "sets a key"},
 };
 static const un_opt needed_rows[] = {
@@ -124,6 +130,21 @@ TEST(forms)
     CHECK_STR(a.key[0], "train.time=5m");
     CHECK_STR(a.key[1], "train.seed=2");
     CHECK_STR(a.key[2], "train.time=6m");
+    un_args_free(&a);
+
+    CHECK_OK(parse(&a, &o, "one --trace two", &err), &err); /* no file: the next word is a word */
+    CHECK_STR(o.trace, "");
+    CHECK_INT(a.n_words, 2);
+    un_args_free(&a);
+    CHECK_OK(parse(&a, &o, "one --trace", &err), &err);
+    CHECK_STR(o.trace, "");
+    un_args_free(&a);
+    CHECK_OK(parse(&a, &o, "one --trace a.json two", &err), &err);
+    CHECK_STR(o.trace, "a.json");
+    CHECK_INT(a.n_words, 2);
+    un_args_free(&a);
+    CHECK_OK(parse(&a, &o, "one --trace=any", &err), &err);
+    CHECK_STR(o.trace, "any");
     un_args_free(&a);
 
     CHECK_OK(parse(&a, &o, "--help", &err), &err); /* asks nothing else */

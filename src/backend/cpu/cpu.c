@@ -1,6 +1,5 @@
 /* Compiling, running and measuring programs on the CPU. */
 #include <string.h>
-#include <time.h>
 
 #include "backend/cpu/program.h"
 #include "base/float_mode.h"
@@ -179,7 +178,7 @@ static void cpu_destroy(un_program *p)
     un_free(p->packed);
     un_free(p->scratch);
     un_free(p->shared);
-    un_free(p->node_ns);
+    un_free(p->cost);
     un_free(p);
 }
 
@@ -200,10 +199,24 @@ static unet_status allocate(un_program *p, const un_lowering *l, unet_error *err
     p->scratch = un_alloc_zero(p->mem, p->worker_bytes * threads);
     p->shared = un_alloc_zero(p->mem, p->shared_bytes);
     if (p->spec.profile)
-        p->node_ns = un_alloc_array(p->mem, (size_t)UN_MAX(p->spec.plan->graph->n_nodes, 1), sizeof *p->node_ns);
-    if (!p->step || !p->fold || !p->act || !p->packed || !p->scratch || !p->shared || (p->spec.profile && !p->node_ns))
+        p->cost = un_alloc_array(p->mem, (size_t)UN_MAX(p->spec.plan->graph->n_nodes, 1), sizeof *p->cost);
+    if (!p->step || !p->fold || !p->act || !p->packed || !p->scratch || !p->shared || (p->spec.profile && !p->cost))
         return un_fail_nomem(err, p->act_bytes + p->packed_bytes + p->worker_bytes * threads + p->shared_bytes);
     return UNET_OK;
+}
+
+/* A row of the profile for each node that runs. */
+static void make_rows(un_program *p)
+{
+    for (int i = 0; i < p->spec.plan->graph->n_nodes && p->cost; i++) {
+        un_work w;
+
+        un_cpu_work(&w, p, i);
+        p->cost[i] = (un_cpu_cost){-1, 2 * w.macs, w.bytes};
+        if (w.kernel)
+            p->cost[i].row =
+                un_profile_row_of(p->spec.profile, p->spec.part, p->spec.plan->graph->node[i].name, w.kernel);
+    }
 }
 
 static unet_status cpu_compile(un_program **out, un_mem *mem, const un_program_spec *s, unet_error *err)
@@ -230,6 +243,7 @@ static unet_status cpu_compile(un_program **out, un_mem *mem, const un_program_s
         cpu_destroy(p);
         return st;
     }
+    make_rows(p);
     *out = p;
     return UNET_OK;
 }
@@ -319,14 +333,6 @@ static unet_status clip(un_program *p, const un_cpu_step *s, un_step *step, unet
     return UNET_OK;
 }
 
-static double now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 static unet_status cpu_run(un_program *p, un_step *step, unet_error *err)
 {
     const un_float_mode before = un_float_mode_enter();
@@ -343,14 +349,16 @@ static unet_status cpu_run(un_program *p, un_step *step, unet_error *err)
             un_fold_apply(&p->fold[i], p->spec.plan->real_bytes);
     for (int i = 0; i < p->n_steps && !st; i++) {
         const un_cpu_step *s = &p->step[i];
-        double t0 = p->node_ns ? now_ns() : 0;
+        const double began = un_profile_now(p->spec.profile);
 
         run_kernel(p, s);
         if (s->kind == UN_STEP_CLIP)
             st = clip(p, s, step, err);
-        if (p->node_ns)
-            p->node_ns[s->node] += now_ns() - t0;
+        if (p->cost)
+            un_profile_add(p->spec.profile, p->cost[s->node].row, began);
     }
+    for (int i = 0; i < p->spec.plan->graph->n_nodes && p->cost; i++)
+        un_profile_count(p->spec.profile, p->cost[i].row, p->cost[i].flops, p->cost[i].bytes);
     p->stale = 0;
     un_float_mode_set(before);
     return st;
@@ -377,19 +385,10 @@ static void cpu_add(un_pool *pool, un_cpu_level level, int real_bytes, void *y, 
     un_pool_run(pool, add_task, &c, c.k->tasks(&c.args, 0));
 }
 
-static double cpu_profile(const un_program *p, int node, const char **kernel)
-{
-    *kernel = NULL;
-    for (int i = 0; i < p->n_steps && !*kernel; i++)
-        if (p->step[i].node == node)
-            *kernel = p->step[i].kernel->name;
-    return p->node_ns ? p->node_ns[node] : 0;
-}
-
 const un_backend *un_backend_cpu(void)
 {
     static const un_backend table = {"cpu", cpu_needs, cpu_compile, cpu_destroy, cpu_upload, cpu_download, cpu_refresh,
-        cpu_run, cpu_add, cpu_profile, un_cpu_work};
+        cpu_run, cpu_add, un_cpu_work};
 
     return &table;
 }

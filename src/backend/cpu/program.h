@@ -54,6 +54,12 @@ typedef struct un_cpu_fold {
     double eps;
 } un_cpu_fold;
 
+/* What a run of a node adds to its row of the profile; -1: the node has none. */
+typedef struct un_cpu_cost {
+    int row;
+    double flops, bytes;
+} un_cpu_cost;
+
 struct un_program {
     un_mem *mem;
     un_program_spec spec;
@@ -65,8 +71,8 @@ struct un_program {
     un_hyper hyper;
     uint32_t counter[2]; /* step, first sample: what dropout reads */
     double sumsq;
-    int stale;       /* packed weights must be made anew */
-    double *node_ns; /* [nodes] when profiling */
+    int stale;         /* packed weights must be made anew */
+    un_cpu_cost *cost; /* [nodes]; NULL: not measured */
 };
 
 /* State of a lowering pass. */
