@@ -10,7 +10,7 @@
 #include "report/eval_report.h"
 #include "report/view.h"
 
-enum { IMAGES_MAX = 64, NAME_MAX_ = 128 };
+enum { IMAGES_MAX = 128, NAME_MAX_ = 128 };
 
 typedef struct nucleus_image {
     char name[NAME_MAX_];

@@ -26,7 +26,7 @@ static const char config_text[] =
     "\"loss\": {\"terms\": [{\"name\": \"ce\", \"weight\": 1}, {\"name\": \"dice\", \"weight\": 1}]}, "
     "\"optimiser\": {\"name\": \"adamw\", \"lr\": 0.0001, \"warmup\": 5, \"clip_norm\": 1, \"ema_decay\": 0}}";
 
-enum { STEPS = 30, BATCH = 4, SIDE = 96, CHANNELS = 3, COLUMNS = 4, NAMES_MAX = 64 };
+enum { STEPS = 30, BATCH = 4, SIDE = 96, CHANNELS = 3, COLUMNS = 4, NAMES_MAX = 128 };
 enum { PIXELS = BATCH * SIDE * SIDE };
 
 typedef struct dump {
@@ -84,7 +84,7 @@ static void cut_sample(const dump *d, int step, int sample, const char *name, un
 
     read_png(&picture, "images", name);
     read_png(&mask, "masks", name);
-    CHECK(picture.c >= CHANNELS && mask.h == picture.h && mask.w == picture.w);
+    CHECK((picture.c == 1 || picture.c >= CHANNELS) && mask.h == picture.h && mask.w == picture.w);
     top = un_rng_below(r, picture.h - SIDE + 1);
     left = un_rng_below(r, picture.w - SIDE + 1);
     for (int i = 0; i < SIDE * SIDE; i++) {
@@ -92,7 +92,7 @@ static void cut_sample(const dump *d, int step, int sample, const char *name, un
 
         target[i] = un_image_at(&mask, at) > 0;
         for (int c = 0; c < CHANNELS; c++)
-            image[i * CHANNELS + c] = (float)un_image_at(&picture, at * (size_t)picture.c + (size_t)c);
+            image[i * CHANNELS + c] = (float)un_image_at(&picture, at * (size_t)picture.c + (size_t)(c % picture.c));
     }
     normalise(image, r);
     un_image_free(&picture);
