@@ -73,7 +73,7 @@ format:
 lint: setup
 	@tools/lint.sh
 
-## docs       pages made from tables in the sources: docs/config.md, docs/losses.md, docs/commands.md
+## docs       pages made from tables in the sources: docs/config.md, docs/losses.md, docs/optimisers.md, docs/commands.md
 docs: configure
 	@ninja -C $(BUILD) src/cli/unet tests/test_config >/dev/null
 	@UNET_TEST_WRITE=1 $(BUILD)/tests/test_config docs

@@ -7,8 +7,8 @@
 #include "base/math.h"
 #include "base/size.h"
 #include "config/losses.h"
+#include "config/optimisers.h"
 #include "data/augment.h"
-#include "train/registry.h"
 
 enum { LIST_MAX = 1 << 22, KEY_NAME = 96, VALUES_TEXT = 160 };
 
@@ -152,18 +152,6 @@ struct topic {
     const char *section, *key, *list; /* words of the schema */
 };
 
-static void add_method(lister *l, const topic *t, int value)
-{
-    un_text lr;
-
-    if (strcmp(t->list, "method"))
-        return;
-    un_text_init(&lr, l->t->mem, VALUES_TEXT);
-    add_number(&lr, un_method_rule_of((un_cfg_method)value)->lr);
-    add_field(l, "lr when auto", lr.s);
-    un_text_free(&lr);
-}
-
 static void fill_words(lister *l, const topic *t)
 {
     un_config_key_info k;
@@ -177,7 +165,6 @@ static void fill_words(lister *l, const topic *t)
         if (a) {
             add_field(l, "formula", a->formula);
             add_field(l, "paper", a->paper);
-            add_method(l, t, (int)i);
             add_keys(l, a->keys);
         }
         end_entry(l);
@@ -221,6 +208,89 @@ static void fill_losses(lister *l, const topic *t)
         add_field(l, "heads", heads);
         for (int k = 0; k < n; k++)
             add_param(l, &p[k]);
+        end_entry(l);
+    }
+}
+
+/* ---- optimisers and schedules ---- */
+
+/* A key of section optimiser with the row's own default; lists and switches have that of the schema. */
+static void add_row_key(lister *l, const un_row_key *k)
+{
+    const char section[] = "optimiser";
+    un_config_key_info info;
+    char name[KEY_NAME];
+    un_text def;
+
+    if (!find_key(&info, section, strlen(section), k->key))
+        return;
+    snprintf(name, sizeof name, "%s.%s", section, k->key);
+    info.key = name;
+    un_text_init(&def, l->t->mem, VALUES_TEXT);
+    add_number(&def, k->def);
+    add_key(l, &info, "default", info.may_be_auto ? def.s : info.def);
+    un_text_free(&def);
+}
+
+static void add_row_keys(lister *l, const un_row_key *keys, int n)
+{
+    for (int i = 0; i < n; i++)
+        add_row_key(l, &keys[i]);
+}
+
+static void add_method(lister *l, un_cfg_method method)
+{
+    const un_method_info *info = un_method_info_of(method);
+    const un_row_key *keys;
+    const int n = un_method_keys(&keys, method);
+    un_text lr;
+
+    begin_entry(l, info->name, info->title);
+    add_field(l, "formula", info->formula);
+    add_field(l, "paper", info->paper);
+    add_field(l, "when", info->when);
+    add_field(l, "weight decay", info->decoupled ? "decoupled" : "coupled");
+    un_text_init(&lr, l->t->mem, VALUES_TEXT);
+    add_number(&lr, info->lr);
+    add_field(l, "lr when auto", lr.s);
+    un_text_free(&lr);
+    add_keys(l, "optimiser.lr optimiser.weight_decay");
+    add_row_keys(l, keys, n);
+    end_entry(l);
+}
+
+static void fill_methods(lister *l, const topic *t)
+{
+    (void)t;
+    for (int i = 0; i < un_method_count(); i++)
+        add_method(l, (un_cfg_method)i);
+    for (int i = 0; i < un_around_count(); i++) {
+        const un_around_info *info = un_around_info_of(i);
+
+        begin_entry(l, info->name, info->title);
+        add_field(l, "formula", info->formula);
+        add_field(l, "paper", info->paper);
+        add_field(l, "when", info->when);
+        add_field(l, "setting", info->setting);
+        add_keys(l, info->keys);
+        end_entry(l);
+    }
+}
+
+static void fill_schedules(lister *l, const topic *t)
+{
+    (void)t;
+    for (int i = 0; i < un_schedule_count(); i++) {
+        const un_schedule_info *info = un_schedule_info_of((un_cfg_schedule)i);
+        const un_row_key *keys;
+        const int n = un_schedule_keys(&keys, (un_cfg_schedule)i);
+
+        begin_entry(l, info->name, info->title);
+        add_field(l, "formula", info->formula);
+        add_field(l, "paper", info->paper);
+        add_field(l, "when", info->when);
+        add_keys(l, "optimiser.lr optimiser.warmup");
+        add_row_keys(l, keys, n);
         end_entry(l);
     }
 }
@@ -331,8 +401,8 @@ static const topic topics[] = {
     {"losses", "terms of loss.terms", fill_losses, NULL, NULL, NULL},
     {"augmentations", "operations of the section augment", fill_augmentations, NULL, NULL, NULL},
     {"policies", "augment.policy", fill_words, "augment", "policy", "policy"},
-    {"optimisers", "optimiser.name", fill_words, "optimiser", "name", "method"},
-    {"schedules", "optimiser.schedule", fill_words, "optimiser", "schedule", "schedule"},
+    {"optimisers", "optimiser.name, and what goes with each", fill_methods, NULL, NULL, NULL},
+    {"schedules", "optimiser.schedule", fill_schedules, NULL, NULL, NULL},
     {"metrics", "scores of unet eval", fill_metrics, NULL, NULL, NULL},
     {"blocks", "model.block", fill_words, "model", "block", "block"},
     {"decoders", "model.decoder", fill_words, "model", "decoder", "decoder"},

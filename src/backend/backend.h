@@ -13,8 +13,8 @@
 typedef struct un_blocks {
     void *param; /* written by apply plans and by norms that update running values */
     void *grad;
-    void *m, *v; /* moments of the optimiser */
-    void *ema;
+    void *m, *v, *x;      /* state of the optimiser */
+    void *average, *slow; /* copies of the weights: their average; what lookahead keeps */
 } un_blocks;
 
 typedef struct un_program_spec {
@@ -31,10 +31,12 @@ typedef struct un_program_spec {
 
 /* What changes from run to run. */
 typedef struct un_step {
-    double lr, grad_scale, ema_decay;
-    int64_t step;          /* 1-based */
-    uint32_t first_sample; /* number of the view's first sample in the batch of the step */
-    double grad_norm;      /* written by a clip node: the norm before clipping */
+    double lr, grad_scale;
+    double average_keep;            /* share of the old value in the new average; 1: it stays */
+    double mu, mu_next, mu_product; /* nadam: momentum of this step, of the next, product of all so far */
+    int64_t step;                   /* 1-based */
+    uint32_t first_sample;          /* number of the view's first sample in the batch of the step */
+    double grad_norm;               /* written by the first clip node: the norm before clipping */
 } un_step;
 
 typedef struct un_needs {

@@ -335,10 +335,15 @@ static void *worker_main(void *v)
 
 unet_status un_pipeline_start(un_pipeline *p, int64_t step, unet_error *err)
 {
-    if (p->started)
-        return un_fail(err, UNET_E_ARG, "the batches have been started");
+    if (p->taken > p->released)
+        return un_fail(err, UNET_E_ARG, "a batch is held");
     if (step < 1 || step >= UINT32_MAX || (p->opt.steps && step > p->opt.steps + 1))
         return un_fail(err, UNET_E_ARG, "step %lld of %lld", (long long)step, (long long)p->opt.steps);
+    stop_threads(p);
+    p->quit = 0;
+    p->opened = p->taken = p->released = 0;
+    for (int i = 0; i < p->opt.ahead; i++)
+        p->slots[i].seq = -1;
     p->started = 1;
     p->first_step = step;
     p->end = ((p->opt.steps ? p->opt.steps : UINT32_MAX - 1) - step + 1) * (p->opt.batch / p->opt.ghost_batch);

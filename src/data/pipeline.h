@@ -32,7 +32,7 @@ UN_NODISCARD unet_status un_pipeline_create(
     un_pipeline **out, un_mem *mem, const un_picture_source *source, const un_pipeline_options *opt, unet_error *err);
 void un_pipeline_destroy(un_pipeline *p); /* NULL is fine; waits for the samples at hand */
 
-/* The next batch is the first of this step (from 1). Once, before next. */
+/* The next batch is the first of this step (from 1). Before next; again to go elsewhere, when no batch is held. */
 UN_NODISCARD unet_status un_pipeline_start(un_pipeline *p, int64_t step, unet_error *err);
 /* May wait. *out is valid until it is released. A sample that failed gives its error here, and again at each call;
  * after the last step: UNET_E_ARG; after cancel: UNET_E_CANCELLED. By one thread. */

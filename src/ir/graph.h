@@ -75,10 +75,22 @@ typedef struct un_slice_attr {
 typedef struct un_clip_attr {
     double max_norm; /* 0: no clipping */
 } un_clip_attr;
+typedef struct un_limit_attr {
+    double limit, eps; /* agc: norms of weights below eps count as eps */
+    int axis;          /* agc: of the weight, along which units are counted; UN_NONE: all of it is one */
+} un_limit_attr;
 typedef struct un_optim_attr {
-    double lr_mult, weight_decay, beta1, beta2, eps, momentum;
-    int nesterov, decoupled;
+    int kind; /* un_optim_kind of kernels/args.h, as all others here */
+    double lr_mult, weight_decay, l1, beta1, beta2, eps, momentum;
+    int nesterov, centred, decoupled, adapt;
 } un_optim_attr;
+typedef struct un_perturb_attr {
+    double rho;
+} un_perturb_attr;
+typedef struct un_lookahead_attr {
+    int every; /* steps */
+    double alpha;
+} un_lookahead_attr;
 
 typedef union un_attr {
     un_no_attr none;
@@ -94,7 +106,10 @@ typedef union un_attr {
     un_loss_attr loss;
     un_slice_attr slice;
     un_clip_attr clip;
+    un_limit_attr limit;
     un_optim_attr optim;
+    un_perturb_attr perturb;
+    un_lookahead_attr lookahead;
 } un_attr;
 
 /* ---- values, nodes, parameters ---- */

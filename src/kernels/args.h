@@ -206,22 +206,75 @@ typedef struct un_sumsq_args {
 
 /* Scalars that change from step to step; read at run time. */
 typedef struct un_hyper {
-    double lr, grad_scale; /* gradient is multiplied by grad_scale first (clipping, mean over groups) */
-    int64_t step;          /* 1-based: bias correction */
-    double ema_decay;
+    double lr, grad_scale;          /* gradient is multiplied by grad_scale first (clipping, mean over groups) */
+    double grad_norm;               /* of the whole gradient, after grad_scale */
+    int64_t step;                   /* 1-based: bias correction */
+    double average_keep;            /* average: share of the old value; 1: leave it alone */
+    double mu, mu_next, mu_product; /* nadam: momentum of this step, of the next, product of all so far */
 } un_hyper;
 
-/* Flat update of one parameter tensor. sgd: v = mu v + g; w -= lr (g + mu v if nesterov else v); weight decay coupled.
- * adam: PyTorch's Adam/AdamW (decoupled = 1), eps outside the root after bias correction. ema: v = d v + (1-d) w, d =
- * min(ema_decay, (1+step)/(10+step)). */
+/* What an optimiser does with one parameter tensor: a file each in elem/optim/. */
+typedef enum un_optim_kind {
+    UN_OPTIM_SGD,
+    UN_OPTIM_ADAM,
+    UN_OPTIM_AMSGRAD,
+    UN_OPTIM_RMSPROP,
+    UN_OPTIM_ADAGRAD,
+    UN_OPTIM_NADAM,
+    UN_OPTIM_RADAM,
+    UN_OPTIM_LION,
+    UN_OPTIM_LAMB, /* a family of its own: it needs norms of the tensor */
+    UN_OPTIM_COUNT
+} un_optim_kind;
+
+/* Flat update of one parameter tensor. The gradient is g grad_scale + l1 sign(w), and decay w where the decay is
+ * coupled; else w is first multiplied by 1 - lr decay. */
 typedef struct un_optim_args {
-    void *w, *m, *v; /* parameter, first, second moment (sgd: m is the momentum buffer; ema: m is the average) */
+    int kind;
+    void *w, *m, *v, *x; /* parameter and state; which the kind uses, its file says */
     const void *g;
     int64_t count;
     const un_hyper *hyper;
-    double lr_mult, weight_decay, beta1, beta2, eps, momentum;
-    int nesterov, decoupled;
+    double lr_mult, weight_decay, l1, beta1, beta2, eps, momentum;
+    int nesterov, centred, decoupled;
+    int adapt; /* lamb: 1: the step is scaled by the norms of the tensor */
 } un_optim_args;
+
+/* average: avg = keep avg + (1 - keep) w. lookahead: at each `every`-th step avg += alpha (w - avg), w = avg. */
+typedef struct un_average_args {
+    void *w, *avg;
+    int64_t count;
+    const un_hyper *hyper;
+    int64_t every;
+    double alpha;
+} un_average_args;
+
+/* w += rho g / norm of the whole gradient: the ascent of sharpness-aware minimisation. */
+typedef struct un_perturb_args {
+    void *w;
+    const void *g;
+    int64_t count;
+    const un_hyper *hyper;
+    double rho;
+} un_perturb_args;
+
+/* Elements of the mean gradient (g grad_scale) are cut to -limit..limit. */
+typedef struct un_clamp_args {
+    void *g;
+    int64_t count;
+    const un_hyper *hyper;
+    double limit;
+} un_clamp_args;
+
+/* Adaptive clipping (Brock 2021): w and g are [outer][units][inner]; the mean gradient of a unit is scaled down to the
+ * norm limit max(|w|, eps) of its weights. */
+typedef struct un_agc_args {
+    const void *w;
+    void *g;
+    int64_t outer, units, inner;
+    const un_hyper *hyper;
+    double limit, eps;
+} un_agc_args;
 
 typedef struct un_axpby_args {
     const void *x;

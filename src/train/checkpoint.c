@@ -12,7 +12,7 @@
 
 enum { TEXT_MAX = 16 << 20, NAME_MAX_BYTES = 320 };
 
-static const char *const block_name[UN_BLOCK_COUNT] = {"param", "m", "v", "ema", "best"};
+static const char *const block_name[UN_BLOCK_COUNT] = {"param", "m", "v", "ema", "best", "x", "slow"};
 
 /* ---- writing ---- */
 
@@ -31,6 +31,14 @@ static void state_to_json(un_text *t, const un_progress_state *s)
     un_text_number(t, s->best_iou);
     un_text_add(t, ",\"seconds\":");
     un_text_number(t, s->seconds);
+    if (s->plateau.factor > 0) {
+        un_text_add(t, ",\"plateau\":{\"factor\":");
+        un_text_number(t, s->plateau.factor);
+        un_text_add(t, ",\"best\":");
+        un_text_number(t, s->plateau.best);
+        un_text_printf(t, ",\"known\":%lld,\"stale\":%lld,\"cooling\":%lld}", (long long)s->plateau.known,
+            (long long)s->plateau.stale, (long long)s->plateau.cooling);
+    }
     un_text_add(t, ",\"data\":");
     un_text_json_string(t, s->data);
     un_text_add(t, "}");
@@ -102,6 +110,16 @@ static int count_of(const un_json *j, const char *key, int64_t *out)
     return un_json_int(un_json_get(j, key), out) && *out >= 0 && *out <= INT64_C(1000000000);
 }
 
+/* Left out by runs of other schedules. */
+static int read_plateau(un_plateau *p, const un_json *j)
+{
+    if (!j)
+        return 1;
+    return un_json_number(un_json_get(j, "factor"), &p->factor) && p->factor > 0 && p->factor <= 1 &&
+           un_json_number(un_json_get(j, "best"), &p->best) && count_of(j, "known", &p->known) &&
+           count_of(j, "stale", &p->stale) && count_of(j, "cooling", &p->cooling);
+}
+
 static unet_status read_state(un_progress_state *s, const char *text, const char *path, unet_error *err)
 {
     un_json *j = NULL;
@@ -125,7 +143,8 @@ static unet_status read_state(un_progress_state *s, const char *text, const char
              !un_json_number(un_json_get(j, "best_dice"), &s->best_dice) ||
              !un_json_number(un_json_get(j, "best_iou"), &s->best_iou) ||
              !un_json_number(un_json_get(j, "seconds"), &s->seconds) || !(s->seconds >= 0) || !data ||
-             strlen(data) >= sizeof s->data || s->step > s->steps || s->best_step > s->step)
+             !read_plateau(&s->plateau, un_json_get(j, "plateau")) || strlen(data) >= sizeof s->data ||
+             s->step > s->steps || s->best_step > s->step)
         st = un_fail_file(
             err, UNET_E_FORMAT, path, "the numbers of the checkpoint are incomplete or contradict each other");
     else

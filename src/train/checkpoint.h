@@ -16,10 +16,18 @@ typedef enum un_block {
     UN_BLOCK_PARAM,
     UN_BLOCK_M,    /* first moments of the optimiser, or its momentum */
     UN_BLOCK_V,    /* second moments                                   */
-    UN_BLOCK_EMA,  /* moving average of the weights                    */
+    UN_BLOCK_EMA,  /* average of the weights, of either kind           */
     UN_BLOCK_BEST, /* weights of the best selection so far             */
+    UN_BLOCK_X,    /* third state of the optimiser                     */
+    UN_BLOCK_SLOW, /* slow weights of lookahead                        */
     UN_BLOCK_COUNT
 } un_block;
+
+/* Schedule plateau: how far the rate has fallen, and what decides when it falls again. */
+typedef struct un_plateau {
+    double factor, best;           /* factor 0: another schedule */
+    int64_t known, stale, cooling; /* known: there is a best; selections since then; that are not counted yet */
+} un_plateau;
 
 typedef struct un_progress_state {
     int64_t step, steps;                    /* done; of the whole run as planned now        */
@@ -27,8 +35,9 @@ typedef struct un_progress_state {
     int64_t selected_step;                  /* of the last selection                         */
     int64_t best_step;                      /* 0: none yet                                   */
     double best_score, best_dice, best_iou; /* un_score of that selection */
-    double seconds;                         /* spent on the run so far, for reports          */
-    char data[UN_CHECKSUM_MAX];             /* checksum of the training data; empty: none   */
+    un_plateau plateau;
+    double seconds;             /* spent on the run so far, for reports          */
+    char data[UN_CHECKSUM_MAX]; /* checksum of the training data; empty: none   */
 } un_progress_state;
 
 /* Writes atomically and synced. blocks: NULL entries are left out. config: YAML text. */

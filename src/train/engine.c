@@ -3,26 +3,34 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/math.h"
 #include "base/size.h"
+#include "config/optimisers.h"
 #include "graph/planner.h"
+#include "train/schedule.h"
 
 /* Partial sums of the tree: one for each bit of the largest ghost number. train.batch is at most 4096. */
 enum { LEVELS_MAX = 13 };
+enum { ACCUMULATE, APPLY, PERTURB, STATISTICS, PROGRAMS };
 
 struct un_engine {
     un_mem *mem;
     un_engine_spec spec;
     un_model shown; /* a view: weights point to the moving average or the model's own */
     un_objective *objective;
-    un_plan *plan[2]; /* accumulate, apply */
-    un_program *program[2];
+    un_plan *plan[PROGRAMS];
+    un_program *program[PROGRAMS]; /* NULL: not needed */
     size_t bytes, block_bytes;
     int64_t count; /* elements of a block */
     float *block[UN_BLOCK_COUNT], *grad;
     float *partial[LEVELS_MAX]; /* sums of 2^i ghost batches */
     int levels;
-    void *cut;   /* a target plane of the extents of the logits, when they differ from the image's */
-    float *ones; /* pixel weights for batches without; NULL: not needed */
+    void *cut;         /* a target plane of the extents of the logits, when they differ from the image's */
+    float *ones;       /* pixel weights for batches without; NULL: not needed */
+    float *home;       /* the weights while SAM is uphill; NULL: not needed */
+    double *running;   /* sums of running values, while they are taken anew; NULL: not needed */
+    double mu_product; /* nadam: of the steps up to mu_step */
+    int64_t mu_step;
     un_shape image, logits;
     double sum[UN_CFG_MAX_term]; /* terms of the ghost batches so far */
     int groups;                  /* of the step that is under way */
@@ -45,34 +53,46 @@ static unet_status add_bytes(un_engine *e, size_t n, unet_error *err)
                                                : un_fail(err, UNET_E_LIMIT, "the network is too large to train");
 }
 
+/* Statistics are those of the averaged weights. */
 static un_program_spec program_spec(const un_engine *e, int i)
 {
+    static const char *const part[] = {"forward and backward", "update", "uphill", "statistics"};
+    float *const weights = e->block[i == STATISTICS ? UN_BLOCK_EMA : UN_BLOCK_PARAM];
+
     return (un_program_spec){.plan = e->plan[i],
         .pool = e->spec.pool,
         .level = e->spec.level,
         .exact = e->spec.exact,
         .profile = e->spec.profile,
-        .part = i == 0 ? "forward and backward" : "update",
+        .part = part[i],
         .seed = (uint64_t)e->spec.model->config.train.seed,
-        .blocks = {
-            e->block[UN_BLOCK_PARAM], e->grad, e->block[UN_BLOCK_M], e->block[UN_BLOCK_V], e->block[UN_BLOCK_EMA]}};
+        .blocks = {.param = weights,
+            .grad = e->grad,
+            .m = e->block[UN_BLOCK_M],
+            .v = e->block[UN_BLOCK_V],
+            .x = e->block[UN_BLOCK_X],
+            .average = e->block[UN_BLOCK_EMA],
+            .slow = e->block[UN_BLOCK_SLOW]}};
 }
 
 static unet_status make_plans(un_engine *e, unet_error *err)
 {
-    const un_plan_options options[2] = {{.training = 1}, {0}};
+    const un_plan_options options[PROGRAMS] = {[ACCUMULATE] = {.training = 1}};
+    const un_objective *o = e->objective;
+    const un_graph *graph[PROGRAMS] = {o->accumulate, o->apply, o->perturb, o->statistics};
     un_shape inputs[UN_OBJECTIVE_INPUTS] = {{0}};
     unet_status st = un_objective_inputs(e->objective, e->image, inputs, err);
 
-    if (!st)
-        st = un_plan_create(&e->plan[0], e->mem, e->objective->accumulate, inputs, &options[0], err);
-    if (!st)
-        st = un_plan_create(&e->plan[1], e->mem, e->objective->apply, inputs, &options[1], err);
-    for (int i = 0; i < 2 && !st; i++) {
-        const un_program_spec s = program_spec(e, i);
+    for (int i = 0; i < PROGRAMS && !st; i++) {
+        un_program_spec s;
         un_needs n;
 
-        st = e->spec.backend->needs(&n, &s, err);
+        if (!graph[i])
+            continue;
+        st = un_plan_create(&e->plan[i], e->mem, graph[i], inputs, &options[i], err);
+        s = program_spec(e, i);
+        if (!st)
+            st = e->spec.backend->needs(&n, &s, err);
         if (!st)
             st = add_bytes(e, n.activation_bytes + n.packed_bytes + n.scratch_bytes, err);
     }
@@ -94,19 +114,37 @@ static size_t plane_bytes(const un_engine *e)
     return (size_t)un_shape_pixels(e->logits) * (size_t)channels * sizeof(float);
 }
 
-/* Gradient, moments, average, best, partial sums, planes. */
+static int keeps(const un_engine *e, un_block b)
+{
+    return b == UN_BLOCK_BEST ? e->spec.keep_best : (int)(e->objective->blocks >> b & 1);
+}
+
+/* Running values of all norms. */
+static int64_t count_running(const un_engine *e)
+{
+    const un_graph *g = e->objective->statistics;
+    int64_t n = 0;
+
+    for (int i = 0; g && i < g->n_params; i++)
+        if (g->param[i].role == UN_PARAM_RUNNING_MEAN || g->param[i].role == UN_PARAM_RUNNING_VAR)
+            n += g->param[i].count;
+    return n;
+}
+
+/* Gradient, state, copies of the weights, partial sums, planes, running values. */
 static unet_status count_blocks(un_engine *e, unet_error *err)
 {
-    const un_objective *o = e->objective;
-    size_t blocks = 1 + (size_t)o->moments + (size_t)o->average + (size_t)(e->spec.keep_best != 0) + (size_t)e->levels,
-           all;
+    size_t blocks = 1 + (size_t)e->levels + (size_t)(e->objective->perturb != NULL), all;
 
+    for (int b = UN_BLOCK_PARAM + 1; b < UN_BLOCK_COUNT; b++)
+        blocks += keeps(e, (un_block)b) != 0;
     if (!un_size_mul((size_t)e->count, sizeof(float), &e->block_bytes) || !un_size_mul(e->block_bytes, blocks, &all))
         return un_fail(err, UNET_E_LIMIT, "the network is too large to train");
     if (needs_cut(e))
         all += plane_bytes(e);
     if (e->spec.pixel_weight)
         all += (size_t)un_shape_pixels(e->logits) * sizeof(float);
+    all += (size_t)count_running(e) * sizeof *e->running;
     return add_bytes(e, all, err);
 }
 
@@ -132,7 +170,7 @@ unet_status un_engine_create(un_engine **out, un_mem *mem, const un_engine_spec 
     if (!st)
         st = make_plans(e, err);
     if (!st) {
-        e->logits = e->plan[0]->shape[e->objective->logits];
+        e->logits = e->plan[ACCUMULATE]->shape[e->objective->logits];
         st = count_blocks(e, err);
     }
     if (st) {
@@ -147,7 +185,7 @@ void un_engine_destroy(un_engine *e)
 {
     if (!e)
         return;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < PROGRAMS; i++) {
         if (e->program[i])
             e->spec.backend->destroy(e->program[i]);
         un_plan_destroy(e->plan[i]);
@@ -159,6 +197,8 @@ void un_engine_destroy(un_engine *e)
     un_free(e->grad);
     un_free(e->cut);
     un_free(e->ones);
+    un_free(e->home);
+    un_free(e->running);
     un_objective_destroy(e->objective);
     un_free(e);
 }
@@ -170,7 +210,7 @@ size_t un_engine_bytes(const un_engine *e)
 
 const un_plan *un_engine_plan(const un_engine *e)
 {
-    return e->plan[0];
+    return e->plan[ACCUMULATE];
 }
 
 const un_objective *un_engine_objective(const un_engine *e)
@@ -190,18 +230,13 @@ static unet_status make_block(un_engine *e, float **out, int wanted, unet_error 
 
 static unet_status make_blocks(un_engine *e, unet_error *err)
 {
-    const un_objective *o = e->objective;
     unet_status st = make_block(e, &e->grad, 1, err);
 
     e->block[UN_BLOCK_PARAM] = e->spec.model->weights;
+    for (int b = UN_BLOCK_PARAM + 1; b < UN_BLOCK_COUNT && !st; b++)
+        st = make_block(e, &e->block[b], keeps(e, (un_block)b), err);
     if (!st)
-        st = make_block(e, &e->block[UN_BLOCK_M], 1, err);
-    if (!st)
-        st = make_block(e, &e->block[UN_BLOCK_V], o->moments > 1, err);
-    if (!st)
-        st = make_block(e, &e->block[UN_BLOCK_EMA], o->average, err);
-    if (!st)
-        st = make_block(e, &e->block[UN_BLOCK_BEST], e->spec.keep_best, err);
+        st = make_block(e, &e->home, e->objective->perturb != NULL, err);
     for (int i = 0; i < e->levels && !st; i++)
         st = make_block(e, &e->partial[i], 1, err);
     return st;
@@ -228,29 +263,37 @@ static unet_status make_planes(un_engine *e, unet_error *err)
 
 unet_status un_engine_start(un_engine *e, unet_error *err)
 {
+    static const un_block copies[] = {UN_BLOCK_EMA, UN_BLOCK_SLOW}; /* start as the weights */
     const un_cfg_nums *weights = &e->spec.model->config.loss.class_weights;
+    const size_t running = (size_t)count_running(e);
     unet_status st = make_blocks(e, err);
 
+    if (!st && running) {
+        e->running = un_alloc_array(e->mem, running, sizeof *e->running);
+        st = e->running ? UNET_OK : un_fail_nomem(err, running * sizeof *e->running);
+    }
     if (!st)
         st = make_planes(e, err);
-    for (int i = 0; i < 2 && !st; i++) {
+    for (int i = 0; i < PROGRAMS && !st; i++) {
         const un_program_spec s = program_spec(e, i);
 
-        st = e->spec.backend->compile(&e->program[i], e->mem, &s, err);
+        if (e->plan[i])
+            st = e->spec.backend->compile(&e->program[i], e->mem, &s, err);
     }
     if (st)
         return st;
-    if (e->objective->average)
-        memcpy(e->block[UN_BLOCK_EMA], e->block[UN_BLOCK_PARAM], e->block_bytes);
+    for (size_t i = 0; i < UN_COUNT(copies); i++)
+        if (e->block[copies[i]])
+            memcpy(e->block[copies[i]], e->block[UN_BLOCK_PARAM], e->block_bytes);
     e->shown = *e->spec.model;
-    if (e->objective->average)
+    if (e->block[UN_BLOCK_EMA])
         e->shown.weights = e->block[UN_BLOCK_EMA];
     if (weights->n > 0) {
         float w[UN_CFG_LIST_MAX];
 
         for (int i = 0; i < weights->n; i++)
             w[i] = (float)weights->v[i];
-        e->spec.backend->upload(e->program[0], e->objective->class_weight, w);
+        e->spec.backend->upload(e->program[ACCUMULATE], e->objective->class_weight, w);
     }
     return UNET_OK;
 }
@@ -292,8 +335,8 @@ static void upload_thin(un_engine *e, int value, int shared, const void *plane, 
 {
     if (value == shared || value == UN_NONE)
         return;
-    thin_out(e->cut, plane, e->image, e->plan[0]->shape[value], (size_t)channels * sizeof(float));
-    e->spec.backend->upload(e->program[0], value, e->cut);
+    thin_out(e->cut, plane, e->image, e->plan[ACCUMULATE]->shape[value], (size_t)channels * sizeof(float));
+    e->spec.backend->upload(e->program[ACCUMULATE], value, e->cut);
 }
 
 static void upload_plane(un_engine *e, int value, const void *plane, int channels)
@@ -302,7 +345,7 @@ static void upload_plane(un_engine *e, int value, const void *plane, int channel
         cut_centre(e->cut, plane, e->image, e->logits, (size_t)channels * sizeof(float));
         plane = e->cut;
     }
-    e->spec.backend->upload(e->program[0], value, plane);
+    e->spec.backend->upload(e->program[ACCUMULATE], value, plane);
 }
 
 static unet_status check_batch(const un_engine *e, const un_batch *b, unet_error *err)
@@ -354,7 +397,7 @@ static void set_alphas(un_engine *e, int64_t step)
             const float alpha = (float)alpha_of(e, t, step);
 
             if (t->alpha != UN_NONE)
-                e->spec.backend->upload(e->program[0], t->alpha, &alpha);
+                e->spec.backend->upload(e->program[ACCUMULATE], t->alpha, &alpha);
         }
 }
 
@@ -365,7 +408,7 @@ static double term_value(const un_engine *e, const un_loss_term *t, int64_t step
     for (int k = 0; k < t->n_parts; k++) {
         float value;
 
-        e->spec.backend->download(e->program[0], t->value[k], &value);
+        e->spec.backend->download(e->program[ACCUMULATE], t->value[k], &value);
         parts[k] = (double)value;
     }
     return un_loss_term_value(t, alpha_of(e, t, step), parts);
@@ -384,18 +427,32 @@ static void add_terms(un_engine *e, int64_t step)
         }
 }
 
+/* SAM: the gradient at the weights that the one just computed leads uphill to. The weights, and the running values of
+ * norms, come back as they are now. */
+static unet_status accumulate_uphill(un_engine *e, un_step *s, unet_error *err)
+{
+    unet_status st;
+
+    memcpy(e->home, e->block[UN_BLOCK_PARAM], e->block_bytes);
+    st = e->spec.backend->run(e->program[PERTURB], s, err);
+    if (!st)
+        st = e->spec.backend->run(e->program[ACCUMULATE], s, err);
+    memcpy(e->block[UN_BLOCK_PARAM], e->home, e->block_bytes);
+    return st;
+}
+
 static void upload_batch(un_engine *e, const un_batch *b, int64_t step)
 {
     const un_objective *o = e->objective;
     const int planes = o->accumulate->value[o->target].type == UN_TYPE_F32;
     const double began = un_profile_now(e->spec.profile);
 
-    e->spec.backend->upload(e->program[0], o->image, b->image);
+    e->spec.backend->upload(e->program[ACCUMULATE], o->image, b->image);
     upload_plane(e, o->target, planes ? (const void *)b->soft : b->target, planes ? b->classes : 1);
     if (b->weight)
         upload_plane(e, o->pixel_weight, b->weight, 1);
     else if (o->pixel_weight != UN_NONE)
-        e->spec.backend->upload(e->program[0], o->pixel_weight, e->ones);
+        e->spec.backend->upload(e->program[ACCUMULATE], o->pixel_weight, e->ones);
     for (int i = 0; i < o->n_sides; i++) {
         upload_thin(
             e, o->side[i].target, o->target, planes ? (const void *)b->soft : b->target, planes ? b->classes : 1);
@@ -418,25 +475,59 @@ unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, 
         memset(e->sum, 0, sizeof e->sum);
     e->groups = groups;
     upload_batch(e, b, step);
-    st = e->spec.backend->run(e->program[0], &s, err);
+    st = e->spec.backend->run(e->program[ACCUMULATE], &s, err);
     if (st)
         return st;
     add_terms(e, step);
+    if (e->objective->perturb)
+        st = accumulate_uphill(e, &s, err);
+    if (st)
+        return st;
     began = un_profile_now(e->spec.profile);
     reduce(e, group, groups);
     un_profile_span(e->spec.profile, "training", "sum of gradients", began);
     return UNET_OK;
 }
 
+/* ema: min(decay, (1 + step) / (10 + step)). swa: 0 up to its first step, then k / (k + 1) at its k-th one after that.
+ */
+static double average_keep(const un_engine *e, int64_t step)
+{
+    const un_config *c = &e->spec.model->config;
+    const int64_t first = un_swa_first(c), every = c->optimiser.swa_every;
+
+    if (c->optimiser.average != UN_CFG_AVERAGE_SWA)
+        return UN_MIN(c->optimiser.ema_decay, (1 + (double)step) / (10 + (double)step));
+    if (step <= first)
+        return 0;
+    return (step - first) % every ? 1 : (double)((step - first) / every) / (double)((step - first) / every + 1);
+}
+
+/* NAdam's momentum (Dozat 2016) and its product over all steps, which follows from the step alone. */
+static void set_mu(un_engine *e, un_step *s)
+{
+    const double beta = un_method_value(&e->spec.model->config.optimiser, "beta1");
+
+    if (e->spec.model->config.optimiser.name != UN_CFG_OPT_NADAM)
+        return;
+    if (e->mu_step >= s->step || !e->mu_step) {
+        e->mu_step = 0;
+        e->mu_product = 1;
+    }
+    while (e->mu_step < s->step)
+        e->mu_product *= beta * (1 - 0.5 * un_pow(0.96, 0.004 * (double)++e->mu_step));
+    s->mu = beta * (1 - 0.5 * un_pow(0.96, 0.004 * (double)s->step));
+    s->mu_next = beta * (1 - 0.5 * un_pow(0.96, 0.004 * (double)(s->step + 1)));
+    s->mu_product = e->mu_product;
+}
+
 unet_status un_engine_apply(un_engine *e, int64_t step, double lr, un_step_result *out, unet_error *err)
 {
     const un_objective *o = e->objective;
-    un_step s = {.step = step,
-        .lr = lr,
-        .grad_scale = 1.0 / e->groups,
-        .ema_decay = o->average ? e->spec.model->config.optimiser.ema_decay : 0};
+    un_step s = {.step = step, .lr = lr, .grad_scale = 1.0 / e->groups, .average_keep = average_keep(e, step)};
     unet_status st;
 
+    set_mu(e, &s);
     memset(out, 0, sizeof *out);
     for (int i = 0; i < o->n_terms; i++) {
         out->term[i] = e->sum[i] / e->groups;
@@ -444,10 +535,74 @@ unet_status un_engine_apply(un_engine *e, int64_t step, double lr, un_step_resul
     }
     if (!isfinite(out->loss))
         return un_fail(err, UNET_E_NUMERIC, "the loss is not a finite number");
-    st = e->spec.backend->run(e->program[1], &s, err);
+    st = e->spec.backend->run(e->program[APPLY], &s, err);
     out->grad_norm = s.grad_norm;
     return st;
 }
+
+/* ---- statistics of batch norms ---- */
+
+/* Running values of the averaged weights, one after the other: a value and the place of its sum. */
+typedef void running_fn(float *value, double *sum, double by);
+
+static void each_running(un_engine *e, running_fn *fn, double by)
+{
+    const un_graph *g = e->objective->statistics;
+    int64_t n = 0;
+
+    for (int i = 0; i < g->n_params; i++) {
+        const un_param *p = &g->param[i];
+
+        if (p->role != UN_PARAM_RUNNING_MEAN && p->role != UN_PARAM_RUNNING_VAR)
+            continue;
+        for (int64_t k = 0; k < p->count; k++)
+            fn(e->block[UN_BLOCK_EMA] + p->offset + k, &e->running[n++], by);
+    }
+}
+
+static void clear_running(float *value, double *sum, double by)
+{
+    (void)sum, (void)by;
+    *value = 0;
+}
+
+static void add_running(float *value, double *sum, double by)
+{
+    *sum += (double)*value * by;
+}
+
+static void set_running(float *value, double *sum, double by)
+{
+    *value = (float)(*sum * by);
+}
+
+/* From 0 a run leaves momentum times the statistics of its batch. */
+unet_status un_engine_statistics(un_engine *e, const un_batch *b, int index, int count, unet_error *err)
+{
+    un_step s = {.step = b->step, .first_sample = (uint32_t)b->first, .grad_scale = 1};
+    unet_status st = check_batch(e, b, err);
+
+    if (st)
+        return st;
+    if (index == 0)
+        memset(e->running, 0, (size_t)count_running(e) * sizeof *e->running);
+    e->spec.backend->upload(e->program[STATISTICS], e->objective->statistics->input[0], b->image);
+    each_running(e, clear_running, 0);
+    st = e->spec.backend->run(e->program[STATISTICS], &s, err);
+    if (st)
+        return st;
+    each_running(e, add_running, 1 / e->spec.model->config.model.norm_momentum);
+    if (index == count - 1)
+        each_running(e, set_running, 1.0 / count);
+    return UNET_OK;
+}
+
+int un_engine_wants_statistics(const un_engine *e, int64_t step)
+{
+    return e->objective->statistics && step > un_swa_first(&e->spec.model->config);
+}
+
+/* ---- what there is ---- */
 
 float *un_engine_block(un_engine *e, un_block block)
 {

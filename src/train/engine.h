@@ -43,7 +43,7 @@ size_t un_engine_bytes(const un_engine *e);
 const un_plan *un_engine_plan(const un_engine *e); /* of accumulate */
 const un_objective *un_engine_objective(const un_engine *e);
 
-/* Allocates and compiles. The moving average starts as the model's weights. */
+/* Allocates and compiles. Average and slow weights start as the model's weights. */
 UN_NODISCARD unet_status un_engine_start(un_engine *e, unet_error *err);
 
 /* Adds the ghost batch `group` (0..groups-1, in order) of a step. step is 1-based. The batch's extents are
@@ -59,10 +59,17 @@ UN_NODISCARD unet_status un_engine_apply(un_engine *e, int64_t step, double lr, 
  * steps. */
 float *un_engine_block(un_engine *e, un_block block);
 
+/* Takes the statistics of batch norms anew for the averaged weights (SWA), as the mean over `count` batches: one call
+ * for each, index from 0; in between the average is not fit for use. wants: whether this is due before the network is
+ * used as it is after this step. */
+enum { UN_STATISTICS_BATCHES = 32 };
+int un_engine_wants_statistics(const un_engine *e, int64_t step);
+UN_NODISCARD unet_status un_engine_statistics(un_engine *e, const un_batch *b, int index, int count, unet_error *err);
+
 /* The gradient of the last accumulated step: the sum over its ghost batches. */
 const float *un_engine_gradient(const un_engine *e);
 
-/* The network as it would be used now: the moving average where there is one. The address stays the same. */
+/* The network as it would be used now: the average where there is one. The address stays the same. */
 const un_model *un_engine_model(const un_engine *e);
 
 /* Copies the weights in use now to the block of the best. */

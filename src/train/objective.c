@@ -4,7 +4,9 @@
 #include "graph/autodiff.h"
 #include "graph/recompute.h"
 #include "model/build.h"
+#include "train/checkpoint.h"
 #include "train/registry.h"
+#include "train/update.h"
 
 /* Training needs no probabilities: the losses read logits. Taken out where it is the last node, as the
  * builder makes it. */
@@ -76,6 +78,13 @@ static void add_losses(un_objective *o, const un_config *c)
     o->n_losses = o->accumulate->n_nodes - o->first_loss;
 }
 
+/* What a group leaves at the rate 0 needs no gradient. */
+static void freeze(un_graph *g, const un_cfg_optimiser *c)
+{
+    for (int i = 0; i < g->n_params; i++)
+        g->param[i].trainable &= un_group_values_of(c, g->param[i].name, g->param[i].role).lr > 0;
+}
+
 static unet_status make_accumulate(
     un_objective *o, un_mem *mem, const un_graph *model, const un_config *c, int pixel_weight, unet_error *err)
 {
@@ -88,6 +97,7 @@ static unet_status make_accumulate(
         return un_fail(err, UNET_E_UNSUPPORTED, "training takes networks of one input; this one has %d", g->n_inputs);
     un_model_set_training(g, 1);
     drop_probabilities(g);
+    freeze(g, &c->optimiser);
     add_inputs(o, c, pixel_weight);
     add_sides(o, c);
     add_losses(o, c);
@@ -95,52 +105,40 @@ static unet_status make_accumulate(
     return st ? st : un_autodiff(g, err);
 }
 
-/* Only parameters that a gradient reached are updated: what no loss depends on stays as it is. */
-static int has_gradient(const un_graph *g, int param)
+/* The forward part alone, in training form: what takes statistics of batch norms. NULL: there are none. */
+static unet_status make_statistics(un_objective *o, un_mem *mem, const un_graph *model, unet_error *err)
 {
-    for (int i = 0; i < g->n_values; i++)
-        if (g->value[i].store == UN_STORE_GRAD && g->value[i].param == param)
-            return 1;
-    return 0;
-}
+    int running = 0;
+    unet_status st;
 
-static unet_status make_apply(un_objective *o, un_mem *mem, const un_cfg_optimiser *c, unet_error *err)
-{
-    const un_method_rule *rule = un_method_rule_of(c->name);
-    const un_attr clip = {.clip = {c->clip_norm}};
-    static const int none[1] = {UN_NONE};
-    un_attr step = {.optim = {.lr_mult = 1,
-                        .beta1 = c->beta1,
-                        .beta2 = c->beta2,
-                        .eps = c->eps,
-                        .momentum = c->momentum,
-                        .nesterov = c->nesterov,
-                        .decoupled = rule->decoupled}};
-    const un_graph *from = o->accumulate;
-    unet_status st = un_graph_create(&o->apply, mem, err);
-    un_graph *g = o->apply;
-
+    for (int i = 0; i < model->n_params; i++)
+        running += model->param[i].role == UN_PARAM_RUNNING_MEAN;
+    if (!running)
+        return UNET_OK;
+    st = un_graph_clone(&o->statistics, mem, model, err);
     if (st)
         return st;
-    for (int i = 0; i < from->n_params; i++)
-        un_graph_param(g, from->param[i].name, from->param[i].role, from->param[i].trainable, from->param[i].rank,
-            from->param[i].dims);
-    un_graph_node(g, UN_OP_CLIP, "clip", none, 0, &clip);
-    for (int i = 0; i < g->n_params && !g->failed; i++) {
-        const un_param *p = &g->param[i];
-        int in[2] = {p->value, UN_NONE};
+    un_model_set_training(o->statistics, 1);
+    drop_probabilities(o->statistics);
+    return un_graph_check(o->statistics, err);
+}
 
-        if (!has_gradient(from, i))
-            continue;
-        step.optim.weight_decay = p->role == UN_PARAM_WEIGHT ? c->weight_decay : 0;
-        in[1] = un_graph_grad(g, i);
-        un_graph_node(g, rule->op, g->param[i].name, in, 2, &step);
-    }
-    o->moments = rule->moments;
-    o->average = c->ema_decay > 0;
-    if (o->average)
-        un_graph_node(g, UN_OP_EMA, "ema", none, 0, NULL);
-    return un_graph_check(g, err);
+/* Updates, and what comes with their kind. */
+static unet_status make_updates(
+    un_objective *o, un_mem *mem, const un_graph *model, const un_cfg_optimiser *c, unet_error *err)
+{
+    unet_status st = un_update_graph(&o->apply, mem, o->accumulate, c, err);
+
+    o->blocks = un_method_blocks(c);
+    if (un_average_kept(c))
+        o->blocks |= 1u << UN_BLOCK_EMA;
+    if (c->lookahead > 0)
+        o->blocks |= 1u << UN_BLOCK_SLOW;
+    if (!st && c->sam_rho > 0)
+        st = un_perturb_graph(&o->perturb, mem, o->accumulate, c, err);
+    if (!st && c->average == UN_CFG_AVERAGE_SWA)
+        st = make_statistics(o, mem, model, err);
+    return st;
 }
 
 unet_status un_objective_create(
@@ -154,7 +152,7 @@ unet_status un_objective_create(
         return un_fail_nomem(err, sizeof *o);
     st = make_accumulate(o, mem, model, c, pixel_weight, err);
     if (!st)
-        st = make_apply(o, mem, &c->optimiser, err);
+        st = make_updates(o, mem, model, &c->optimiser, err);
     if (!st && o->accumulate->block_count != o->apply->block_count)
         st = un_fail(err, UNET_E_INTERNAL, "the blocks of the graphs differ");
     if (st) {
@@ -182,6 +180,8 @@ void un_objective_destroy(un_objective *o)
         return;
     un_graph_destroy(o->accumulate);
     un_graph_destroy(o->apply);
+    un_graph_destroy(o->perturb);
+    un_graph_destroy(o->statistics);
     un_free(o);
 }
 

@@ -19,7 +19,9 @@ enum { UN_OBJECTIVE_INPUTS = 4 + UN_CFG_MAX_term + UN_CFG_LEVELS_MAX * (2 + UN_C
 
 typedef struct un_objective {
     un_graph *accumulate; /* inputs below -> gradients of the weighted sum of the terms */
-    un_graph *apply;      /* no inputs: clip, one node for each trainable parameter, moving average */
+    un_graph *apply;      /* no inputs: limits of the gradient, a node for each trainable parameter, averages */
+    un_graph *perturb;    /* no inputs: goes uphill along the gradient (SAM); NULL: not wanted */
+    un_graph *statistics; /* the network in training form, for statistics of batch norms (SWA); NULL: not wanted */
     un_loss_term term[UN_CFG_MAX_term];
     int n_terms, n_losses; /* n_losses: nodes, from first_loss on */
     un_objective_side side[UN_CFG_LEVELS_MAX];
@@ -30,14 +32,13 @@ typedef struct un_objective {
     int pixel_weight;   /* F32 [n][d][h][w][1], or UN_NONE */
     int class_weight;   /* constant F32 [1][1][1][1][classes], or UN_NONE */
     int n_class_weights;
-    int first_loss; /* node */
-    int moments;    /* blocks of moments the optimiser keeps: 1 (sgd) or 2 */
-    int average;    /* 1: a moving average of the weights is kept */
+    int first_loss;  /* node */
+    unsigned blocks; /* state kept beside the weights: bits 1 << UN_BLOCK_M and so on (checkpoint.h) */
 } un_objective;
 
 /* model: inference form, stays as it is. The configuration must be settled (train/schedule.h). Weight decay
- * acts on weights of convolutions alone. The moving average covers the whole block, running statistics of
- * norms included. */
+ * acts on weights of convolutions alone. The average covers the whole block, running statistics of norms
+ * included. */
 UN_NODISCARD unet_status un_objective_create(
     un_objective **out, un_mem *mem, const un_graph *model, const un_config *c, int pixel_weight, unet_error *err);
 /* Makes accumulate compute the inner values of encoder and decoder blocks again in the backward pass: less memory, more

@@ -1,52 +1,51 @@
 #include "train/registry.h"
 
-#include "base/math.h"
+#include <string.h>
 
-static double constant(const un_cfg_optimiser *o, double t)
-{
-    (void)t;
-    return o->lr;
-}
+#include "config/optimisers.h"
+#include "kernels/args.h"
+#include "train/checkpoint.h"
 
-static double cosine(const un_cfg_optimiser *o, double t)
-{
-    return o->min_lr + (o->lr - o->min_lr) * 0.5 * (1 + un_cos2pi(0.5 * t));
-}
-
-static double poly(const un_cfg_optimiser *o, double t)
-{
-    return o->min_lr + (t < 1 ? (o->lr - o->min_lr) * un_pow(1 - t, o->power) : 0);
-}
-
-static const un_schedule_rule schedules[] = {
-    [UN_CFG_SCHEDULE_CONSTANT] = constant,
-    [UN_CFG_SCHEDULE_COSINE] = cosine,
-    [UN_CFG_SCHEDULE_POLY] = poly,
+static const int kinds[] = {
+#define UN_OPTIMISER(ID, name, KIND, blocks, decoupled, lr, title, formula, paper, when)                               \
+    [UN_CFG_OPT_##ID] = UN_OPTIM_##KIND,
+#include "config/optimisers.def"
 };
 
-static const un_method_rule methods[] = {
-    [UN_CFG_OPT_ADAM] = {UN_OP_ADAM, 2, 0, 0.001},
-    [UN_CFG_OPT_ADAMW] = {UN_OP_ADAM, 2, 1, 0.002},
-    [UN_CFG_OPT_SGD] = {UN_OP_SGD, 1, 0, 0.01},
-};
-
-/* Each word of the schema has a row. */
-enum {
-#define UN_VALUES(list)                COUNT_##list##_BEFORE,
-#define UN_VALUE(list, ID, name, help) COUNT_##ID,
-#define UN_VALUES_END(list)            COUNT_##list##_END,
-#include "config/schema.def"
-};
-#define WORDS(list) (COUNT_##list##_END - COUNT_##list##_BEFORE - 1)
-_Static_assert(sizeof schedules / sizeof *schedules == WORDS(schedule), "a row each");
-_Static_assert(sizeof methods / sizeof *methods == WORDS(method), "a row each");
-
-const un_method_rule *un_method_rule_of(un_cfg_method method)
+un_optim_attr un_method_attr(const un_cfg_optimiser *o)
 {
-    return &methods[method];
+    return (un_optim_attr){.kind = kinds[o->name],
+        .lr_mult = 1,
+        .beta1 = un_method_value(o, "beta1"),
+        .beta2 = un_method_value(o, "beta2"),
+        .eps = un_method_value(o, "eps"),
+        .momentum = un_method_value(o, "momentum"),
+        .nesterov = o->nesterov,
+        .centred = o->centred,
+        .decoupled = un_method_decoupled(o)};
 }
 
-un_schedule_rule un_schedule_rule_of(un_cfg_schedule schedule)
+static int has_key(const un_cfg_optimiser *o, const char *key)
 {
-    return schedules[schedule];
+    const un_row_key *keys;
+    const int n = un_method_keys(&keys, o->name);
+
+    for (int i = 0; i < n; i++)
+        if (!strcmp(keys[i].key, key))
+            return 1;
+    return 0;
+}
+
+unsigned un_method_blocks(const un_cfg_optimiser *o)
+{
+    const char *letters = un_method_info_of(o->name)->blocks;
+    unsigned blocks = 0;
+
+    if (strchr(letters, 'm') && !(has_key(o, "momentum") && !(un_method_value(o, "momentum") > 0)))
+        blocks |= 1u << UN_BLOCK_M;
+    if (strchr(letters, 'v'))
+        blocks |= 1u << UN_BLOCK_V;
+    if (strchr(letters, 'x') && !(has_key(o, "centred") && !o->centred))
+        blocks |= 1u << UN_BLOCK_X;
+    return blocks;
 }

@@ -24,6 +24,7 @@ typedef struct trainer {
     un_score *last_score; /* NULL: none yet */
     un_watch *watch;
     double began, waited, saved_at; /* seconds of the clock; waited since the start of this process */
+    double lr;                      /* of the last step */
     int64_t first;                  /* step this process began behind */
 } trainer;
 
@@ -148,6 +149,8 @@ static unet_status begin_new(trainer *t, unet_error *err)
     if (st)
         return st;
     t->state.steps = t->opt->model->config.train.steps;
+    if (t->opt->model->config.optimiser.schedule == UN_CFG_SCHEDULE_PLATEAU)
+        t->state.plateau.factor = 1;
     if (t->opt->data)
         memcpy(t->state.data, t->opt->data, strlen(t->opt->data) + 1);
     st = save(t, err);
@@ -292,10 +295,17 @@ static unet_status log_step(trainer *t, double lr, double waiting, unet_error *e
     return un_runlog_step(t->log, &r, err);
 }
 
+static double rate_of(const trainer *t, int64_t step)
+{
+    const un_cfg_optimiser *o = &t->opt->model->config.optimiser;
+
+    return un_plateau_lr(&t->state.plateau, o, un_schedule_lr(o, step, t->state.steps));
+}
+
 static unet_status one_step(trainer *t, unet_error *err)
 {
     const int64_t step = t->state.step + 1;
-    const double lr = un_schedule_lr(&t->opt->model->config.optimiser, step, t->state.steps);
+    const double lr = rate_of(t, step);
     const double began = now(), waited = t->waited;
     unet_error why = {0};
     unet_status st = run_groups(t, step, &why);
@@ -314,6 +324,7 @@ static unet_status one_step(trainer *t, unet_error *err)
         return st;
     }
     t->state.step = step;
+    t->lr = lr;
     return log_step(t, lr, (t->waited - waited) / fmax(now() - began, 1e-9), err);
 }
 
@@ -355,6 +366,30 @@ static unet_status watch_classes(trainer *t, const un_score *s, unet_error *err)
     return st;
 }
 
+/* Statistics of batch norms for averaged weights, over the first batches of the run; the batches then go on where they
+ * were. */
+static unet_status take_statistics(trainer *t, unet_error *err)
+{
+    const un_cfg_train *c = &t->opt->model->config.train;
+    const un_feed *f = &t->opt->feed;
+    const int count = (int)UN_MIN(t->state.steps * (c->batch / c->ghost_batch), UN_STATISTICS_BATCHES);
+    unet_status st;
+
+    if (!un_engine_wants_statistics(t->engine, t->state.step))
+        return UNET_OK;
+    st = f->start(f->ctx, 1, err);
+    for (int i = 0; i < count && !st; i++) {
+        const un_batch *b;
+
+        st = f->next(f->ctx, &b, err);
+        if (st)
+            return st;
+        st = un_engine_statistics(t->engine, b, i, count, err);
+        f->release(f->ctx, b);
+    }
+    return st ? st : f->start(f->ctx, t->state.step + 1, err);
+}
+
 static unet_status make_selection(trainer *t, unet_error *err)
 {
     const double began = un_profile_now(t->opt->profile);
@@ -366,7 +401,9 @@ static unet_status make_selection(trainer *t, unet_error *err)
         return un_fail_nomem(err, sizeof *s);
     t->last_score = s;
     memset(s, 0, sizeof *s);
-    st = t->opt->select(t->opt->ctx, un_engine_model(t->engine), t->state.step, s, err);
+    st = take_statistics(t, err);
+    if (!st)
+        st = t->opt->select(t->opt->ctx, un_engine_model(t->engine), t->state.step, s, err);
     un_profile_span(t->opt->profile, "training", "selection", began);
     if (!st)
         st = watch_classes(t, s, err);
@@ -374,6 +411,8 @@ static unet_status make_selection(trainer *t, unet_error *err)
         return st;
     better = isfinite(s->score) &&
              (!t->state.best_step || s->score > t->state.best_score + t->opt->model->config.train.min_delta);
+    if (t->state.plateau.factor > 0)
+        un_plateau_score(&t->state.plateau, &t->opt->model->config, s->score);
     t->state.selections++;
     t->state.selected_step = t->state.step;
     t->state.stale = better ? 0 : t->state.stale + 1;
@@ -396,7 +435,7 @@ static void tell(trainer *t, int selected)
         .steps = t->state.steps,
         .best_step = t->state.best_step,
         .epoch = epoch_of(t),
-        .lr = un_schedule_lr(&t->opt->model->config.optimiser, t->state.step, t->state.steps),
+        .lr = t->lr,
         .loss = t->last.loss,
         .last = t->last_score,
         .best_score = t->state.best_score,
@@ -468,8 +507,10 @@ static unet_status end(trainer *t, un_train_result *out, unet_error *err)
     const float *from =
         t->state.best_step ? un_engine_block(t->engine, UN_BLOCK_BEST) : un_engine_model(t->engine)->weights;
     const int stopped_early = t->state.step < t->state.steps;
-    unet_status st = save(t, err);
+    unet_status st = t->state.best_step ? UNET_OK : take_statistics(t, err);
 
+    if (!st)
+        st = save(t, err);
     if (!st)
         st = un_runlog_event(t->log, t->state.step, stopped_early ? "early stop" : "end", "", err);
     if (st)

@@ -10,7 +10,7 @@
  */
 typedef struct un_feed {
     void *ctx;
-    /* The next batch asked for is the first one of this step. Called once, before the others. */
+    /* The next batch asked for is the first one of this step. Called before the others, and again to go elsewhere. */
     unet_status (*start)(void *ctx, int64_t step, unet_error *err);
     unet_status (*next)(void *ctx, const un_batch **out, unet_error *err); /* may wait */
     void (*release)(void *ctx, const un_batch *b);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "config/config.h"
 #include "config/losses.h"
+#include "config/optimisers.h"
 
 static un_config cfg, other;
 static unet_error err;
@@ -45,7 +46,7 @@ TEST(defaults)
     CHECK_INT(cfg.loss.terms.n, 2);
     CHECK_INT(cfg.loss.terms.v[1].name, UN_CFG_LOSS_DICE);
     CHECK_NEAR(cfg.loss.terms.v[1].weight, 1, 0);
-    CHECK_NEAR(cfg.optimiser.beta2, 0.999, 0);
+    CHECK(un_is_auto(cfg.optimiser.beta2));
     CHECK_NEAR(cfg.train.checkpoint, 60, 0);
     CHECK_STR(cfg.data.images, "images");
     CHECK_OK(un_config_check(&cfg, &err), &err);
@@ -268,6 +269,7 @@ TEST(docs)
 
     check_page("docs/config.md", un_config_docs);
     check_page("docs/losses.md", un_loss_docs);
+    check_page("docs/optimisers.md", un_optimiser_docs);
     un_text_init(&t, NULL, 1 << 20);
     CHECK_OK(un_config_help(&t, "model.norm", &err), &err);
     CHECK(strstr(t.s, "instance"));

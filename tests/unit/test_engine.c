@@ -319,17 +319,20 @@ TEST(recompute)
 }
 
 /* What is stated before the start is what is then held: all but the few KiB of names and steps. */
-TEST(memory_as_stated)
+static void compare_memory(const char *optimiser)
 {
+    static const char base[] =
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 3, base_filters: 16, head: softmax, norm: batch}\n"
+        "train: {steps: 24, batch: 4, ghost_batch: 1, patch: [64, 64]}\n";
+    char text[400];
     un_mem *mem = un_mem_create(NULL);
     un_engine *e;
     un_engine_spec spec = {.backend = un_backend_cpu(), .level = un_test_level(), .keep_best = 1};
     size_t before, held;
     run r;
 
-    open_run(&r,
-        "model: {dims: 2, in_channels: 1, classes: 2, depth: 3, base_filters: 16, head: softmax, norm: batch}\n"
-        "train: {steps: 24, batch: 4, ghost_batch: 1, patch: [64, 64]}\n");
+    snprintf(text, sizeof text, "%soptimiser: {%s}\n", base, optimiser);
+    open_run(&r, text);
     spec.model = r.model;
     CHECK_OK(un_engine_create(&e, mem, &spec, &err), &err);
     before = un_mem_live(mem);
@@ -341,4 +344,90 @@ TEST(memory_as_stated)
     close_run(&r);
     CHECK_INT(un_mem_live(mem), 0);
     un_mem_destroy(mem);
+}
+
+TEST(memory_as_stated)
+{
+    compare_memory("name: adamw");
+    compare_memory("name: amsgrad, lookahead: 5, sam_rho: 0.05");
+    compare_memory("name: sgd, momentum: 0, average: swa");
+}
+
+/* SAM: the gradient is the one a plain engine has at the weights moved by rho g / |g|; weights and running values come
+ * back. */
+TEST(gradient_uphill)
+{
+    static const char text[] =
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: batch}\n"
+        "train: {steps: 2, batch: 2, patch: [32, 32]}\noptimiser: {sam_rho: %s}\n";
+    char buf[400];
+    run plain, sam;
+    un_engine *a, *b;
+    int64_t count;
+    double norm = 0;
+    float *w;
+
+    snprintf(buf, sizeof buf, text, "0");
+    open_run(&plain, buf);
+    snprintf(buf, sizeof buf, text, "0.05");
+    open_run(&sam, buf);
+    a = engine_for(&plain);
+    b = engine_for(&sam);
+    count = plain.model->graph->block_count;
+    w = un_engine_block(a, UN_BLOCK_PARAM);
+    fill_samples(&plain.feed.b, 0);
+    fill_samples(&sam.feed.b, 0);
+    CHECK_OK(un_engine_accumulate(a, &plain.feed.b, 1, 0, 1, &err), &err);
+    CHECK_OK(un_engine_accumulate(b, &sam.feed.b, 1, 0, 1, &err), &err);
+    CHECK(!memcmp(w, un_engine_block(b, UN_BLOCK_PARAM), (size_t)count * sizeof *w));
+    for (int64_t i = 0; i < count; i++)
+        norm += (double)un_engine_gradient(a)[i] * (double)un_engine_gradient(a)[i];
+    for (int64_t i = 0; i < count; i++)
+        w[i] += (float)(0.05 * (double)un_engine_gradient(a)[i] / sqrt(norm));
+    CHECK_OK(un_engine_accumulate(a, &plain.feed.b, 1, 0, 1, &err), &err);
+    for (int64_t i = 0; i < count; i++)
+        CHECK_NEAR(un_engine_gradient(b)[i], un_engine_gradient(a)[i], 1e-5 * sqrt(norm));
+    un_engine_destroy(a);
+    un_engine_destroy(b);
+    close_run(&plain);
+    close_run(&sam);
+}
+
+/* SWA: running values are the mean of the statistics of the batches, as the averaged weights see them. */
+TEST(statistics_taken_anew)
+{
+    static const char text[] =
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: batch, "
+        "norm_momentum: %s}\n"
+        "train: {steps: 4, batch: 2, patch: [32, 32]}\noptimiser: {average: swa, swa_start: 0}\n";
+    float *block[2];
+    un_engine *e[2];
+    run r[2];
+    int running = 0;
+
+    for (int i = 0; i < 2; i++) { /* one batch of momentum 1 has its own statistics; two of 0.1 their mean */
+        char buf[400];
+
+        snprintf(buf, sizeof buf, text, i ? "0.1" : "1");
+        open_run(&r[i], buf);
+        e[i] = engine_for(&r[i]);
+        block[i] = un_engine_block(e[i], UN_BLOCK_EMA);
+        CHECK(!un_engine_wants_statistics(e[i], 0) && un_engine_wants_statistics(e[i], 2));
+        fill_samples(&r[i].feed.b, 0);
+        CHECK_OK(un_engine_statistics(e[i], &r[i].feed.b, 0, 1 + i, &err), &err);
+    }
+    CHECK_OK(un_engine_statistics(e[1], &r[1].feed.b, 1, 2, &err), &err);
+    for (int i = 0; i < r[0].model->graph->n_params; i++) {
+        const un_param *p = &r[0].model->graph->param[i];
+
+        for (int64_t k = p->offset; k < p->offset + p->count; k++) {
+            CHECK_NEAR(block[1][k], block[0][k], 1e-6);
+            running += p->role == UN_PARAM_RUNNING_VAR && block[0][k] != 1;
+        }
+    }
+    CHECK(running > 0);
+    for (int i = 0; i < 2; i++) {
+        un_engine_destroy(e[i]);
+        close_run(&r[i]);
+    }
 }

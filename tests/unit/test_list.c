@@ -3,6 +3,7 @@
 
 #include "api/context.h"
 #include "config/losses.h"
+#include "config/optimisers.h"
 #include "data/augment.h"
 #include "io/json.h"
 #include "metrics/overlap.h"
@@ -54,8 +55,9 @@ TEST(every_row_has_its_text)
 {
     CHECK_INT(check_entries("losses", FIELDS("name", "title", "formula", "paper", "when", "heads")), un_loss_count());
     CHECK_INT(check_entries("augmentations", FIELDS("name", "title", "formula")), UN_AUGMENT_COUNT);
-    check_entries("optimisers", FIELDS("title", "formula", "paper", "lr when auto"));
-    check_entries("schedules", FIELDS("title", "formula"));
+    CHECK_INT(check_entries("optimisers", FIELDS("title", "formula", "paper", "when")),
+        un_method_count() + un_around_count());
+    CHECK_INT(check_entries("schedules", FIELDS("title", "formula", "paper", "when")), un_schedule_count());
     check_entries("metrics", FIELDS("title", "formula"));
     check_entries("initialisations", FIELDS("title", "formula", "paper"));
     check_entries("activations", FIELDS("title", "formula"));
@@ -89,7 +91,7 @@ TEST(keys_with_ranges_and_policies)
     CHECK(!strstr(text, "rot90_"));
     unet_string_free(text);
     text = list("optimisers", 0);
-    CHECK(strstr(text, "    optimiser.beta1, 0 to 0.99999, default 0.9: "));
+    CHECK(strstr(text, "    optimiser.beta2, 0 to 0.999999, default 0.99: "));
     CHECK(strstr(text, "    lr when auto   0.002\n"));
     unet_string_free(text);
     text = list("losses", 0);

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/size.h"
+#include "config/optimisers.h"
 #include "run/session.h"
 #include "train/feed.h"
 #include "train/restore.h"
@@ -414,6 +415,71 @@ TEST(killed_and_resumed)
     }
     un_test_note("killed %d times", kills);
     close_run(&whole);
+}
+
+/* Every optimiser, and what goes with it: stopped and gone on with, on other threads, gives the same bits; the loss
+ * falls. */
+static void interrupted(const char *settings)
+{
+    static const char base[] =
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: batch}\n"
+        "train: {steps: 24, batch: 4, ghost_batch: 2, patch: [32, 32], val_interval: 5, min_delta: 0.2}\n";
+    char text[600], folder[300];
+    run whole, r;
+
+    snprintf(text, sizeof text, "%soptimiser: {%s}\n", base, settings);
+    open_run(&whole, NULL, un_test_tmp(), text);
+    CHECK_OK(go(&whole, NULL), &err);
+    snprintf(folder, sizeof folder, "%s", un_test_tmp());
+    open_run(&r, NULL, folder, text);
+    CHECK_OK(un_pool_create(&r.pool, NULL, 3, &err), &err);
+    r.opt.pool = r.pool;
+    r.f.stop_at = 21; /* an average that has begun, a rate that has fallen */
+    CHECK_STATUS(go(&r, NULL), UNET_E_CANCELLED);
+    close_run(&r);
+    reopen_run(&r, folder);
+    CHECK_OK(go(&r, NULL), &err);
+    compare_files(&whole, &r);
+    close_run(&r);
+    close_run(&whole);
+}
+
+TEST(every_optimiser_goes_on)
+{
+    char settings[200];
+
+    for (int i = 0; i < un_method_count(); i++) {
+        snprintf(settings, sizeof settings, "name: %s", un_method_info_of((un_cfg_method)i)->name);
+        interrupted(settings);
+    }
+    interrupted("name: rmsprop, centred: true, momentum: 0.8");
+    interrupted("sam_rho: 0.05, lookahead: 3, clip_norm: 0.5, clip_value: 0.1, clip_adaptive: 0.1");
+    interrupted("average: swa, swa_start: 0.5, swa_every: 2, schedule: triangular");
+    interrupted("average: none, schedule: plateau, plateau_patience: 1");
+    interrupted("groups: [{part: decoder, lr: 0.5}, {kind: norms, weight_decay: 0.1}], l1: 1e-4, decay: coupled");
+}
+
+/* A part at the rate 0 keeps its weights to the bit, the others move. */
+TEST(frozen_parts)
+{
+    run r;
+    float *before;
+    const un_graph *g;
+
+    open_run(&r, NULL, un_test_tmp(), TINY "optimiser: {groups: [{part: encoder, lr: 0}], ema_decay: 0}\n");
+    g = r.model->graph;
+    before = un_alloc(NULL, (size_t)g->block_count * sizeof *before);
+    memcpy(before, r.model->weights, (size_t)g->block_count * sizeof *before);
+    CHECK_OK(go(&r, NULL), &err);
+    for (int i = 0; i < g->n_params; i++) {
+        const un_param *p = &g->param[i];
+        const int same = !memcmp(before + p->offset, r.model->weights + p->offset, (size_t)p->count * sizeof *before);
+
+        if (p->trainable && same != !strncmp(p->name, "enc", 3))
+            un_test_fail(__FILE__, __LINE__, "%s %s", p->name, same ? "stays" : "moves");
+    }
+    un_free(before);
+    close_run(&r);
 }
 
 /* From 24 to 36 steps; killed or not in between makes no difference, and the log goes on. */

@@ -324,7 +324,8 @@ static unet_status clip(un_program *p, const un_cpu_step *s, un_step *step, unet
 {
     double norm = un_sqrt(p->sumsq) * p->hyper.grad_scale;
 
-    if (step)
+    p->hyper.grad_norm = norm;
+    if (step && s->first)
         step->grad_norm = norm;
     if (!(norm <= 1e300))
         return un_fail(err, UNET_E_NUMERIC, "the gradient is not finite");
@@ -339,8 +340,13 @@ static unet_status cpu_run(un_program *p, un_step *step, unet_error *err)
     unet_status st = UNET_OK;
 
     if (step) {
-        p->hyper = (un_hyper){
-            .lr = step->lr, .grad_scale = step->grad_scale, .step = step->step, .ema_decay = step->ema_decay};
+        p->hyper = (un_hyper){.lr = step->lr,
+            .grad_scale = step->grad_scale,
+            .step = step->step,
+            .average_keep = step->average_keep,
+            .mu = step->mu,
+            .mu_next = step->mu_next,
+            .mu_product = step->mu_product};
         p->counter[0] = (uint32_t)step->step;
         p->counter[1] = step->first_sample;
     }

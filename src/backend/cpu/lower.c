@@ -496,43 +496,117 @@ static void lower_clip(un_lowering *l, int i)
     if (s) {
         s->kind = UN_STEP_CLIP;
         s->max_norm = node_at(l, i)->attr.clip.max_norm;
+        s->first = 1;
+        for (int k = 0; k < i; k++)
+            s->first &= node_at(l, k)->op != UN_OP_CLIP;
     }
 }
 
-static char *at_block(const un_lowering *l, void *block, int64_t elements)
+static int64_t count_of(const un_lowering *l, const un_node *n)
 {
-    return block ? (char *)block + elements * l->plan->real_bytes : NULL;
+    const un_graph *g = l->plan->graph;
+
+    return g->param[g->value[n->in[0]].param].count;
 }
 
-static void lower_optim(un_lowering *l, int i)
+/* Where the node's parameter lies in a block of the same layout. */
+static char *at_block(const un_lowering *l, const un_node *n, void *block)
+{
+    const un_graph *g = l->plan->graph;
+
+    return block ? (char *)block + g->param[g->value[n->in[0]].param].offset * l->plan->real_bytes : NULL;
+}
+
+static void lower_update(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
-    const un_graph *g = l->plan->graph;
     const un_optim_attr *at = &n->attr.optim;
     const un_blocks *b = &l->p->spec.blocks;
-    un_optim_args a = {.hyper = &l->p->hyper,
+    const un_optim_args a = {.kind = at->kind,
+        .w = un_lower_param(l, n->in[0]),
+        .m = at_block(l, n, b->m),
+        .v = at_block(l, n, b->v),
+        .x = at_block(l, n, b->x),
+        .g = un_lower_param(l, n->in[1]),
+        .count = count_of(l, n),
+        .hyper = &l->p->hyper,
         .lr_mult = at->lr_mult,
         .weight_decay = at->weight_decay,
+        .l1 = at->l1,
         .beta1 = at->beta1,
         .beta2 = at->beta2,
         .eps = at->eps,
         .momentum = at->momentum,
         .nesterov = at->nesterov,
-        .decoupled = at->decoupled};
+        .centred = at->centred,
+        .decoupled = at->decoupled,
+        .adapt = at->adapt};
 
-    if (n->op == UN_OP_EMA) {
-        a.w = b->param;
-        a.m = b->ema;
-        a.count = g->block_count;
-        un_lower_emit(l, i, UN_K_EMA, &a, sizeof a);
-        return;
-    }
-    a.w = un_lower_param(l, n->in[0]);
-    a.g = un_lower_param(l, n->in[1]);
-    a.count = g->param[g->value[n->in[0]].param].count;
-    a.m = at_block(l, b->m, g->param[g->value[n->in[0]].param].offset);
-    a.v = at_block(l, b->v, g->param[g->value[n->in[0]].param].offset);
-    un_lower_emit(l, i, n->op == UN_OP_SGD ? UN_K_SGD : UN_K_ADAM, &a, sizeof a);
+    un_lower_emit(l, i, at->kind == UN_OPTIM_LAMB ? UN_K_LAMB : UN_K_OPTIM, &a, sizeof a);
+}
+
+static void lower_average(un_lowering *l, int i)
+{
+    const un_average_args a = {.w = l->p->spec.blocks.param,
+        .avg = l->p->spec.blocks.average,
+        .count = l->plan->graph->block_count,
+        .hyper = &l->p->hyper};
+
+    un_lower_emit(l, i, UN_K_AVERAGE, &a, sizeof a);
+}
+
+static void lower_lookahead(un_lowering *l, int i)
+{
+    const un_node *n = node_at(l, i);
+    const un_average_args a = {.w = un_lower_param(l, n->in[0]),
+        .avg = at_block(l, n, l->p->spec.blocks.slow),
+        .count = count_of(l, n),
+        .hyper = &l->p->hyper,
+        .every = n->attr.lookahead.every,
+        .alpha = n->attr.lookahead.alpha};
+
+    un_lower_emit(l, i, UN_K_LOOKAHEAD, &a, sizeof a);
+}
+
+static void lower_perturb(un_lowering *l, int i)
+{
+    const un_perturb_args a = {.w = l->p->spec.blocks.param,
+        .g = l->p->spec.blocks.grad,
+        .count = l->plan->graph->block_count,
+        .hyper = &l->p->hyper,
+        .rho = node_at(l, i)->attr.perturb.rho};
+
+    un_lower_emit(l, i, UN_K_PERTURB, &a, sizeof a);
+}
+
+static void lower_clamp(un_lowering *l, int i)
+{
+    const un_clamp_args a = {.g = l->p->spec.blocks.grad,
+        .count = l->plan->graph->block_count,
+        .hyper = &l->p->hyper,
+        .limit = node_at(l, i)->attr.limit.limit};
+
+    un_lower_emit(l, i, UN_K_CLAMP, &a, sizeof a);
+}
+
+static void lower_agc(un_lowering *l, int i)
+{
+    const un_node *n = node_at(l, i);
+    const un_param *p = &l->plan->graph->param[l->plan->graph->value[n->in[0]].param];
+    un_agc_args a = {.w = un_lower_param(l, n->in[0]),
+        .g = un_lower_param(l, n->in[1]),
+        .outer = 1,
+        .units = 1,
+        .hyper = &l->p->hyper,
+        .limit = n->attr.limit.limit,
+        .eps = n->attr.limit.eps};
+
+    for (int k = 0; k < n->attr.limit.axis; k++)
+        a.outer *= p->dims[k];
+    if (n->attr.limit.axis != UN_NONE)
+        a.units = p->dims[n->attr.limit.axis];
+    a.inner = p->count / (a.outer * a.units);
+    un_lower_emit(l, i, UN_K_AGC, &a, sizeof a);
 }
 
 static void (*const lower_op[UN_OP_COUNT])(un_lowering *, int) = {
@@ -567,9 +641,12 @@ static void (*const lower_op[UN_OP_COUNT])(un_lowering *, int) = {
     [UN_OP_SLICE] = lower_slice,
     [UN_OP_CROP_GRAD] = lower_crop_grad,
     [UN_OP_CLIP] = lower_clip,
-    [UN_OP_SGD] = lower_optim,
-    [UN_OP_ADAM] = lower_optim,
-    [UN_OP_EMA] = lower_optim,
+    [UN_OP_CLAMP] = lower_clamp,
+    [UN_OP_AGC] = lower_agc,
+    [UN_OP_UPDATE] = lower_update,
+    [UN_OP_PERTURB] = lower_perturb,
+    [UN_OP_LOOKAHEAD] = lower_lookahead,
+    [UN_OP_AVERAGE] = lower_average,
 };
 
 void un_lower_node(un_lowering *l, int node)

@@ -24,6 +24,10 @@ typedef union un_args {
     un_loss_args loss;
     un_sumsq_args sumsq;
     un_optim_args optim;
+    un_average_args average;
+    un_perturb_args perturb;
+    un_clamp_args clamp;
+    un_agc_args agc;
     un_axpby_args axpby;
 } un_args;
 
@@ -40,6 +44,7 @@ typedef struct un_cpu_step {
     void *packed; /* where the packed weights go; NULL: none */
     int node;
     double max_norm; /* clip */
+    int first;       /* clip: no other before it */
 } un_cpu_step;
 
 /* Inference form of a batch norm: scale and shift from the running values, made anew at each refresh. With `conv` set
