@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD = build
 
-.PHONY: all build configure bench demo setup test test-all fuzz kill mutate install uninstall format lint docs \
+.PHONY: all build configure bench demo setup test test-all fuzz coverage kill mutate install uninstall format lint docs \
 	test-arm bench-peers bench-instructions accuracy clean help
 all: build
 
@@ -39,6 +39,10 @@ fuzz: setup
 ## test-arm   kernels and golden networks for 64-bit ARM under qemu; installs cross packages; writes docs/arm.md
 test-arm: setup
 	@tools/test-arm.sh
+
+## coverage   lines of each own parser that the fuzz corpora reach; writes docs/proofs.md (minutes)
+coverage: setup
+	@tools/proof.sh coverage
 
 ## kill       100 trainings killed at random moments and resumed; writes docs/proofs.md (minutes)
 kill: configure

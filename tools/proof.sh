@@ -33,8 +33,24 @@ kill_proof() {
         cat - <(echo "* $(stamp); $((SECONDS - start)) s.") | write_part kill
 }
 
+# Which lines of the parsers the replay of the corpora reaches, the changed copies of `make test` included.
+coverage_proof() {
+    local dir=build-coverage table targets=() programs failed=0
+    [ -f "$dir/build.ninja" ] ||
+        meson setup "$dir" --buildtype=custom -Doptimization=0 -Ddebug=false -Db_coverage=true >/dev/null
+    programs=$(meson test -C "$dir" --no-rebuild --list --suite fuzz 2>/dev/null | sed -n 's/.* \/ //p')
+    for name in $programs; do targets+=("tests/$name"); done
+    ninja -C "$dir" "${targets[@]}" >/dev/null
+    find "$dir" -name '*.gcda' -delete
+    for name in $programs; do "$dir/tests/$name" "tests/fuzz/corpus/${name#fuzz_}"; done
+    table=$(tools/coverage.py "$dir" tests/fuzz/parsers.txt) || failed=1
+    printf '%s\n' "$table" | tee /dev/stderr | cat - <(printf '\n%s\n' "$(stamp).") | write_part coverage
+    return $failed
+}
+
 case ${1:-} in
 kill) kill_proof ;;
+coverage) coverage_proof ;;
 write) write_part "$2" ;;
 *) sed -n '2,5s/^# //p' "$0"; exit 2 ;;
 esac

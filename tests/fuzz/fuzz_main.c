@@ -7,8 +7,9 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/size.h"
 
-enum { FILE_MAX_BYTES = 1 << 20, CHANGES = 400 };
+enum { FILE_MAX_BYTES = 1 << 20, CHANGES_MAX = 400 }; /* two changes for each byte, at most */
 
 /* Changed copies of one file. */
 static void mutate(unsigned char *data, size_t size, uint32_t number)
@@ -17,7 +18,7 @@ static void mutate(unsigned char *data, size_t size, uint32_t number)
     un_rng r;
 
     un_rng_init(&r, 1, UN_RNG_TEST, number, 0, 0);
-    for (int i = 0; i < CHANGES && size; i++) {
+    for (size_t i = 0; i < UN_MIN(2 * size, (size_t)CHANGES_MAX); i++) {
         const size_t at = (size_t)un_rng_below(&r, (int64_t)size);
         const unsigned char old = data[at];
 
