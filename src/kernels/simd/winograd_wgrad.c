@@ -1,39 +1,62 @@
 /* Weight gradient of a 3x3 convolution of stride 1 by minimal filtering, F(3x3, 4x4): the transpose of the forward form
  * F(4x4, 3x3) (winograd.h). With V the transformed input of a tile and D = A dy A^T its transformed output gradient,
- * dw = G^T (sum over tiles of V * D) G, which takes 36 products for 144. Depth taps are more input channels.
+ * dw = G^T (sum over tiles of V * D) G, which takes 36 products for 144. In 3-D the slices of V of the last k[0] depths
+ * are kept while a block of tiles walks along d, one for each depth tap.
  *
- * A group is GROUP_IN channels of V times GROUP_OUT of D. Phase 0: a task sums the products of one group over one part
- * of the tiles, block by block; phase 1 adds the parts in order and transforms back. Groups and parts depend on the
- * layer alone. Where groups are many there is one part, and its sums never leave the worker. */
+ * A group is up to GROUP_IN chunks of V, all depth taps counted, times GROUP_OUT channels of D. Phase 0: a task sums
+ * the products of one group over one part of the blocks of tiles; phase 1 adds the parts in order and transforms back.
+ * Groups, blocks and parts depend on the layer alone. Where groups are many there is one part, and its sums never leave
+ * the worker. */
 #include "kernels/simd/winograd.h"
 
-enum { GROUP_IN = 128, GROUP_OUT = 64, BLOCK = 32, TASKS = 16 };
+enum {
+    GROUP_IN = 4, /* a group's sums stay in the second cache */
+    GROUP_OUT = 64,
+    TILES = 32, /* of a block */
+    TASKS = 16,
+    AHEAD = 4,                                            /* tiles: whose pixels are fetched ahead       */
+    PLANE = (TILES + 1) * UN_CHUNK,                       /* floats between parts xi, [tile][UN_CHUNK]   */
+    CHUNK = UN_XI * PLANE + UN_CHUNK,                     /* floats of a chunk of V or D: odd lines too  */
+    NEXT = (int)UN_W < (int)UN_CHUNK ? (int)UN_W : CHUNK, /* floats between vectors of D                 */
+    MOST_1 = (int)UN_PX * 2 < (int)UN_CHUNK ? (int)UN_PX * 2
+                                            : (int)UN_CHUNK, /* channels of V in registers, by vectors of D */
+    MOST_2 = UN_PX
+};
 
 typedef struct wgrad {
     un_tiles g;
     const un_wgrad_args *a;
-    int depth; /* channels of V with those that fill up chunks: kd * chunks * UN_CHUNK */
-    int groups_in, groups_out, parts, blocks;
-    ptrdiff_t v_plane, d_plane; /* floats of one xi of a block: [tile][GROUP_IN], [tile][GROUP_OUT], odd lines */
-    ptrdiff_t sums;             /* floats of a part: [GROUP_OUT] bias, [XI][GROUP_OUT / UN_CB][GROUP_IN][UN_CB] */
+    int chunks, groups_in, groups_out;  /* chunks of x in a group       */
+    int in, out;                        /* channels of V and D in a group with those that fill up chunks   */
+    int64_t columns;                    /* tiles of one depth of all samples                               */
+    int block, blocks, depth, segments; /* tiles of a block; output depths of a walk along d, their number */
+    int parts;
+    ptrdiff_t sums; /* floats of a part: [out] bias, [xi][out / UN_CB][tap][channel][UN_CB] */
 } wgrad;
 
 static void plan(wgrad *p, const un_wgrad_args *a)
 {
+    int most, wanted;
+
     *p = (wgrad){.a = a};
     un_tiles_init(&p->g, &a->x, &a->dy, a->k[0], a->pad);
-    p->depth = p->g.kd * p->g.chunks * UN_CHUNK;
-    p->groups_in = un_blocks(p->depth, GROUP_IN);
+    most = GROUP_IN / p->g.kd;
+    p->groups_in = un_blocks(p->g.chunks, most);
+    p->chunks = un_blocks(p->g.chunks, p->groups_in);
+    p->groups_in = un_blocks(p->g.chunks, p->chunks);
     p->groups_out = un_blocks(a->dy.c, GROUP_OUT);
-    p->blocks = (int)((p->g.tiles + BLOCK - 1) / BLOCK);
-    p->parts = un_blocks(TASKS, p->groups_in * p->groups_out);
-    p->parts = p->parts > p->blocks ? p->blocks : p->parts;
-    p->v_plane = BLOCK * (p->depth < GROUP_IN ? p->depth : GROUP_IN) + UN_CHUNK;
-    p->d_plane = BLOCK * GROUP_OUT + UN_CHUNK;
-    p->g.plane = p->v_plane;
-    p->g.chunk_step = UN_CHUNK;
-    p->g.tile_step = p->depth < GROUP_IN ? p->depth : GROUP_IN;
-    p->sums = GROUP_OUT + (ptrdiff_t)UN_XI * GROUP_OUT * p->g.tile_step;
+    p->in = p->g.kd * p->chunks * UN_CHUNK;
+    p->out = a->dy.c < GROUP_OUT ? un_blocks(a->dy.c, UN_CHUNK) * UN_CHUNK : GROUP_OUT;
+    p->columns = p->g.tiles / a->dy.d;
+    p->blocks = (int)((p->columns + TILES - 1) / TILES);
+    p->block = (int)((p->columns + p->blocks - 1) / p->blocks);
+    wanted = un_blocks(TASKS, p->groups_in * p->groups_out);
+    p->segments = un_blocks(wanted, p->blocks);
+    p->segments = p->segments > a->dy.d ? a->dy.d : p->segments;
+    p->depth = un_blocks(a->dy.d, p->segments);
+    p->segments = un_blocks(a->dy.d, p->depth);
+    p->parts = wanted > p->blocks * p->segments ? p->blocks * p->segments : wanted;
+    p->sums = p->out + (ptrdiff_t)UN_XI * p->out * p->in;
 }
 
 static int supports(const void *args)
@@ -46,7 +69,53 @@ static int supports(const void *args)
     return unit && (a->dw || !a->db); /* only db: not a product */
 }
 
-/* ---- output gradient ---- */
+typedef struct group {
+    int in, chunks; /* first channel of x; its chunks */
+    int out, count; /* first channel of dy; how many  */
+} group;
+
+static group group_of(const wgrad *p, int64_t index)
+{
+    int first = (int)(index % p->groups_in) * p->chunks;
+    group g = {.in = first * UN_CHUNK, .out = (int)(index / p->groups_in) * GROUP_OUT};
+
+    g.chunks = p->g.chunks - first < p->chunks ? p->g.chunks - first : p->chunks;
+    g.count = p->a->dy.c - g.out < GROUP_OUT ? p->a->dy.c - g.out : GROUP_OUT;
+    return g;
+}
+
+/* ---- transforms of a block of tiles ---- */
+
+/* Pixels of a tile that is `AHEAD` tiles further along w; what does not exist is not read. */
+static inline void fetch(const float *x, ptrdiff_t rows, ptrdiff_t step, int count)
+{
+    for (int r = 0; r < count; r++)
+        for (int i = 0; i < UN_OUT; i++)
+            __builtin_prefetch(x + r * rows + (AHEAD * UN_OUT + i) * step, 0, 3);
+}
+
+/* One chunk of x from channel c: v[xi][tile][UN_CHUNK]. d: depth of the input, inside. */
+static void chunk_x(const wgrad *p, int64_t first, int count, int d, int c, float *v)
+{
+    const un_view *x = &p->a->x;
+    int n = x->c - c < UN_CHUNK ? x->c - c : UN_CHUNK;
+    float edge[UN_XI * UN_CHUNK];
+
+    for (int t = 0; t < count; t++, v += UN_CHUNK) {
+        un_place at = un_tile_place(&p->g, first + t, 1);
+        int h = at.h - p->g.pad[1], w = at.w - p->g.pad[2];
+        int whole = h >= 0 && w >= 0 && h + UN_IN <= x->h && w + UN_IN <= x->w && n == UN_CHUNK;
+        const float *base = (const float *)x->p + at.n * x->sn + d * x->sd + c;
+        const float *from = whole ? base + h * x->sh + w * x->sw : edge;
+        ptrdiff_t rows = whole ? x->sh : UN_IN * UN_CHUNK, step = whole ? x->sw : UN_CHUNK;
+
+        if (whole)
+            fetch(from, rows, step, UN_IN);
+        else
+            un_copy_edge(&p->g, base, h, w, n, edge);
+        un_tile_in(from, rows, step, v, PLANE);
+    }
+}
 
 /* The transpose of the forward pass's output transform. */
 static inline __attribute__((always_inline)) void transform_dy(un_v o[UN_IN], const un_v y[UN_OUT])
@@ -61,7 +130,7 @@ static inline __attribute__((always_inline)) void transform_dy(un_v o[UN_IN], co
     o[5] = y[3];
 }
 
-static void tile_dy(const float *y, ptrdiff_t rows, ptrdiff_t step, float *d, ptrdiff_t plane)
+static inline void tile_dy(const float *y, ptrdiff_t rows, ptrdiff_t step, float *d)
 {
     for (int c = 0; c < UN_CHUNK; c += UN_W) {
         un_v t[UN_OUT][UN_IN], in[UN_OUT], out[UN_IN];
@@ -76,49 +145,52 @@ static void tile_dy(const float *y, ptrdiff_t rows, ptrdiff_t step, float *d, pt
                 in[i] = t[i][r];
             transform_dy(out, in);
             for (int i = 0; i < UN_IN; i++)
-                un_v_store(d + (r * UN_IN + i) * plane + c, out[i]);
+                un_v_store(d + (r * UN_IN + i) * PLANE + c, out[i]);
         }
     }
 }
 
-/* UN_CHUNK channels from c of `count` tiles; what lies outside of dy is zero. */
-static void chunk_dy(const wgrad *p, int64_t first, int count, int c, float *d)
+/* One chunk of dy from channel c; what lies outside is zero. */
+static void chunk_dy(const wgrad *p, int64_t first, int count, int depth, int c, float *d)
 {
     const un_view *y = &p->a->dy;
     int n = y->c - c < UN_CHUNK ? y->c - c : UN_CHUNK;
     float edge[UN_OUT * UN_OUT * UN_CHUNK];
 
-    for (int t = 0; t < count; t++, d += GROUP_OUT) {
-        un_place at = un_tile_place(&p->g, first + t, p->g.out.d);
-        const float *from = (const float *)y->p + at.n * y->sn + at.d * y->sd + at.h * y->sh + at.w * y->sw + c;
+    for (int t = 0; t < count; t++, d += UN_CHUNK) {
+        un_place at = un_tile_place(&p->g, first + t, 1);
+        const float *from = (const float *)y->p + at.n * y->sn + depth * y->sd + at.h * y->sh + at.w * y->sw + c;
+        int whole = n == UN_CHUNK && at.h + UN_OUT <= y->h && at.w + UN_OUT <= y->w;
+        ptrdiff_t rows = whole ? y->sh : UN_OUT * UN_CHUNK, step = whole ? y->sw : UN_CHUNK;
 
-        if (n == UN_CHUNK && at.h + UN_OUT <= y->h && at.w + UN_OUT <= y->w) {
-            tile_dy(from, y->sh, y->sw, d, p->d_plane);
-            continue;
+        if (whole) {
+            fetch(from, rows, step, UN_OUT);
+        } else {
+            memset(edge, 0, sizeof edge);
+            for (int r = 0; r < UN_OUT && at.h + r < y->h; r++)
+                for (int i = 0; i < UN_OUT && at.w + i < y->w; i++)
+                    memcpy(edge + (r * UN_OUT + i) * UN_CHUNK, from + r * y->sh + i * y->sw, (size_t)n * sizeof *edge);
+            from = edge;
         }
-        memset(edge, 0, sizeof edge);
-        for (int r = 0; r < UN_OUT && at.h + r < y->h; r++)
-            for (int i = 0; i < UN_OUT && at.w + i < y->w; i++)
-                memcpy(edge + (r * UN_OUT + i) * UN_CHUNK, from + r * y->sh + i * y->sw, (size_t)n * sizeof *edge);
-        tile_dy(edge, UN_OUT * UN_CHUNK, UN_CHUNK, d, p->d_plane);
+        tile_dy(from, rows, step, d);
     }
 }
 
 /* ---- products ---- */
 
-/* m[ci][UN_CB] += sum over tiles of v (ci) times d (nv vectors); vs: between tiles of v. */
+/* m[ci][nv vectors] += sum over tiles of v (ci) times d (nv vectors). */
 static inline __attribute__((always_inline)) void outer(
-    float *m, const float *v, ptrdiff_t vs, const float *d, int count, const int ci, const int nv)
+    float *m, const float *v, const float *d, int count, const int ci, const int nv)
 {
-    un_v s[UN_PX][2];
+    un_v s[UN_CHUNK][2];
 
 #pragma GCC unroll 16
     for (int i = 0; i < ci; i++)
 #pragma GCC unroll 2
         for (int j = 0; j < nv; j++)
-            s[i][j] = un_v_load(m + i * UN_CB + j * UN_W);
-    for (int t = 0; t < count; t++, v += vs, d += GROUP_OUT) {
-        un_v d0 = un_v_load(d), d1 = nv > 1 ? un_v_load(d + UN_W) : d0;
+            s[i][j] = un_v_load(m + (i * nv + j) * UN_W);
+    for (int t = 0; t < count; t++, v += UN_CHUNK, d += UN_CHUNK) {
+        un_v d0 = un_v_load(d), d1 = nv > 1 ? un_v_load(d + NEXT) : d0;
 
 #pragma GCC unroll 16
         for (int i = 0; i < ci; i++) {
@@ -131,61 +203,58 @@ static inline __attribute__((always_inline)) void outer(
     for (int i = 0; i < ci; i++)
 #pragma GCC unroll 2
         for (int j = 0; j < nv; j++)
-            un_v_store(m + i * UN_CB + j * UN_W, s[i][j]);
+            un_v_store(m + (i * nv + j) * UN_W, s[i][j]);
 }
 
-#define OUTER(ci)                                                                                                      \
-    static void outer_##ci##_1(float *m, const float *v, ptrdiff_t vs, const float *d, int count)                      \
+typedef void outer_fn(float *m, const float *v, const float *d, int count);
+
+#define OUTER(ci, nv)                                                                                                  \
+    static void outer_##ci##_##nv(float *m, const float *v, const float *d, int count)                                 \
     {                                                                                                                  \
-        outer(m, v, vs, d, count, ci, 1);                                                                              \
-    }                                                                                                                  \
-    static void outer_##ci##_2(float *m, const float *v, ptrdiff_t vs, const float *d, int count)                      \
-    {                                                                                                                  \
-        outer(m, v, vs, d, count, ci, 2);                                                                              \
+        outer(m, v, d, count, ci, nv);                                                                                 \
     }
-OUTER(1)
-OUTER(2)
-OUTER(3)
-OUTER(4)
-OUTER(5)
-OUTER(6)
+#define UP_TO_6(X, nv)  X(1, nv) X(2, nv) X(3, nv) X(4, nv) X(5, nv) X(6, nv)
+#define UP_TO_12(X, nv) UP_TO_6(X, nv) X(7, nv) X(8, nv) X(9, nv) X(10, nv) X(11, nv) X(12, nv)
+#define UP_TO_16(X, nv) UP_TO_12(X, nv) X(13, nv) X(14, nv) X(15, nv) X(16, nv)
+#define NAME(ci, nv)    outer_##ci##_##nv,
 #ifdef __AVX512F__
-OUTER(7)
-OUTER(8)
-OUTER(9)
-OUTER(10)
-OUTER(11)
-OUTER(12)
-#endif
-
-static void (*const outers[2][UN_PX])(float *, const float *, ptrdiff_t, const float *, int) = {
-#ifdef __AVX512F__
-    {outer_1_1, outer_2_1, outer_3_1, outer_4_1, outer_5_1, outer_6_1, outer_7_1, outer_8_1, outer_9_1, outer_10_1,
-        outer_11_1, outer_12_1},
-    {outer_1_2, outer_2_2, outer_3_2, outer_4_2, outer_5_2, outer_6_2, outer_7_2, outer_8_2, outer_9_2, outer_10_2,
-        outer_11_2, outer_12_2},
+UP_TO_16(OUTER, 1)
+UP_TO_12(OUTER, 2)
+static outer_fn *const outers[2][MOST_1] = {{UP_TO_16(NAME, 1)}, {UP_TO_12(NAME, 2)}};
 #else
-    {outer_1_1, outer_2_1, outer_3_1, outer_4_1, outer_5_1, outer_6_1},
-    {outer_1_2, outer_2_2, outer_3_2, outer_4_2, outer_5_2, outer_6_2},
+UP_TO_12(OUTER, 1)
+UP_TO_6(OUTER, 2)
+static outer_fn *const outers[2][MOST_1] = {{UP_TO_12(NAME, 1)}, {UP_TO_6(NAME, 2)}};
 #endif
-};
 
-/* Adds the products of a block of tiles to m, for `in` channels of v and `out` of d. */
-static void multiply(const wgrad *p, const float *v, const float *d, float *m, int count, int in, int out)
+/* Adds the products of n channels of V, part xi, to m. */
+static void multiply_chunk(float *m, const float *v, const float *d, int count, int n, int nv)
 {
-    ptrdiff_t vs = p->g.tile_step;
-    int pieces = un_blocks(in, UN_PX);
+    int pieces = un_blocks(n, nv > 1 ? MOST_2 : MOST_1);
 
+    for (int i = 0, at = 0; i < pieces; i++) {
+        int ci = (n - at) / (pieces - i);
+
+        outers[nv - 1][ci - 1](m + at * nv * UN_W, v + at, d, count);
+        at += ci;
+    }
+}
+
+/* Adds the products of a block of tiles; v: the slice of each depth tap, NULL: zeroes. */
+static void multiply(const wgrad *p, const group *g, const float *const v[3], const float *d, float *m, int count)
+{
     for (int xi = 0; xi < UN_XI; xi++)
-        for (int o = 0; o < GROUP_OUT; o += UN_CB, m += vs * UN_CB) {
-            int nv = out - o > UN_W ? 2 : 1;
+        for (int o = 0, nv; o < p->out; o += nv * UN_W) {
+            nv = p->out - o > UN_W ? 2 : 1;
+            for (int tap = 0; tap < p->g.kd; tap++)
+                for (int c = 0; c < p->chunks; c++, m += nv * UN_W * UN_CHUNK) {
+                    int left = p->a->x.c - g->in - c * UN_CHUNK;
 
-            for (int i = 0, at = 0; i < pieces && o < out; i++) {
-                int n = (in - at) / (pieces - i);
-
-                outers[nv - 1][n - 1](m + at * UN_CB, v + xi * p->v_plane + at, vs, d + xi * p->d_plane + o, count);
-                at += n;
-            }
+                    if (v[tap] && left > 0 && o < g->count)
+                        multiply_chunk(m, v[tap] + c * CHUNK + xi * PLANE,
+                            d + o / UN_CHUNK * CHUNK + xi * PLANE + o % UN_CHUNK, count,
+                            left < UN_CHUNK ? left : UN_CHUNK, nv);
+                }
         }
 }
 
@@ -200,10 +269,10 @@ static inline __attribute__((always_inline)) void transform_dw(un_v o[3], const 
     o[2] = (s - m[1] - m[2]) * (1.0f / 6) + m[5];
 }
 
-/* dw of one channel of V (`in` of its group) and one vector of outputs, from parts `step` floats apart. */
+/* dw of one channel of V and one vector of outputs, from parts `step` floats apart. */
 static void finish_vector(const wgrad *p, const float *m, ptrdiff_t step, float *dw, ptrdiff_t per_out, int n)
 {
-    const ptrdiff_t xi_step = (ptrdiff_t)GROUP_OUT * p->g.tile_step;
+    const ptrdiff_t xi_step = (ptrdiff_t)p->out * p->in;
     un_v t[3][UN_IN], in[UN_IN], out[3];
     float w[9][UN_W];
 
@@ -229,36 +298,20 @@ static void finish_vector(const wgrad *p, const float *m, ptrdiff_t step, float 
             dw[o * per_out + i] = w[i][o];
 }
 
-typedef struct group {
-    int in, out;         /* first channel of V and of D */
-    int in_count, count; /* of them */
-} group;
-
-static group group_of(const wgrad *p, int64_t index)
-{
-    group g = {.in = (int)(index % p->groups_in) * GROUP_IN, .out = (int)(index / p->groups_in) * GROUP_OUT};
-
-    g.in_count = p->depth - g.in < GROUP_IN ? p->depth - g.in : GROUP_IN;
-    g.count = p->a->dy.c - g.out < GROUP_OUT ? p->a->dy.c - g.out : GROUP_OUT;
-    return g;
-}
-
-/* The results of one chunk of channels of V of a group; sums: its parts, one behind the other. */
+/* The results of one chunk of V of a group, tap by tap; sums: its parts, one behind the other. */
 static void finish_chunk(const wgrad *p, const group *g, int chunk, const float *sums)
 {
-    int ci = p->a->x.c, per = p->g.chunks * UN_CHUNK;
+    int ci = p->a->x.c, tap = chunk / p->chunks, first = g->in + chunk % p->chunks * UN_CHUNK;
     ptrdiff_t taps = p->g.kd * 9;
 
-    for (int k = chunk * UN_CHUNK; k < (chunk + 1) * UN_CHUNK; k++) {
-        int kd = (g->in + k) / per, i = (g->in + k) % per;
-
-        for (int o = 0; o < g->count && i < ci; o += UN_W) {
-            const float *m = sums + GROUP_OUT + (o / UN_CB) * p->g.tile_step * UN_CB + k * UN_CB + o % UN_CB;
-            float *dw = (float *)p->a->dw + ((ptrdiff_t)(g->out + o) * ci + i) * taps + kd * 9;
+    for (int k = 0; k < UN_CHUNK && first + k < ci; k++)
+        for (int o = 0; o < g->count; o += UN_W) {
+            int block = o / UN_CB * UN_CB, width = p->out - block > UN_W ? UN_CB : UN_W;
+            const float *m = sums + p->out + (ptrdiff_t)block * p->in + (chunk * UN_CHUNK + k) * width + o % UN_CB;
+            float *dw = (float *)p->a->dw + ((ptrdiff_t)(g->out + o) * ci + first + k) * taps + tap * 9;
 
             finish_vector(p, m, p->sums, dw, ci * taps, g->count - o < UN_W ? g->count - o : UN_W);
         }
-    }
 }
 
 static void finish_bias(const wgrad *p, const group *g, const float *sums)
@@ -286,43 +339,55 @@ static void finish(const wgrad *p, const group *g, int chunk, const float *sums)
 /* Part (1, 1) of D is the plain sum of a tile of dy. */
 static void add_bias(const wgrad *p, const float *d, int count, float *sums)
 {
-    for (int t = 0; t < count; t++)
-        for (int o = 0; o < GROUP_OUT; o += UN_W)
-            un_v_store(sums + o, un_v_load(sums + o) + un_v_load(d + (UN_IN + 1) * p->d_plane + t * GROUP_OUT + o));
-}
+    for (int o = 0; o < p->out; o += UN_W) {
+        const float *from = d + o / UN_CHUNK * CHUNK + (UN_IN + 1) * PLANE + o % UN_CHUNK;
+        un_v s = un_v_load(sums + o);
 
-/* The chunks of V of a group: those of one depth tap after those of another. */
-static void depth_chunks_in(const wgrad *p, un_place at, const group *g, float *v)
-{
-    int chunk = g->in / UN_CHUNK, end = (g->in + g->in_count) / UN_CHUNK;
-
-    while (chunk < end) {
-        int kd = chunk / p->g.chunks, first = kd * p->g.chunks, last = first + p->g.chunks;
-        un_place from = at;
-
-        last = last < end ? last : end;
-        from.d += kd - p->g.pad[0];
-        un_chunks_in(&p->g, from, chunk - first, last - first, v - (chunk - first) * UN_CHUNK);
-        v += (last - chunk) * UN_CHUNK;
-        chunk = last;
+        for (int t = 0; t < count; t++)
+            s += un_v_load(from + t * UN_CHUNK);
+        un_v_store(sums + o, s);
     }
 }
 
-static void sum_part(const wgrad *p, const group *g, int part, float *v, float *d, float *sums)
+/* One block of tiles along the depths of a segment. worker: V of g.kd depths, D. */
+static void sum_walk(const wgrad *p, const group *g, int64_t unit, float *worker, float *sums)
 {
-    memset(sums, 0, (size_t)p->sums * sizeof *sums);
-    for (int b = (int)((int64_t)p->blocks * part / p->parts); b < (int64_t)p->blocks * (part + 1) / p->parts; b++) {
-        int64_t first = (int64_t)b * BLOCK;
-        int count = p->g.tiles - first < BLOCK ? (int)(p->g.tiles - first) : BLOCK;
+    int64_t first = unit / p->segments * p->block;
+    int count = p->columns - first < p->block ? (int)(p->columns - first) : p->block, kd = p->g.kd;
+    int from = (int)(unit % p->segments) * p->depth, to = from + p->depth;
+    const ptrdiff_t slice = (ptrdiff_t)p->chunks * CHUNK;
+    float *d = worker + kd * slice;
 
-        for (int t = 0; t < count; t++)
-            depth_chunks_in(p, un_tile_place(&p->g, first + t, p->g.out.d), g, v + t * p->g.tile_step);
+    to = to < p->a->dy.d ? to : p->a->dy.d;
+    for (int i = from; i < to + kd - 1; i++) { /* slice i of the padded input, kept in place i % kd */
+        const float *v[3] = {0};
+
+        for (int c = 0, z = i - p->g.pad[0]; c < g->chunks && z >= 0 && z < p->a->x.d; c++)
+            chunk_x(p, first, count, z, g->in + c * UN_CHUNK, worker + i % kd * slice + c * CHUNK);
+        if (i < from + kd - 1)
+            continue;
+        for (int t = 0, z = i - kd + 1 - p->g.pad[0]; t < kd; t++, z++)
+            v[t] = z >= 0 && z < p->a->x.d ? worker + (i + 1 + t) % kd * slice : 0;
         for (int c = 0; c < g->count; c += UN_CHUNK)
-            chunk_dy(p, first, count, g->out + c, d + c);
-        multiply(p, v, d, sums + GROUP_OUT, count, g->in_count, g->count);
+            chunk_dy(p, first, count, i - kd + 1, g->out + c, d + c / UN_CHUNK * CHUNK);
+        multiply(p, g, v, d, sums + p->out, count);
         if (p->a->db && !g->in)
             add_bias(p, d, count, sums);
     }
+}
+
+static void sum_part(const wgrad *p, const group *g, int part, float *worker, float *sums)
+{
+    int64_t units = (int64_t)p->blocks * p->segments;
+
+    memset(sums, 0, (size_t)p->sums * sizeof *sums);
+    for (int64_t u = units * part / p->parts; u < units * (part + 1) / p->parts; u++)
+        sum_walk(p, g, u, worker, sums);
+}
+
+static size_t worker_floats(const wgrad *p)
+{
+    return (size_t)(p->g.kd * p->chunks + p->out / UN_CHUNK) * CHUNK;
 }
 
 static void run(const void *args, int phase, int64_t task, void *worker, void *shared)
@@ -332,19 +397,17 @@ static void run(const void *args, int phase, int64_t task, void *worker, void *s
 
     plan(&p, args);
     if (phase == 0) {
-        float *v = worker, *d = v + UN_XI * p.v_plane, *own = d + UN_XI * p.d_plane;
+        float *own = (float *)worker + worker_floats(&p);
 
-        memset(d, 0, (size_t)(UN_XI * p.d_plane) * sizeof *d); /* channels that fill up a group stay zero */
         g = group_of(&p, task / p.parts);
-        sum_part(&p, &g, (int)(task % p.parts), v, d, p.parts > 1 ? (float *)shared + task * p.sums : own);
-        for (int c = 0; p.parts == 1 && c < g.in_count / UN_CHUNK; c++)
+        sum_part(&p, &g, (int)(task % p.parts), worker, p.parts > 1 ? (float *)shared + task * p.sums : own);
+        for (int c = 0; p.parts == 1 && c < p.in / UN_CHUNK; c++)
             finish(&p, &g, c, own);
     } else {
-        int chunks = (int)(p.g.tile_step / UN_CHUNK), chunk = (int)(task % chunks);
+        int chunks = p.in / UN_CHUNK;
 
         g = group_of(&p, task / chunks);
-        if (chunk < g.in_count / UN_CHUNK)
-            finish(&p, &g, chunk, (const float *)shared + task / chunks * p.parts * p.sums);
+        finish(&p, &g, (int)(task % chunks), (const float *)shared + task / chunks * p.parts * p.sums);
     }
 }
 
@@ -357,7 +420,7 @@ static int64_t tasks(const void *args, int phase)
     groups = (int64_t)p.groups_in * p.groups_out;
     if (phase == 0)
         return groups * p.parts;
-    return p.parts > 1 ? groups * (p.g.tile_step / UN_CHUNK) : 0;
+    return p.parts > 1 ? groups * (p.in / UN_CHUNK) : 0;
 }
 
 static size_t worker_bytes(const void *args)
@@ -365,7 +428,7 @@ static size_t worker_bytes(const void *args)
     wgrad p;
 
     plan(&p, args);
-    return (size_t)(UN_XI * (p.v_plane + p.d_plane) + (p.parts > 1 ? 0 : p.sums)) * sizeof(float);
+    return (worker_floats(&p) + (p.parts > 1 ? 0 : (size_t)p.sums)) * sizeof(float);
 }
 
 static size_t shared_bytes(const void *args)
@@ -376,20 +439,21 @@ static size_t shared_bytes(const void *args)
     return p.parts > 1 ? (size_t)p.groups_in * p.groups_out * p.parts * (size_t)p.sums * sizeof(float) : 0;
 }
 
-/* Nanoseconds: products, transforms (winograd.c has the constants), the way back once for each part. */
+/* Nanoseconds: products, transforms (winograd.inc has the constants), the way back once for each part. */
 static double cost(const void *args)
 {
     const un_wgrad_args *a = args;
     wgrad p;
-    double vectors, chunks;
+    double vectors, depth, slices;
 
     plan(&p, a);
     vectors = un_blocks(a->dy.c, UN_W);
-    chunks = p.g.kd * p.g.chunks;
-    return (double)p.g.tiles *
-               (UN_XI * p.depth * vectors / UN_RATE + (a->x.c % UN_CHUNK ? 200 : 70) * chunks * p.groups_out +
-                   (a->dy.c % UN_CHUNK ? 200 : 70) * un_blocks(a->dy.c, UN_CHUNK) * p.groups_in) +
-           (double)p.depth * a->dy.c * (10.0 + 8.0 * p.parts);
+    depth = p.g.kd * a->x.c;
+    slices = (double)(a->dy.d + (p.g.kd - 1) * p.segments) / a->dy.d;
+    return (double)p.g.tiles * (UN_XI * depth * vectors / UN_RATE +
+                                   (a->x.c % UN_CHUNK ? 150 : 60) * p.g.chunks * p.groups_out * slices +
+                                   (a->dy.c % UN_CHUNK ? 150 : 60) * un_blocks(a->dy.c, UN_CHUNK) * p.groups_in) +
+           depth * a->dy.c * (5.0 + 2.0 * p.parts);
 }
 
 extern const un_kernel UN_SIMD_SYMBOL(conv_wgrad_winograd4);
