@@ -101,16 +101,18 @@ typedef struct unet_train_options {
     unet_progress_fn progress;
     void *progress_ctx;
     unet_profile *profile; /* gets where the time of the training loop goes; NULL: not measured */
+    int find_rate;         /* 1: only looks for a learning rate: text says which; writes model.rates.csv and .svg */
 } unet_train_options;
 #define UNET_TRAIN_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
-        sizeof(unet_train_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL                         \
+        sizeof(unet_train_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, 0                      \
     }
 
 typedef struct unet_train_result {
     int64_t steps;
     double seconds, loss, dice, iou; /* Dice and IoU on the selection pictures, of the model that was written */
     double samples_per_s, waiting;   /* waiting: share of the time in which training waited for data */
+    double suggested_lr;             /* find_rate: the learning rate that would do; the rest is 0 but the steps */
 } unet_train_result;
 /* text: a summary; may be NULL. On UNET_E_CANCELLED a checkpoint has been written and the error says how to go on. */
 UNET_API UNET_NODISCARD unet_status unet_train(

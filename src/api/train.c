@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "train/feed.h"
+#include "train/find_rate.h"
 #include "train/job.h"
 #include "train/meter.h"
 #include "train/origin.h"
@@ -37,7 +38,8 @@ typedef struct training {
     char checksum[UN_CHECKSUM_MAX];
     char state[160]; /* a sentence for the page */
     double samples_per_s, waiting;
-    int told_paths; /* the file `paths` is written */
+    double suggested, lowest; /* rates that the range test found */
+    int told_paths;           /* the file `paths` is written */
 } training;
 
 /* ---- paths ---- */
@@ -113,7 +115,9 @@ static unet_status settle_paths(training *t, unet_error *err)
     t->model_path = o->model ? un_strdup(mem, o->model) : NULL;
     if (!t->folder || (o->data && !t->data) || (o->model && !t->model_path))
         return un_fail_nomem(err, PATH_MAX);
-    if (!again && !o->overwrite && !o->dry_run && un_path_exists(t->model_path))
+    if (o->find_rate && again)
+        return un_fail(err, UNET_E_ARG, "a learning rate is looked for before a run, not in the midst of one");
+    if (!again && !o->overwrite && !o->dry_run && !o->find_rate && un_path_exists(t->model_path))
         return un_fail_file(err, UNET_E_ARG, t->model_path,
             "the model exists already; name another, or say that it may be replaced (--overwrite)");
     return again ? read_paths(t, err) : UNET_OK;
@@ -281,7 +285,7 @@ static void on_step(void *ctx, const un_train_progress *p)
         .waiting = p->waiting};
     unet_error why;
 
-    if (!t->told_paths && write_paths(t, &why))
+    if (!t->o->find_rate && !t->told_paths && write_paths(t, &why))
         un_api_log(t->c, UNET_LOG_WARN, "%s", why.message);
     t->told_paths = 1;
     t->samples_per_s = p->samples_per_s;
@@ -333,7 +337,7 @@ static unet_status open_job(training *t, unet_error *err)
     return un_job_open(&t->job, t->c->mem, &spec, err);
 }
 
-static unet_status run(training *t, unet_error *err)
+static void settle_run(training *t)
 {
     t->previews = (un_previews){.mem = t->c->mem, .folder = t->folder, .cfg = &t->model->config};
     t->t = (un_train_options){.model = t->model,
@@ -354,7 +358,32 @@ static unet_status run(training *t, unet_error *err)
         .select = t->job.selector ? select_best : NULL,
         .progress = on_step,
         .cancel = is_cancelled};
+}
+
+static unet_status run(training *t, unet_error *err)
+{
+    settle_run(t);
     return un_train(&t->t, t->c->mem, &t->result, err);
+}
+
+/* The range test: no run folder, no model. */
+static unet_status find_rate(training *t, unet_error *err)
+{
+    un_rate_search s;
+    char *stem = un_asprintf(t->c->mem, "%s.rates", t->model_path);
+    unet_status st;
+
+    settle_run(t);
+    st = stem ? un_find_rate(&s, t->c->mem, &t->t, err) : un_fail_nomem(err, PATH_MAX);
+    if (!st)
+        st = un_find_rate_write(&s, t->c->mem, stem, err);
+    un_free(stem);
+    if (st)
+        return st;
+    t->suggested = s.lr[s.steepest];
+    t->lowest = s.lr[s.lowest];
+    t->result.steps = s.steps;
+    return UNET_OK;
 }
 
 static unet_status finish(training *t, unet_error *err)
@@ -381,7 +410,7 @@ static uint64_t disk_bytes(const un_config *cfg, un_mem *mem)
         return 0;
     params = (uint64_t)g->block_count * sizeof(float);
     un_graph_destroy(g);
-    return 6 * params + (uint64_t)cfg->train.steps * 256; /* model, five blocks of a checkpoint, logs */
+    return 8 * params + (uint64_t)cfg->train.steps * 256; /* model, up to seven blocks of a checkpoint, logs */
 }
 
 static unet_status tell_plan(const training *t, char **text, unet_error *err)
@@ -397,6 +426,18 @@ static unet_status tell_plan(const training *t, char **text, unet_error *err)
         return un_api_text(text, &s, err);
     un_text_free(&s);
     return st;
+}
+
+static unet_status tell_rate(const training *t, char **text, unet_error *err)
+{
+    un_text s;
+
+    un_text_init(&s, t->c->mem, TEXT_MAX);
+    un_text_printf(&s,
+        "suggested: optimiser.lr=%.2g, where the loss falls most steeply; it is lowest at %.2g\n"
+        "curve: %s.rates.svg\nsteps: %s.rates.csv\n",
+        t->suggested, t->lowest, t->model_path, t->model_path);
+    return un_api_text(text, &s, err);
 }
 
 static unet_status tell_result(const training *t, char **text, unet_error *err)
@@ -441,6 +482,8 @@ static unet_status train(training *t, unet_error *err)
     st = use_threads(t, err);
     if (!st)
         st = open_job(t, err);
+    if (!st && t->o->find_rate)
+        return find_rate(t, err);
     if (!st)
         st = run(t, err);
     return st ? st : finish(t, err);
@@ -477,9 +520,9 @@ unet_status unet_train(
         st = train(&t, err);
     if (!st && result)
         *result = (unet_train_result){t.result.steps, t.result.seconds, t.result.loss, t.result.best_dice,
-            t.result.best_iou, t.samples_per_s, t.result.waiting};
+            t.result.best_iou, t.samples_per_s, t.result.waiting, t.suggested};
     if (!st && text)
-        st = o.dry_run ? tell_plan(&t, text, err) : tell_result(&t, text, err);
+        st = o.dry_run ? tell_plan(&t, text, err) : o.find_rate ? tell_rate(&t, text, err) : tell_result(&t, text, err);
     close_training(&t);
     return st;
 }

@@ -6,7 +6,7 @@
 
 typedef struct train_options {
     const char *model, *run_dir, *config, *from, *profile;
-    int resume, overwrite, dry_run;
+    int resume, overwrite, dry_run, find_lr;
 } train_options;
 
 static const un_opt options[] = {
@@ -58,6 +58,10 @@ static const un_opt options[] = {
         .type = UN_OPT_FLAG,
         .offset = offsetof(train_options, dry_run),
         .help = "show the plan with its memory, disk and time, and train nothing"},
+    {.name = "find-lr",
+        .type = UN_OPT_FLAG,
+        .offset = offsetof(train_options, find_lr),
+        .help = "only look for a learning rate: 100 steps at rising rates; writes MODEL.rates.svg and .csv, no model"},
     UN_ROW_PROFILE(train_options),
 };
 
@@ -82,6 +86,7 @@ static unet_status run(const un_args *a, unet_error *err)
         t.resume = o->resume;
         t.dry_run = o->dry_run;
         t.overwrite = o->overwrite;
+        t.find_rate = o->find_lr;
         st = un_cli_train(a, context, &t, err);
         st = un_cli_profile_end(t.profile, a, o->profile, st, err);
     }
@@ -93,7 +98,8 @@ static unet_status run(const un_args *a, unet_error *err)
 static const char *const examples[] = {"unet train cells/ -o cells.safetensors --time 10m",
     "everything chosen from the data", "unet train cells/ -o cells.safetensors --resume", "goes on after Ctrl-C",
     "unet train cells/ -o new.safetensors --from cells.safetensors", "goes on from a model with corrected masks",
-    "unet train cells/ -o c.safetensors --config run.yaml optimiser.lr=0.001", "own settings", NULL};
+    "unet train cells/ -o c.safetensors --config run.yaml optimiser.lr=0.001", "own settings",
+    "unet train cells/ -o cells.safetensors --find-lr", "which learning rate would do", NULL};
 
 const un_command un_cmd_train = {
     .name = "train",

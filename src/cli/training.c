@@ -25,7 +25,9 @@ unet_status un_cli_train(const un_args *a, unet_context *c, unet_train_options *
     o->progress_ctx = &progress;
     st = unet_train(c, o, &result, &text, err);
     un_progress_end(&progress);
-    if (!st && a->common.json && !o->dry_run)
+    if (!st && a->common.json && o->find_rate)
+        printf("{\"steps\":%lld,\"suggested_lr\":%.6g}\n", (long long)result.steps, result.suggested_lr);
+    else if (!st && a->common.json && !o->dry_run)
         print_json(&result);
     else
         un_app_print(text);

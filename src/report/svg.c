@@ -18,7 +18,7 @@ static const int line_colours[] = {5, 6, 3, 1, 7, 2, 4};
 typedef struct frame {
     double left, top, right, bottom;
     double x_lo, x_hi, y_lo, y_hi;
-    int log_y;
+    int log_x, log_y;
 } frame;
 
 static double log10_of(double v)
@@ -76,7 +76,9 @@ int un_ticks(double *tick, int most, double lo, double hi, int logarithmic)
 
 static double place_x(const frame *f, double x)
 {
-    return f->left + (x - f->x_lo) / (f->x_hi - f->x_lo) * (f->right - f->left);
+    double share = f->log_x ? un_log(x / f->x_lo) / un_log(f->x_hi / f->x_lo) : (x - f->x_lo) / (f->x_hi - f->x_lo);
+
+    return f->left + share * (f->right - f->left);
 }
 
 static double place_y(const frame *f, double y)
@@ -193,7 +195,7 @@ static void add_y_axis(un_text *out, const frame *f, int whole)
 static void add_x_axis(un_text *out, const frame *f)
 {
     double tick[MOST_TICKS];
-    int n = un_ticks(tick, MOST_TICKS, f->x_lo, f->x_hi, 0);
+    int n = un_ticks(tick, MOST_TICKS, f->x_lo, f->x_hi, f->log_x);
 
     add_line(out, f->left, f->bottom, f->right, f->bottom, "stroke-opacity=\"0.6\"");
     for (int i = 0; i < n; i++) {
@@ -206,7 +208,7 @@ static void add_x_axis(un_text *out, const frame *f)
 
 static int usable(const un_chart *c, double x, double y)
 {
-    return isfinite(x) && isfinite(y) && (!c->log_y || y > 0);
+    return isfinite(x) && isfinite(y) && (!c->log_x || x > 0) && (!c->log_y || y > 0);
 }
 
 /* Extents of the data, widened where they are empty, so that both axes have a length. */
@@ -226,7 +228,7 @@ static void fit(frame *f, const un_chart *c)
             y_hi = UN_MAX(y_hi, y);
         }
     if (x_lo > x_hi) { /* nothing to draw */
-        x_lo = 0;
+        x_lo = c->log_x ? 0.1 : 0;
         x_hi = 1;
         y_lo = c->log_y ? 0.1 : 0;
         y_hi = 1;
@@ -243,8 +245,9 @@ static void fit(frame *f, const un_chart *c)
         f->y_lo = y_lo - pad;
         f->y_hi = y_hi + pad;
     }
-    f->x_lo = x_hi > x_lo ? x_lo : x_lo - 0.5;
-    f->x_hi = x_hi > x_lo ? x_hi : x_hi + 0.5;
+    f->x_lo = x_hi > x_lo ? x_lo : c->log_x ? x_lo * 0.5 : x_lo - 0.5;
+    f->x_hi = x_hi > x_lo ? x_hi : c->log_x ? x_hi * 2 : x_hi + 0.5;
+    f->log_x = c->log_x;
     f->log_y = c->log_y;
 }
 

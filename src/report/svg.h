@@ -21,8 +21,8 @@ typedef struct un_chart {
     const char *title, *x_label, *y_label; /* NULL: none */
     const un_series *series;
     int count;
-    int log_y;   /* 1: logarithmic; values not above 0 are gaps            */
-    int fixed_y; /* 1: the y axis runs from y_lo to y_hi, else from the data */
+    int log_x, log_y; /* 1: logarithmic; values not above 0 are gaps */
+    int fixed_y;      /* 1: the y axis runs from y_lo to y_hi, else from the data */
     double y_lo, y_hi;
     int width_px, height_px; /* 0: 640 x 360 */
 } un_chart;

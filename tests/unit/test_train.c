@@ -13,6 +13,7 @@
 #include "config/optimisers.h"
 #include "run/session.h"
 #include "train/feed.h"
+#include "train/find_rate.h"
 #include "train/restore.h"
 #include "train/schedule.h"
 
@@ -479,6 +480,45 @@ TEST(frozen_parts)
             un_test_fail(__FILE__, __LINE__, "%s %s", p->name, same ? "stays" : "moves");
     }
     un_free(before);
+    close_run(&r);
+}
+
+/* The range test: rates rise, the suggestion lies where the loss falls; same bits on other threads; the curve is drawn.
+ */
+TEST(rate_range_test)
+{
+    un_rate_search s[2];
+    char stem[320], *table;
+    unsigned char *svg;
+    size_t size;
+    run r;
+
+    for (int i = 0; i < 2; i++) {
+        open_run(&r, NULL, un_test_tmp(),
+            "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 4, head: softmax, norm: batch}\n"
+            "train: {steps: 200, batch: 2, patch: [32, 32]}\n");
+        CHECK_OK(un_pool_create(&r.pool, NULL, 1 + 2 * i, &err), &err);
+        r.opt.pool = r.pool;
+        CHECK_OK(un_find_rate(&s[i], NULL, &r.opt, &err), &err);
+        if (i == 0)
+            close_run(&r);
+    }
+    CHECK(s[0].steps == s[1].steps && !memcmp(s[0].loss, s[1].loss, (size_t)s[0].steps * sizeof(double)));
+    CHECK(s[0].steps > 20 && s[0].steps <= UN_FIND_RATE_STEPS);
+    CHECK_NEAR(s[0].lr[0], 2e-6, 1e-12);
+    for (int i = 1; i < s[0].steps; i++)
+        CHECK_NEAR(s[0].lr[i] / s[0].lr[i - 1], pow(1e6, 1.0 / 99), 1e-9);
+    un_test_note("%g of %d steps, lowest at %g", s[0].lr[s[0].steepest], s[0].steps, s[0].lr[s[0].lowest]);
+    CHECK(s[0].lr[s[0].steepest] > 1e-4 && s[0].steepest < s[0].lowest);
+    snprintf(stem, sizeof stem, "%s/model.rates", r.folder);
+    CHECK_OK(un_find_rate_write(&s[0], NULL, stem, &err), &err);
+    table = log_text(r.folder, "model.rates.csv", 0);
+    CHECK(strstr(table, "step,lr,loss,smooth\n1,2e-06,"));
+    un_free(table);
+    snprintf(stem, sizeof stem, "%s/model.rates.svg", r.folder);
+    CHECK_OK(un_file_read(&svg, &size, NULL, stem, 1 << 20, &err), &err);
+    CHECK(strstr((char *)svg, "suggested rate") && strstr((char *)svg, ">0.001<"));
+    un_free(svg);
     close_run(&r);
 }
 
