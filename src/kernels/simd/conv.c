@@ -125,7 +125,8 @@ static void dgrad_pack(const void *args, void *packed, int64_t task)
         un_direct d;                                                                                                   \
                                                                                                                        \
         setup(&d, args);                                                                                               \
-        return (double)un_view_pixels(&d.out) * d.taps * d.subs * d.in.c * un_blocks(d.out.c, UN_W) / UN_RATE;         \
+        return (double)un_view_pixels(&d.out) * d.in.c *                                                               \
+               ((double)d.taps * d.subs * un_blocks(d.out.c, UN_W) / UN_RATE + (d.plain ? 0 : 0.4 * d.k[0]));          \
     }
 
 UN_ENTRIES(conv, forward)

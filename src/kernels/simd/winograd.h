@@ -11,9 +11,10 @@
 #endif
 
 enum {
-    UN_IN = UN_OUT + 2,    /* inputs of it                             */
-    UN_XI = UN_IN * UN_IN, /* products of a tile, a pair of channels   */
-    UN_CHUNK = 16          /* channels stored together: one cache line */
+    UN_IN = UN_OUT + 2,            /* inputs of it                             */
+    UN_XI = UN_IN * UN_IN,         /* products of a tile, a pair of channels   */
+    UN_CHUNK = 16,                 /* channels stored together: one cache line */
+    UN_AHEAD = UN_OUT == 4 ? 4 : 3 /* tiles, whose pixels are fetched ahead */
 };
 
 /* The tiles of a 3x3 layer and where the transformed input goes: part xi of chunk c of tile t at xi * plane +
@@ -62,8 +63,17 @@ static inline __attribute__((always_inline)) void un_transform_in(un_v o[UN_IN],
 #endif
 }
 
+/* Asks for the pixels of a chunk of the tile that is UN_AHEAD tiles further along w, in `count` rows. */
+static inline void un_fetch(const float *x, ptrdiff_t rows, ptrdiff_t step, int count)
+{
+    for (int r = 0; r < count; r++)
+        for (int i = 0; i < UN_OUT; i++)
+            __builtin_prefetch(x + r * rows + (UN_AHEAD * UN_OUT + i) * step, 0, 3);
+}
+
 /* `rows` and `step`: distances of the tile's rows and pixels in x; v: where part 0 goes. */
-static inline void un_tile_in(const float *x, ptrdiff_t rows, ptrdiff_t step, float *v, ptrdiff_t plane)
+static inline __attribute__((always_inline)) void un_tile_in(
+    const float *x, ptrdiff_t rows, ptrdiff_t step, float *v, ptrdiff_t plane)
 {
     for (int c = 0; c < UN_CHUNK; c += UN_W) {
         un_v t[UN_IN][UN_IN], in[UN_IN], out[UN_IN];
@@ -122,8 +132,10 @@ static inline void un_copy_edge(const un_tiles *p, const float *x, int h, int w,
 }
 
 /* Transforms chunks first..last-1 of the tile whose first output is at `at`; at.d: the depth of the input, which may
- * lie outside (zeroes). v: the tile's place in the block, of chunk 0. */
-static inline void un_chunks_in(const un_tiles *p, un_place at, int first, int last, float *v)
+ * lie outside (zeroes). v: the tile's place in the block, of chunk 0; plane: as in p, a constant where the caller can.
+ */
+static inline __attribute__((always_inline)) void un_chunks_in(
+    const un_tiles *p, un_place at, int first, int last, float *v, const ptrdiff_t plane)
 {
     int h = at.h - p->pad[1], w = at.w - p->pad[2];
     int whole = h >= 0 && w >= 0 && h + UN_IN <= p->in.h && w + UN_IN <= p->in.w;
@@ -136,12 +148,15 @@ static inline void un_chunks_in(const un_tiles *p, un_place at, int first, int l
 
         if (at.d < 0 || at.d >= p->in.d) {
             for (int k = 0; k < UN_XI; k++)
-                memset(v + k * p->plane, 0, UN_CHUNK * sizeof *v);
+                memset(v + k * plane, 0, UN_CHUNK * sizeof *v);
         } else if (n == UN_CHUNK && whole) {
-            un_tile_in(x + c + h * p->in.sh + w * p->in.sw, p->in.sh, p->in.sw, v, p->plane);
+            const float *from = x + c + h * p->in.sh + w * p->in.sw;
+
+            un_fetch(from, p->in.sh, p->in.sw, UN_IN);
+            un_tile_in(from, p->in.sh, p->in.sw, v, plane);
         } else {
             un_copy_edge(p, x + c, h, w, n, edge);
-            un_tile_in(edge, UN_IN * UN_CHUNK, UN_CHUNK, v, p->plane);
+            un_tile_in(edge, UN_IN * UN_CHUNK, UN_CHUNK, v, plane);
         }
     }
 }

@@ -14,7 +14,6 @@ enum {
     GROUP_OUT = 64,
     TILES = 32, /* of a block */
     TASKS = 16,
-    AHEAD = 4,                                            /* tiles: whose pixels are fetched ahead       */
     PLANE = (TILES + 1) * UN_CHUNK,                       /* floats between parts xi, [tile][UN_CHUNK]   */
     CHUNK = UN_XI * PLANE + UN_CHUNK,                     /* floats of a chunk of V or D: odd lines too  */
     NEXT = (int)UN_W < (int)UN_CHUNK ? (int)UN_W : CHUNK, /* floats between vectors of D                 */
@@ -86,14 +85,6 @@ static group group_of(const wgrad *p, int64_t index)
 
 /* ---- transforms of a block of tiles ---- */
 
-/* Pixels of a tile that is `AHEAD` tiles further along w; what does not exist is not read. */
-static inline void fetch(const float *x, ptrdiff_t rows, ptrdiff_t step, int count)
-{
-    for (int r = 0; r < count; r++)
-        for (int i = 0; i < UN_OUT; i++)
-            __builtin_prefetch(x + r * rows + (AHEAD * UN_OUT + i) * step, 0, 3);
-}
-
 /* One chunk of x from channel c: v[xi][tile][UN_CHUNK]. d: depth of the input, inside. */
 static void chunk_x(const wgrad *p, int64_t first, int count, int d, int c, float *v)
 {
@@ -110,7 +101,7 @@ static void chunk_x(const wgrad *p, int64_t first, int count, int d, int c, floa
         ptrdiff_t rows = whole ? x->sh : UN_IN * UN_CHUNK, step = whole ? x->sw : UN_CHUNK;
 
         if (whole)
-            fetch(from, rows, step, UN_IN);
+            un_fetch(from, rows, step, UN_IN);
         else
             un_copy_edge(&p->g, base, h, w, n, edge);
         un_tile_in(from, rows, step, v, PLANE);
@@ -164,7 +155,7 @@ static void chunk_dy(const wgrad *p, int64_t first, int count, int depth, int c,
         ptrdiff_t rows = whole ? y->sh : UN_OUT * UN_CHUNK, step = whole ? y->sw : UN_CHUNK;
 
         if (whole) {
-            fetch(from, rows, step, UN_OUT);
+            un_fetch(from, rows, step, UN_OUT);
         } else {
             memset(edge, 0, sizeof edge);
             for (int r = 0; r < UN_OUT && at.h + r < y->h; r++)
