@@ -399,6 +399,9 @@ TEST(crops_follow_the_foreground)
     CHECK_INT(r.present_count, 2);
     CHECK_INT(un_ready_find(&r, 2, 0), 50 * 90 + 40);
     CHECK_INT(un_ready_find(&r, 1, 25), 31 * 90 + 65);
+    for (int i = 0, k = 0; i < 100 * 90; i++) /* across the runs that are counted */
+        if (!r.picture.target[i])
+            CHECK_INT(un_ready_find(&r, 0, k++), i);
     for (int i = 0; i < 400; i++) {
         un_rng_init(&rng, 1, UN_RNG_SAMPLE, 1, (uint32_t)i, 0);
         un_sampler_crop(&r, size, 1, &rng, start);

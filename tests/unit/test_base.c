@@ -68,6 +68,23 @@ TEST(rng_distributions)
         CHECK_NEAR(hist[i], n / 7, 500);
 }
 
+/* Each part of what a stream is named by makes another stream. */
+TEST(streams_differ)
+{
+    static const uint32_t name[][5] = {
+        {1, 0, 0, 0, 0}, {2, 0, 0, 0, 0}, {1, 1, 0, 0, 0}, {1, 0, 1, 0, 0}, {1, 0, 0, 1, 0}, {1, 0, 0, 0, 1}};
+    uint32_t first[UN_COUNT(name)];
+
+    for (size_t i = 0; i < UN_COUNT(name); i++) {
+        un_rng r;
+
+        un_rng_init(&r, name[i][0], (un_rng_purpose)name[i][1], name[i][2], name[i][3], name[i][4]);
+        first[i] = un_rng_u32(&r);
+        for (size_t k = 0; k < i; k++)
+            CHECK(first[i] != first[k]);
+    }
+}
+
 TEST(memory_counts_and_refuses)
 {
     un_mem *m = un_mem_create(NULL);

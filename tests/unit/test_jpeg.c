@@ -75,7 +75,10 @@ TEST(orientation)
         CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 1, 3, 2, 1, &err), &err);
         for (int i = 0; i < 6; i++)
             ((uint8_t *)im.data)[i] = (uint8_t)(i + 1);
+        im.spacing[1] = 2;
+        im.spacing[2] = 3;
         CHECK_OK(un_image_orient(&im, NULL, o, &err), &err);
+        CHECK(im.spacing[1] == (o < 5 ? 2 : 3) && im.spacing[2] == (o < 5 ? 3 : 2));
         CHECK_INT(im.h, o < 5 ? 3 : 2);
         CHECK_INT(un_image_at(&im, 0), first[o - 1]);
         CHECK_INT(un_image_at(&im, (size_t)im.w - 1), second[o - 1]);

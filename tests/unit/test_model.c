@@ -194,6 +194,11 @@ TEST(weights)
                 dot += (double)o[p->offset + i * 576 + k] * o[p->offset + j * 576 + k];
             CHECK_NEAR(dot, i == j ? 2 : 0, 1e-5);
         }
+    p = &graph->param[un_graph_find_param(graph, "up0.weight")]; /* no activation follows: gain 1, and one tap each */
+    sq = 0;
+    for (int64_t i = 0; i < p->count; i++)
+        sq += (double)a[p->offset + i] * a[p->offset + i];
+    CHECK_NEAR(sq / (double)p->count, 1.0 / 64, 0.05 / 64);
     p = &graph->param[un_graph_find_param(graph, "dec0.norm0.running_var")];
     CHECK_NEAR(a[p->offset], 1, 0);
     un_free(a);

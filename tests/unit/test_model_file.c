@@ -187,6 +187,33 @@ TEST(damage)
     un_model_destroy(m);
 }
 
+static void graph_refused(const char *json, const char *at_node, const char *inputs, int digits, const char *instead)
+{
+    char *copy = un_strdup(NULL, json), *at = strstr(copy, at_node);
+    un_graph *g;
+
+    CHECK(at && (at = strstr(at, inputs)) != NULL);
+    memset(at + strlen(inputs), ' ', (size_t)digits);
+    memcpy(at + strlen(inputs), instead, strlen(instead));
+    CHECK_STATUS(un_graph_from_json(&g, NULL, copy, strlen(copy), "m", &err), UNET_E_FORMAT);
+    CHECK(strstr(err.message, "takes a parameter for an activation, or the other way round"));
+    un_free(copy);
+}
+
+/* A node that takes a picture for its weights, and one that takes weights for its picture. */
+TEST(parameters_are_no_activations)
+{
+    un_model *m = make(configs[2]);
+    un_text t;
+
+    un_text_init(&t, NULL, 1 << 20);
+    CHECK_OK(un_graph_to_json(m->graph, &t, &err), &err);
+    graph_refused(t.s, "\"op\":\"conv\"", "\"in\":[0,", 1, "0");
+    graph_refused(t.s, "\"op\":\"conv\"", "\"in\":[", 1, "1");
+    un_text_free(&t);
+    un_model_destroy(m);
+}
+
 /* Every allocation may fail; nothing leaks. */
 TEST(no_memory)
 {

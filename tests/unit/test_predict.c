@@ -233,6 +233,26 @@ TEST(odd_sizes)
     un_model_destroy(instance);
 }
 
+/* Several windows on the axis along which results are given out: each pixel has its share of all of them. */
+TEST(blended_windows)
+{
+    un_model *flat = model_of("dims: 2, depth: 2, base_filters: 2, norm: instance");
+    un_model *deep = model_of("dims: 3, depth: 1, base_filters: 2, norm: instance");
+    un_predict_options o = {0};
+    un_tiling t;
+
+    flat->config.train.patch[0] = 1;
+    flat->config.train.patch[1] = flat->config.train.patch[2] = 32;
+    for (int i = 0; i < 3; i++)
+        deep->config.train.patch[i] = 16;
+    un_free(predict(flat, &o, 1, 90, 75, &t));
+    CHECK(t.blend && t.count[1] > 2 && t.count[2] > 2);
+    un_free(predict(deep, &o, 50, 20, 18, &t));
+    CHECK(t.blend && t.count[0] > 2);
+    un_model_destroy(flat);
+    un_model_destroy(deep);
+}
+
 /* 0 1 2 1 0 1 ... for n = 3 */
 static int mirrored(int i, int n)
 {

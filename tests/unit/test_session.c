@@ -209,6 +209,57 @@ TEST(equals_the_way_of_files)
     CHECK_INT(live, 0);
 }
 
+/* The probabilities that a model of these settings gives a fixed picture. The running variances are raised. */
+static void segment(const char *settings, float raise, float out[32 * 32 * 3])
+{
+    unet_context *c = context(1);
+    unet_model *m = model(c, settings);
+    const un_graph *g = m->m->graph;
+    const unet_session_options o = size(32, 32);
+    const layout l = {UN_DTYPE_U8, 32, 32, 3, 0};
+    unsigned char pixels[32 * 32 * 3];
+    unet_pixels in = place(&l, pixels), prob = {out, UNET_F32, 32, 32, 3, 0, 0, 0};
+    unet_session *s;
+
+    for (int i = 0; i < g->n_params; i++)
+        for (int64_t k = 0; g->param[i].role == UN_PARAM_RUNNING_VAR && k < g->param[i].count; k++)
+            m->m->weights[g->param[i].offset + k] += raise;
+    CHECK_OK(unet_session_create(&s, m, &o, &err), &err);
+    CHECK_OK(unet_session_run(s, &in, NULL, &prob, &err), &err);
+    unet_session_destroy(s);
+    unet_model_destroy(m);
+    unet_context_destroy(c);
+}
+
+static double furthest(const float *a, const float *b)
+{
+    double most = 0;
+
+    for (int i = 0; i < 32 * 32 * 3; i++)
+        most = fmax(most, fabs((double)a[i] - (double)b[i]));
+    return most;
+}
+
+/* Norms and activations that become part of the convolution before them keep what they are told: what is added to the
+ * variance may as well be variance, and a slope of 1 is no activation. */
+TEST(settings_of_folded_norms)
+{
+    static float a[32 * 32 * 3], b[32 * 32 * 3];
+#define SAME RGB "data.normalise=percentile "
+
+    segment(SAME "model.norm_eps=0.5", 0, a);
+    segment(SAME "model.norm_eps=0.25", 0.25f, b);
+    CHECK(furthest(a, b) < 1e-5);
+    segment(SAME "model.norm_eps=0.25", 0, b);
+    CHECK(furthest(a, b) > 1e-3);
+    segment(SAME "model.activation=leaky_relu model.activation_slope=1", 0, a);
+    segment(SAME "model.activation=none", 0, b);
+    CHECK(furthest(a, b) < 1e-5);
+    segment(SAME "model.activation=leaky_relu model.activation_slope=0.5", 0, b);
+    CHECK(furthest(a, b) > 1e-3);
+#undef SAME
+}
+
 TEST(sizes_from_one_pixel_up)
 {
     static const int sizes[][2] = {{1, 1}, {1, 9}, {2, 1}, {5, 7}, {17, 3}, {64, 64}, {100, 1}};
