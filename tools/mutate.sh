@@ -40,8 +40,8 @@ program() {
 # sources NAME: what makes the test of that name.
 sources() {
     case $1 in
-    kcheck) echo tests/kcheck/*.c tests/kcheck/*.h ;;
-    *) echo "tests/unit/test_$1.c" ;;
+    kcheck) echo "$tree"/tests/kcheck/*.[ch] ;;
+    *) echo "$tree/tests/unit/test_$1.c" ;;
     esac
 }
 
@@ -85,9 +85,9 @@ try() {
     echo "$verdict"
 }
 
-# key FILE TESTS OLD NEW: of what the verdict depends on.
+# key FILE TESTS OLD NEW: of what the verdict depends on, as it stands in the copy.
 key() {
-    local files=("$1")
+    local files=("$tree/$1")
     for t in $2; do files+=($(sources "$t")); done
     { cat "${files[@]}"; printf '%s\n' "$@"; } | cksum | tr ' ' -
 }

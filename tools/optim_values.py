@@ -38,6 +38,7 @@ CASES = [
     ("radam", "RADAM", O.RAdam, dict(lr=0.02, weight_decay=0.1)),
     ("radam", "RADAM", O.RAdam, dict(lr=0.02, beta1=0.8, beta2=0.95, weight_decay=0.1, decoupled=1)),
     ("lion", "LION", None, dict(lr=0.02, beta2=0.99, weight_decay=0.1, decoupled=1)),
+    ("lion", "LION", None, dict(lr=0.02, beta1=0.5, beta2=0.25)),
     ("lamb", "LAMB", None, dict(lr=0.02, eps=1e-6, weight_decay=0.1, decoupled=1)),
     ("l1", "SGD", None, dict(lr=0.02, l1=0.3)),
 ]

@@ -2,13 +2,16 @@
 # Builds and runs the tests; the closing line is `N passed, N failed`, summed over the single TESTs of all programs.
 #   tools/run-tests.sh          whole suite on the release build; the suite `smoke` (tests/meson.build) with SIMD off,
 #                               under the address and undefined-behaviour sanitizers, and under the thread sanitizer
-#   tools/run-tests.sh --all    the whole suite under each of them and the debug build; writes docs/test-results.md
+#   tools/run-tests.sh --all    the whole suite under each of them and the debug build; writes docs/test-results.md;
+#                               with names of tests behind it only those, and build/test-results.md
 #   tools/run-tests.sh --fuzz   the fuzz targets under the address and undefined-behaviour sanitizers
 # A program that ends without its own closing line, or badly although it counts no failure, is one failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mode=${1:-}
+mode=${1:-} names=("${@:2}")
+page=docs/test-results.md
+[ ${#names[@]} -eq 0 ] || page=build/test-results.md
 rows=$(mktemp)
 trap 'rm -f "$rows"' EXIT
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=halt_on_error=1
@@ -79,15 +82,15 @@ if [ "$mode" = --fuzz ]; then
 else
     build build --buildtype=release
     ninja -C build >build/ninja.out || { tail -n 40 build/ninja.out; echo "0 passed, 1 failed"; exit 1; }
-    part "release" build ""
-    part "SIMD off" build UNET_CPU=ref -t 3 "${suite[@]}"
+    part "release" build "" "${names[@]}"
+    part "SIMD off" build UNET_CPU=ref -t 3 "${suite[@]}" "${names[@]}"
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
-    part "address and undefined-behaviour sanitizers" build-asan "" -t 5 "${suite[@]}"
+    part "address and undefined-behaviour sanitizers" build-asan "" -t 5 "${suite[@]}" "${names[@]}"
     build build-tsan "${sanitized[@]}" -Db_sanitize=thread
-    part "thread sanitizer" build-tsan "" -t 10 "${suite[@]}"
+    part "thread sanitizer" build-tsan "" -t 10 "${suite[@]}" "${names[@]}"
     if [ "$mode" = --all ]; then
         build build-debug --buildtype=debug -Db_ndebug=false
-        part "debug build" build-debug "" -t 5
+        part "debug build" build-debug "" -t 5 "${names[@]}"
     fi
 fi
 
@@ -101,7 +104,7 @@ if [ "$mode" = --all ]; then
         echo "| build | passed | failed | skipped | seconds |"
         echo "|---|--:|--:|--:|--:|"
         awk -F'|' '{split($2, n, " "); print "| " $1 " | " n[1] " | " n[2] " | " n[3] " | " $3 " |"}' "$rows"
-    } >docs/test-results.md
+    } >"$page"
 fi
 
 awk -F'|' '{split($2, n, " "); p += n[1]; f += n[2]; s += n[3]}
