@@ -50,17 +50,14 @@ run() {
     "${under[@]}" timeout "$2" "$build/$(program "$1")" >build-mutate/out 2>&1
 }
 
-# limit NAME: the time the test may take, from what it takes without a fault; it has to pass then.
+# limit NAME: seconds that the test may take, from what it takes without a fault; it has to pass then.
 limit() {
-    local file=build-mutate/seconds.$1 start=$SECONDS
-    if [ ! "$file" -nt "$build/$(program "$1")" ]; then
-        heal
-        "${under[@]}" ninja -C "$build" "$(program "$1")" >build-mutate/log 2>&1
-        start=$SECONDS
-        run "$1" 1200 || { echo "the test $1 fails without a fault" >&2; tail -n 20 build-mutate/out >&2; return 1; }
-        echo $((60 + 10 * (SECONDS - start))) >"$file"
-    fi
-    cat "$file"
+    local start
+    "${under[@]}" ninja -C "$build" "$(program "$1")" >build-mutate/log 2>&1 ||
+        { tail -n 30 build-mutate/log >&2; return 1; }
+    start=$SECONDS
+    run "$1" 1200 || { echo "the test $1 fails without a fault" >&2; tail -n 20 build-mutate/out >&2; return 1; }
+    echo $((60 + 10 * (SECONDS - start)))
 }
 
 # try FILE TESTS OLD NEW: prints found, missed, stale (the text is no longer there) or bad (does not compile).
@@ -72,7 +69,7 @@ try() {
     if plant "$tree/$file" "$3" "$4"; then
         if "${under[@]}" ninja -C "$build" "${targets[@]}" >build-mutate/log 2>&1; then
             for t in $tests; do
-                run "$t" "$(cat "build-mutate/seconds.$t")" || { verdict=found; break; }
+                run "$t" "${limits[$t]}" || { verdict=found; break; }
             done
         else
             verdict=bad
@@ -101,13 +98,8 @@ done
 if [ ! -f "$build/build.ninja" ]; then
     meson setup "$build" "$tree" --buildtype=plain -Doptimization=1 -Db_ndebug=false >build-mutate/log
 fi
-all=() targets=()
-for t in $(sed -n 's/^@ [^ ]* //p' tests/mutate/faults.txt | tr ' ' '\n' | sort -u); do
-    all+=("$t") targets+=("$(program "$t")")
-done
-"${under[@]}" ninja -C "$build" "${targets[@]}" >build-mutate/log || { tail -n 30 build-mutate/log; exit 1; }
-for t in "${all[@]}"; do limit "$t" >/dev/null; done
 
+declare -A limits # seconds, of the tests that have passed in this run
 total=0 found=0 faults=()
 while IFS= read -r line; do
     case $line in
@@ -120,6 +112,9 @@ while IFS= read -r line; do
         key=$(key "$file" "$tests" "$old" "$new")
         verdict=$(sed -n "s/^$key //p" "$verdicts" | tail -n 1)
         if [ -z "$verdict" ]; then
+            for t in $tests; do
+                [ -n "${limits[$t]:-}" ] || limits[$t]=$(limit "$t")
+            done
             verdict=$(try "$file" "$tests" "$old" "$new")
             echo "$key $verdict" >>"$verdicts"
         fi
