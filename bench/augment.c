@@ -1,4 +1,4 @@
-/* Patches a second on one core: every policy, and strong with all operations switched on.
+/* Time of a patch on one core: every policy, each operation alone, all of them.
  *   augment [seconds for each line] */
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 #include "data/augment.h"
+
+enum { POLICIES = UN_CFG_POLICY_STRONG + 1 };
 
 typedef struct shape {
     const char *name;
@@ -82,19 +84,55 @@ static unet_status measure(
     return st;
 }
 
-static void all_on(un_cfg_augment *c)
+/* One operation alone, always; op UN_AUGMENT_COUNT: all at once. */
+static void switch_on(const un_cfg_augment *in, int op, un_cfg_augment *c)
 {
-    c->rotate = c->scale = c->elastic = c->stain = c->gamma = c->invert = c->hue = c->saturation = 1;
-    c->contrast = c->brightness = c->blur = c->noise = 1;
+    un_cfg_augment strong = *in;
+
+    strong.policy = UN_CFG_POLICY_STRONG;
+    un_augment_settle(&strong, c);
+    for (int k = 0; k < UN_AUGMENT_COUNT; k++)
+        *un_augment_chance(c, (un_augment_op)k) = k == op || op == UN_AUGMENT_COUNT ? 1 : 0;
+}
+
+static unet_status measure_shape(const shape *s, const un_cfg_augment *in, double seconds, unet_error *err)
+{
+    un_ready r;
+    double ms, none = 0;
+    unet_status st = make_picture(s, &r, err);
+
+    for (int k = 0; k < POLICIES && !st; k++) {
+        un_cfg_augment c = *in;
+
+        c.policy = (un_cfg_policy)k;
+        st = measure(s, &r, &c, seconds, &ms, err);
+        none = k == UN_CFG_POLICY_NONE ? ms : none;
+        if (!st)
+            printf("%-16s policy %-14s %8.3f ms a patch  %8.0f patches/s\n", s->name,
+                un_config_word("augment", "policy", k), ms, 1000 / ms);
+    }
+    for (int op = 0; op <= UN_AUGMENT_COUNT && !st; op++) {
+        const int all = op == UN_AUGMENT_COUNT;
+        un_cfg_augment c;
+
+        if (!all && !un_augment_fits((un_augment_op)op, s->channels))
+            continue;
+        switch_on(in, op, &c);
+        st = measure(s, &r, &c, seconds, &ms, err);
+        if (!st)
+            printf("%-16s %-21s %8.3f ms a patch  %+8.3f ms over none\n", s->name,
+                all ? "all operations" : un_augment_row_of((un_augment_op)op)->name, ms, ms - none);
+    }
+    un_ready_free(&r);
+    return st;
 }
 
 int main(int argc, char **argv)
 {
     static const shape shapes[] = {{"2-D 192x192x3", {1, 512, 512}, {1, 192, 192}, 3},
         {"2-D 192x192x1", {1, 512, 512}, {1, 192, 192}, 1}, {"3-D 40x56x40x1", {64, 96, 96}, {40, 56, 40}, 1}};
-    static const char *const names[] = {"none", "light", "default", "strong", "all"};
     static un_config cfg;
-    double seconds = 0.5, ms;
+    double seconds = 0.2;
     unet_error err = {0};
     unet_status st = un_config_init(&cfg, NULL, &err);
 
@@ -102,22 +140,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: augment [seconds for each line]\n");
         return 2;
     }
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes && !st; i++) {
-        un_ready r;
-
-        st = make_picture(&shapes[i], &r, &err);
-        for (int k = 0; k < 5 && !st; k++) {
-            un_cfg_augment c = cfg.augment;
-
-            c.policy = k < 4 ? (un_cfg_policy)k : UN_CFG_POLICY_STRONG;
-            if (k == 4)
-                all_on(&c);
-            st = measure(&shapes[i], &r, &c, seconds, &ms, &err);
-            if (!st)
-                printf("%-16s %-8s %8.3f ms a patch  %8.0f patches/s\n", shapes[i].name, names[k], ms, 1000 / ms);
-        }
-        un_ready_free(&r);
-    }
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes && !st; i++)
+        st = measure_shape(&shapes[i], &cfg.augment, seconds, &err);
     if (st)
         fprintf(stderr, "%s\n", err.message);
     return st ? 1 : 0;

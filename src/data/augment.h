@@ -17,6 +17,26 @@ typedef enum un_augment_op {
     UN_AUGMENT_COUNT
 } un_augment_op;
 
+/* What an operation works on: positions, values, values of three channels, of two or more. */
+typedef enum un_augment_where {
+    UN_AUGMENT_IN_SPACE,
+    UN_AUGMENT_IN_VALUE,
+    UN_AUGMENT_IN_COLOUR,
+    UN_AUGMENT_IN_CHANNELS
+} un_augment_where;
+
+typedef struct un_augment_row {
+    const char *name; /* the key of its probability */
+    un_augment_where where;
+} un_augment_row;
+const un_augment_row *un_augment_row_of(un_augment_op op);
+int un_augment_strengths(un_augment_op op); /* keys that say how strong it is; 0: all or nothing */
+/* Whether pictures of so many channels can have it. */
+int un_augment_fits(un_augment_op op, int channels);
+double *un_augment_chance(un_cfg_augment *c, un_augment_op op); /* its probability */
+/* Brings the strengths of an operation (settled) nearer to where it changes nothing: 1 leaves them, 0 stills it. */
+void un_augment_weaken(un_cfg_augment *c, un_augment_op op, double magnitude);
+
 /* Puts numbers where the section says auto, by its policy. */
 void un_augment_settle(const un_cfg_augment *in, un_cfg_augment *out);
 

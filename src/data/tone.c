@@ -36,6 +36,18 @@ void un_curve_gamma(un_curve *f, double lo, double hi, double gamma)
         f->y[i] = (float)(lo + (hi - lo) * (i ? un_pow((double)i / UN_CURVE_CELLS, gamma) : 0));
 }
 
+void un_curve_turn(un_curve *f)
+{
+    const float sum = (float)(f->lo + f->hi);
+
+    for (int i = 0, k = UN_CURVE_CELLS; i <= k; i++, k--) {
+        const float low = f->y[i];
+
+        f->y[i] = sum - f->y[k];
+        f->y[k] = sum - low;
+    }
+}
+
 /* ---- straight maps of the channels ---- */
 
 void un_colour_apply(const un_colour_map *f, float *v, int64_t n)

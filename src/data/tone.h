@@ -17,6 +17,8 @@ void un_curve_apply(const un_curve *f, float *v, int64_t n, int c, int channel);
 
 /* f(x) = lo + (hi - lo) ((x - lo) / (hi - lo))^gamma. */
 void un_curve_gamma(un_curve *f, double lo, double hi, double gamma);
+/* g(x) = lo + hi - f(lo + hi - x), for a curve from lo to hi. */
+void un_curve_turn(un_curve *f);
 
 /* v[k] = sum over j of m[k][j] v[j] + shift[k] for three channels; each channel alone otherwise. */
 typedef struct un_colour_map {

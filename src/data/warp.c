@@ -14,6 +14,7 @@ struct un_warp_scratch {
     float *part[3];   /* [w] distance from it, 0..1 */
     float *spline;    /* [w][4] weights of the grid points along the row */
     int *knot;        /* [w] first of them */
+    float *bend;      /* [d + h + w] tables of the axes */
     float *zero;      /* [channels] */
     float *line;      /* [points w][3] grid of one row */
     float *grid;
@@ -35,7 +36,8 @@ unet_status un_warp_scratch_create(un_warp_scratch **out, un_mem *mem, const int
     s->spline = un_alloc_array(mem, w, 4 * sizeof *s->spline);
     s->knot = un_alloc_array(mem, w, sizeof *s->knot);
     s->zero = un_alloc_array(mem, (size_t)channels, sizeof *s->zero);
-    ok = s->index && s->spline && s->knot && s->zero;
+    s->bend = un_alloc_array(mem, sum, sizeof *s->bend);
+    ok = s->index && s->spline && s->knot && s->zero && s->bend;
     for (int a = 0; a < 3; a++) {
         s->cell[a] = un_alloc_array(mem, w, sizeof *s->cell[a]);
         s->part[a] = un_alloc_array(mem, w, sizeof *s->part[a]);
@@ -61,6 +63,7 @@ void un_warp_scratch_destroy(un_warp_scratch *s)
     un_free(s->spline);
     un_free(s->knot);
     un_free(s->zero);
+    un_free(s->bend);
     un_free(s->line);
     un_free(s->grid);
     un_free(s);
@@ -84,6 +87,36 @@ void un_warp_then(un_warp *w, const double t[3][3])
         for (int j = 0; j < 3; j++)
             m[i][j] = w->m[i][0] * t[0][j] + w->m[i][1] * t[1][j] + w->m[i][2] * t[2][j];
     memcpy(w->m, m, sizeof m);
+}
+
+/* ---- perspective, grid distortion ---- */
+
+void un_warp_tilt(un_warp *w, const double share[3])
+{
+    for (int a = 0; a < 3; a++)
+        w->tilt[a] = w->size[a] > 1 ? share[a] / ((w->size[a] - 1) * 0.5) : 0;
+}
+
+void un_warp_bend(un_warp *w, un_warp_scratch *s, int axis, int cells, const double *change)
+{
+    const int n = w->size[axis];
+    const double cell = (double)(n - 1) / cells;
+    float *to = s->bend + (axis > 0 ? w->size[0] : 0) + (axis > 1 ? w->size[1] : 0);
+    double sum = 0, from = 0;
+
+    for (int i = 0; i < cells; i++)
+        sum += 1 + change[i];
+    for (int o = 0, i = 0; o < n; o++) {
+        for (; i + 1 < cells && o >= (i + 1) * cell; i++)
+            from += 1 + change[i];
+        to[o] = (float)((n - 1) * ((from + (cell > 0 ? o / cell - i : 0) * (1 + change[i])) / sum - 0.5));
+    }
+    w->bend[axis] = to;
+}
+
+static int is_bent(const un_warp *w)
+{
+    return w->bend[0] || w->bend[1] || w->bend[2] || w->tilt[0] != 0 || w->tilt[1] != 0 || w->tilt[2] != 0;
 }
 
 /* ---- elastic deformation ---- */
@@ -198,7 +231,7 @@ int un_warp_is_exact(const un_warp *w)
         if (units != 1)
             return 0;
     }
-    return !w->elastic;
+    return !w->elastic && !is_bent(w);
 }
 
 /* Fills the offsets: pixel (z, y, x) of the patch is pixel iz[z] + iy[y] + ix[x] of the picture. */
@@ -258,23 +291,42 @@ static void run_exact(const un_warp *w, un_warp_scratch *s, const un_picture *p,
 
 /* ---- interpolation ---- */
 
+/* Offsets of a row from w->at along axis a, with bends and perspective. */
+static void bent_offsets(const un_warp *w, int a, int z, int y, float *restrict part)
+{
+    const double bz = w->bend[0] ? w->bend[0][z] : z - (w->size[0] - 1) * 0.5;
+    const double by = w->bend[1] ? w->bend[1][y] : y - (w->size[1] - 1) * 0.5;
+    const float first = (float)(w->m[a][0] * bz + w->m[a][1] * by), step = (float)w->m[a][2];
+    const float below = (float)(1 + w->tilt[0] * bz + w->tilt[1] * by), slope = (float)w->tilt[2];
+    const float middle = (float)(w->size[2] - 1) * 0.5f, *bend = w->bend[2];
+
+    for (int x = 0; x < w->size[2]; x++) {
+        const float bx = bend ? bend[x] : (float)x - middle;
+
+        part[x] = (first + step * bx) / (below + slope * bx);
+    }
+}
+
 /* Positions of a row along the axes from `axis` on: whole part into cell, rest into part. */
 static void row_positions(const un_warp *w, un_warp_scratch *s, int z, int y, int axis)
 {
     const double oz = z - (w->size[0] - 1) * 0.5, oy = y - (w->size[1] - 1) * 0.5, ox = -(w->size[2] - 1) * 0.5;
-    const int n = w->size[2];
+    const int n = w->size[2], bent = is_bent(w);
 
     if (w->elastic)
         spline_row(w, s, z, y);
     for (int a = axis; a < 3; a++) {
-        const double first = w->at[a] + w->m[a][0] * oz + w->m[a][1] * oy + w->m[a][2] * ox, whole = un_floor(first);
+        const double line = w->at[a] + w->m[a][0] * oz + w->m[a][1] * oy + w->m[a][2] * ox;
+        const double first = bent ? w->at[a] : line, whole = un_floor(first);
         const float rest = (float)(first - whole), step = (float)w->m[a][2];
         const int base = (int)whole;
         float *restrict part = s->part[a];
         int *restrict cell = s->cell[a];
 
+        if (bent)
+            bent_offsets(w, a, z, y, part);
         for (int x = 0; x < n; x++)
-            part[x] = rest + step * (float)x;
+            part[x] = bent ? part[x] + rest : rest + step * (float)x;
         if (w->elastic)
             add_displacement(s, a, n, part);
         for (int x = 0; x < n; x++) {

@@ -6,12 +6,14 @@
 #include "base/rng.h"
 #include "data/sample.h"
 
-/* position = at + m (out - middle) + displacement(out); axes d, h, w; pixel centres are integers; middle is
- * (size - 1) / 2. The displacement is a uniform cubic B-spline over `grid`. */
+/* position = at + m b / (1 + tilt b) + displacement(out), b = bend(out - middle); axes d, h, w; pixel centres are
+ * integers; middle is (size - 1) / 2. The displacement is a uniform cubic B-spline over `grid`. */
 typedef struct un_warp {
     int size[3];      /* of the patch */
     double m[3][3];   /* position axis, patch axis */
     double at[3];     /* position of the patch's middle */
+    double tilt[3];   /* perspective (1 / px of the patch): 0, 0, 0: none */
+    float *bend[3];   /* [size] b along each axis; NULL: as it is; borrowed */
     int elastic;      /* 1: grid counts */
     double cell[3];   /* distance of the grid points (px of the patch) */
     int points[3];    /* of the grid; axis of one cell: 1 point, no displacement along it varies */
@@ -44,6 +46,14 @@ void un_warp_then(un_warp *w, const double t[3][3]);
  * UNET_E_NOMEM only. */
 UN_NODISCARD unet_status un_warp_elastic(
     un_warp *w, un_warp_scratch *s, const double cell[3], const double px[3], un_rng *rng, unet_error *err);
+
+/* A perspective whose denominator is 1 - |share[axis]| to 1 + |share[axis]| from end to end of each axis; the sum of
+ * the shares is below 1. */
+void un_warp_tilt(un_warp *w, const double share[3]);
+/* Grid distortion of an axis: `cells` (up to UN_WARP_CELLS) equal cells get the widths 1 + change[i], scaled so that
+ * the ends stay; linear inside a cell. The table lives in the scratch. */
+enum { UN_WARP_CELLS = 32 };
+void un_warp_bend(un_warp *w, un_warp_scratch *s, int axis, int cells, const double *change);
 
 /* Whether pixels are copied, not interpolated: flips, quarter turns and whole shifts. */
 int un_warp_is_exact(const un_warp *w);

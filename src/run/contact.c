@@ -295,29 +295,6 @@ static unet_status contact_row(sheet *s, int row, unet_error *err)
 
 /* ---- operations of augmentation ---- */
 
-static const struct {
-    const char *name;
-    int colour; /* 1: works on three channels only */
-} operations[UN_AUGMENT_COUNT] = {
-#define UN_AUGMENT(ID, number, name, where, help)                                                                      \
-    [UN_AUGMENT_##ID] = {#name, UN_AUGMENT_##ID == UN_AUGMENT_STAIN || UN_AUGMENT_##ID == UN_AUGMENT_HUE ||            \
-                                    UN_AUGMENT_##ID == UN_AUGMENT_SATURATION},
-#include "data/augment.def"
-};
-
-/* Its probability. */
-static double *chance(un_cfg_augment *c, int op)
-{
-    switch (op) {
-#define UN_AUGMENT(ID, number, name, where, help)                                                                      \
-    case UN_AUGMENT_##ID:                                                                                              \
-        return &c->name;
-#include "data/augment.def"
-    default:
-        return NULL;
-    }
-}
-
 /* Settings with one operation at work; op UN_AUGMENT_COUNT: all of the policy. *off: the policy has it switched off. */
 static void only(const un_cfg_augment *in, int op, un_cfg_augment *out, int *off)
 {
@@ -328,18 +305,19 @@ static void only(const un_cfg_augment *in, int op, un_cfg_augment *out, int *off
     if (op == UN_AUGMENT_COUNT)
         return;
     strong.policy = UN_CFG_POLICY_STRONG;
-    *off = !(*chance(out, op) > 0);
+    *off = !(*un_augment_chance(out, (un_augment_op)op) > 0);
     if (*off)
         un_augment_settle(&strong, out);
     for (int k = 0; k < UN_AUGMENT_COUNT; k++)
-        *chance(out, k) = 0;
-    *chance(out, op) = op == UN_AUGMENT_FLIP ? 0.5 : 1;
+        *un_augment_chance(out, (un_augment_op)k) = 0;
+    *un_augment_chance(out, (un_augment_op)op) = op == UN_AUGMENT_FLIP ? 0.5 : 1;
 }
 
 static unet_status operation_row(sheet *s, int row, unet_error *err)
 {
     cell *to = s->cells + (size_t)row * (size_t)s->columns;
-    const int all = row == UN_AUGMENT_COUNT, useless = !all && operations[row].colour && s->ready->picture.c != 3;
+    const int all = row == UN_AUGMENT_COUNT;
+    const int useless = !all && !un_augment_fits((un_augment_op)row, s->ready->picture.c);
     un_cfg_augment cfg;
     un_contact_range range;
     un_augment *a = NULL, *none = NULL;
@@ -361,8 +339,11 @@ static unet_status operation_row(sheet *s, int row, unet_error *err)
         snprintf(to[0].caption, CAPTION, "all of policy %s",
             un_config_word("augment", "policy", (int)s->opt->cfg->augment.policy));
     else
-        snprintf(to[0].caption, CAPTION, "%s%s%s", operations[row].name, off ? " (switched off)" : "",
-            useless ? ", needs 3 channels" : "");
+        snprintf(to[0].caption, CAPTION, "%s%s%s", un_augment_row_of((un_augment_op)row)->name,
+            off ? " (switched off)" : "",
+            useless ? un_augment_row_of((un_augment_op)row)->where == UN_AUGMENT_IN_COLOUR ? ", needs 3 channels"
+                                                                                           : ", needs 2 channels"
+                    : "");
     un_augment_destroy(a);
     un_augment_destroy(none);
     return st;

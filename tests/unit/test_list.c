@@ -54,7 +54,7 @@ static int check_entries(const char *topic, const char *const *fields)
 TEST(every_row_has_its_text)
 {
     CHECK_INT(check_entries("losses", FIELDS("name", "title", "formula", "paper", "when", "heads")), un_loss_count());
-    CHECK_INT(check_entries("augmentations", FIELDS("name", "title", "formula")), UN_AUGMENT_COUNT);
+    CHECK_INT(check_entries("augmentations", FIELDS("name", "title", "formula", "paper")), UN_AUGMENT_COUNT);
     CHECK_INT(check_entries("optimisers", FIELDS("title", "formula", "paper", "when")),
         un_method_count() + un_around_count());
     CHECK_INT(check_entries("schedules", FIELDS("title", "formula", "paper", "when")), un_schedule_count());

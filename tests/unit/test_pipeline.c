@@ -51,6 +51,8 @@ static un_pipeline_options options(int threads, size_t cache)
 {
     CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
     cfg.augment.policy = UN_CFG_POLICY_STRONG;
+    for (int k = 0; k < UN_AUGMENT_COUNT; k++) /* all operations have their part in it */
+        *un_augment_chance(&cfg.augment, (un_augment_op)k) = 0.3;
     return (un_pipeline_options){.size = {1, 24, 32},
         .batch = BATCH,
         .ghost_batch = GHOST,

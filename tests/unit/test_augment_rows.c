@@ -1,0 +1,285 @@
+/* Every row of the augmentation: it does something, nothing at zero strength, the same again, and the mask goes with
+ * it; its page and its time stand where they should. */
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/math.h"
+#include "base/size.h"
+#include "data/augment.h"
+#include "data/degrade.h"
+
+static unet_error err;
+
+enum { DRAWS = 6, CLASSES = 3 };
+
+/* A disc (ball) of class 1 with a square (box) of class 2 in it. Channel 0 is a pattern, the last channel of the
+ * picture the class alone. */
+static un_ready shapes(int d, int h, int w, int c)
+{
+    un_picture p = {.d = d, .h = h, .w = w, .c = c, .classes = CLASSES, .spacing = {1, 1, 1}};
+    const size_t n = (size_t)d * h * w;
+    un_ready r;
+
+    p.image = un_alloc_array(NULL, n, c * sizeof(float));
+    p.target = un_alloc_array(NULL, n, sizeof(int32_t));
+    p.weight = un_alloc_array(NULL, n, sizeof(float));
+    CHECK(p.image && p.target && p.weight);
+    for (size_t i = 0; i < n; i++) {
+        const double z = (double)(i / ((size_t)h * w)) - d / 2, y = (double)(i / w % h) - h / 2,
+                     x = (double)(i % w) - w / 2;
+        const double far = UN_MAX(fabs(z), UN_MAX(fabs(y), fabs(x)));
+        const int cls = far < w / 8.0 ? 2 : z * z + y * y + x * x < w * w / 9.0 ? 1 : 0;
+
+        for (int k = 0; k < c; k++)
+            p.image[i * c + k] = (float)(un_sin2pi(y / 17 + k * 0.2) + un_cos2pi(x / 13) + 0.5 * un_sin2pi(z / 9));
+        if (c > 1)
+            p.image[i * c + c - 1] = (float)cls;
+        p.target[i] = cls;
+        p.weight[i] = (float)(1 + cls);
+    }
+    CHECK_OK(un_ready_make(&r, NULL, &p, NULL, 0, &err), &err);
+    return r;
+}
+
+/* Settings with one operation alone, of magnitude 0 to 1. */
+static un_cfg_augment alone(un_augment_op op, double magnitude)
+{
+    static un_config cfg;
+    un_cfg_augment c;
+
+    CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
+    cfg.augment.policy = UN_CFG_POLICY_STRONG;
+    un_augment_settle(&cfg.augment, &c);
+    for (int k = 0; k < UN_AUGMENT_COUNT; k++)
+        *un_augment_chance(&c, (un_augment_op)k) = 0;
+    *un_augment_chance(&c, op) = op == UN_AUGMENT_FLIP ? 0.5 : 1;
+    un_augment_weaken(&c, op, magnitude);
+    return c;
+}
+
+typedef struct shot {
+    un_patch p;
+    size_t n, values;
+} shot;
+
+static void take(shot *s, const un_ready *r, const un_cfg_augment *cfg, const int size[3], int draw)
+{
+    const int start[3] = {(r->picture.d - size[0]) / 2, (r->picture.h - size[1]) / 2, (r->picture.w - size[2]) / 2};
+    un_augment *a;
+    un_augment_scratch *scratch;
+
+    s->n = (size_t)size[0] * size[1] * size[2];
+    s->values = s->n * (size_t)r->picture.c;
+    s->p = (un_patch){.image = un_alloc_array(NULL, s->values, sizeof(float)),
+        .target = un_alloc_array(NULL, s->n, sizeof(int32_t)),
+        .weight = un_alloc_array(NULL, s->n, sizeof(float)),
+        .classes = CLASSES};
+    CHECK(s->p.image && s->p.target && s->p.weight);
+    CHECK_OK(un_augment_create(&a, NULL, cfg, size, r->picture.c, &err), &err);
+    CHECK_OK(un_augment_scratch_create(&scratch, NULL, a, &err), &err);
+    CHECK_OK(un_augment_run(a, scratch, r, start, &(un_draw){7, 1 + draw, draw}, &s->p, &err), &err);
+    un_augment_scratch_destroy(scratch);
+    un_augment_destroy(a);
+}
+
+static void drop(shot *s)
+{
+    un_free(s->p.image);
+    un_free(s->p.target);
+    un_free(s->p.weight);
+}
+
+static int same_image(const shot *a, const shot *b)
+{
+    return !memcmp(a->p.image, b->p.image, a->values * sizeof(float));
+}
+
+static int same_mask(const shot *a, const shot *b)
+{
+    return !memcmp(a->p.target, b->p.target, a->n * sizeof(int32_t)) &&
+           !memcmp(a->p.weight, b->p.weight, a->n * sizeof(float));
+}
+
+/* The last channel is the class: away from edges it is that of the mask; the weight is always. */
+static void check_aligned(const char *name, const shot *s, int c)
+{
+    size_t off = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const double v = s->p.image[i * (size_t)c + (size_t)c - 1], t = s->p.target[i];
+
+        off += fabs(v - t) > 1e-4;
+        if (t < 0 || s->p.weight[i] != t + 1 || fabs(v - t) > 1.51)
+            un_test_fail(__FILE__, __LINE__, "%s: value %g where the mask has %g", name, v, t);
+    }
+    if ((double)off > 0.2 * (double)s->n)
+        un_test_fail(__FILE__, __LINE__, "%s: %zu of %zu pixels differ from the mask", name, off, s->n);
+}
+
+static void walk(const un_ready *r, const int size[3])
+{
+    const int c = r->picture.c;
+
+    for (int k = 0; k < UN_AUGMENT_COUNT; k++) {
+        const un_augment_op op = (un_augment_op)k;
+        const char *name = un_augment_row_of(op)->name;
+        const int space = un_augment_row_of(op)->where == UN_AUGMENT_IN_SPACE;
+        const un_cfg_augment on = alone(op, 1), still = alone(op, 0), none = {.outside = on.outside};
+        int changed = 0;
+
+        for (int i = 0; i < DRAWS; i++) {
+            shot plain, a, b, zero;
+
+            take(&plain, r, &none, size, i);
+            take(&a, r, &on, size, i);
+            take(&b, r, &on, size, i);
+            take(&zero, r, &still, size, i);
+            if (!same_image(&a, &b) || !same_mask(&a, &b))
+                un_test_fail(__FILE__, __LINE__, "%s: not the same twice", name);
+            if (un_augment_strengths(op) && (!same_image(&plain, &zero) || !same_mask(&plain, &zero)))
+                un_test_fail(__FILE__, __LINE__, "%s: zero strength changes something", name);
+            for (size_t v = 0; v < a.values; v++)
+                if (!(fabsf(a.p.image[v]) < 100))
+                    un_test_fail(__FILE__, __LINE__, "%s: a value of %g", name, (double)a.p.image[v]);
+            if (space && c > 1)
+                check_aligned(name, &a, c);
+            if (!space && !same_mask(&plain, &a))
+                un_test_fail(__FILE__, __LINE__, "%s: changes the mask", name);
+            changed += !same_image(&plain, &a);
+            drop(&plain);
+            drop(&a);
+            drop(&b);
+            drop(&zero);
+        }
+        if (un_augment_fits(op, c) ? changed < 1 : changed > 0)
+            un_test_fail(__FILE__, __LINE__, "%s: changed %d of %d pictures of %d channels", name, changed, DRAWS, c);
+    }
+}
+
+TEST(rows_of_colour_pictures)
+{
+    un_ready r = shapes(1, 96, 100, 3);
+
+    walk(&r, (const int[3]){1, 64, 61});
+    un_ready_free(&r);
+}
+
+TEST(rows_of_grey_pictures)
+{
+    un_ready r = shapes(1, 80, 84, 1);
+
+    walk(&r, (const int[3]){1, 48, 56});
+    un_ready_free(&r);
+}
+
+TEST(rows_of_volumes)
+{
+    un_ready r = shapes(24, 40, 44, 2);
+
+    walk(&r, (const int[3]){16, 24, 28});
+    un_ready_free(&r);
+    r = shapes(6, 40, 44, 2); /* slices far apart: the plane alone */
+    r.picture.spacing[0] = 5;
+    walk(&r, (const int[3]){5, 24, 28});
+    un_ready_free(&r);
+}
+
+/* A lower magnitude changes less (but for the luck of the nearest pixel). */
+TEST(magnitude_weakens)
+{
+    const int size[3] = {1, 48, 56};
+    un_ready r = shapes(1, 80, 84, 3);
+
+    for (int k = 0; k < UN_AUGMENT_COUNT; k++) {
+        const un_augment_op op = (un_augment_op)k;
+        const un_cfg_augment on = alone(op, 1), half = alone(op, 0.3), none = {.outside = on.outside};
+        double far[2] = {0};
+
+        for (int i = 0; i < DRAWS && un_augment_strengths(op); i++) {
+            shot plain, a, b;
+
+            take(&plain, &r, &none, size, i);
+            take(&a, &r, &on, size, i);
+            take(&b, &r, &half, size, i);
+            for (size_t v = 0; v < a.values; v++) {
+                far[0] += fabs((double)a.p.image[v] - plain.p.image[v]);
+                far[1] += fabs((double)b.p.image[v] - plain.p.image[v]);
+            }
+            drop(&plain);
+            drop(&a);
+            drop(&b);
+        }
+        if (un_augment_strengths(op) && !(far[1] < 1.05 * far[0]))
+            un_test_fail(__FILE__, __LINE__, "%s: %g at 0.3, %g in full", un_augment_row_of(op)->name, far[1], far[0]);
+    }
+    un_ready_free(&r);
+}
+
+TEST(rows_stand_in_the_handbook)
+{
+    unsigned char *page;
+    size_t size;
+    char word[80];
+
+    CHECK_OK(un_file_read(&page, &size, NULL, un_test_source("docs/augmentation.md"), 1 << 20, &err), &err);
+    for (int k = 0; k < UN_AUGMENT_COUNT; k++) {
+        const char *name = un_augment_row_of((un_augment_op)k)->name;
+        int found = 0;
+
+        snprintf(word, sizeof word, "`%s`", name);
+        for (size_t i = 0; i + strlen(word) <= size; i++)
+            found |= !memcmp(page + i, word, strlen(word));
+        if (!found)
+            un_test_fail(__FILE__, __LINE__, "docs/augmentation.md does not have `%s`", name);
+    }
+    un_free(page);
+}
+
+/* ---- what the kernels do ---- */
+
+TEST(stencils)
+{
+    const int size[3] = {2, 15, 17};
+    float v[2 * 15 * 17 * 2] = {0}, spare[2 * 15 * 17 * 2];
+    un_stencil t;
+    float sum = 0;
+
+    un_stencil_line(&t, 0, 0.3);
+    CHECK_INT(t.n, 1);
+    un_stencil_disc(&t, 0);
+    CHECK_INT(t.n, 1);
+    un_stencil_line(&t, 4, 0); /* along w */
+    for (int i = 0; i < t.n; i++)
+        CHECK_INT(t.dy[i], 0);
+    v[((15 + 7) * 17 + 8) * 2 + 1] = 1;
+    un_stencil_apply(&t, v, size, 2, spare);
+    for (int x = 0; x < 17; x++)
+        CHECK(v[((15 + 7) * 17 + x) * 2] == 0 && (v[((15 + 7) * 17 + x) * 2 + 1] > 0) == (x >= 6 && x <= 10));
+    un_stencil_disc(&t, 3);
+    un_stencil_apply(&t, v, size, 2, spare);
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+        sum += v[i];
+    CHECK_NEAR(sum, 1, 1e-5);
+    for (int i = 0; i < 2 * 15 * 17 * 2; i++)
+        v[i] = 3; /* edges are mirrored: an even picture stays */
+    un_stencil_disc(&t, 15);
+    un_stencil_apply(&t, v, size, 2, spare);
+    for (int i = 0; i < 2 * 15 * 17 * 2; i++)
+        CHECK_NEAR(v[i], 3, 1e-4);
+}
+
+TEST(lower_resolution)
+{
+    const int size[3] = {1, 8, 12};
+    float v[96], spare[96];
+
+    for (int i = 0; i < 96; i++)
+        v[i] = (float)(2 * (i % 12) + 30 * (i / 12));
+    un_lowres_apply(v, size, 1, (const double[3]){1, 0.5, 0.5}, spare);
+    for (int y = 2; y < 6; y++) /* a plane stays one, half a kept pixel further at most */
+        for (int x = 2; x < 9; x++)
+            CHECK_NEAR(v[12 * y + x + 1] - v[12 * y + x], 2, 1e-4);
+    CHECK(fabsf(v[12 * 3 + 5] - 100) < 32);
+}
