@@ -129,11 +129,19 @@ const un_cfg_augment *un_augment_config(const un_augment *a)
 
 static int needs_spare(const un_cfg_augment *c)
 {
-    return c->sharpen > 0 || c->motion > 0 || c->defocus > 0 || c->lowres > 0;
+    return c->sharpen > 0 || c->motion > 0 || c->defocus > 0 || c->lowres > 0 || c->random_conv > 0 ||
+           c->ghosting > 0 || c->poisson > 0 || c->speckle > 0;
+}
+
+static int needs_plane(const un_cfg_augment *c)
+{
+    return c->haze > 0 || c->spike > 0 || c->stripes > 0;
 }
 
 unet_status un_augment_scratch_create(un_augment_scratch **out, un_mem *mem, const un_augment *a, unet_error *err)
 {
+    const un_cfg_augment *cfg = &a->cfg;
+    const size_t row = (size_t)a->size[2], area = row * (size_t)a->size[1], c = (size_t)a->channels;
     un_augment_scratch *s = un_alloc_zero(mem, sizeof *s);
     size_t blur = 0;
     unet_status st;
@@ -141,21 +149,16 @@ unet_status un_augment_scratch_create(un_augment_scratch **out, un_mem *mem, con
     *out = NULL;
     if (!s)
         return un_fail_nomem(err, sizeof *s);
-    if (a->cfg.blur > 0 || a->cfg.sharpen > 0)
-        blur =
-            un_blur_scratch(a->size, a->channels, UN_MAX(UN_SHARPEN_PX, UN_MAX(a->cfg.blur_px[0], a->cfg.blur_px[1])));
+    if (cfg->blur > 0 || cfg->sharpen > 0)
+        blur = un_blur_scratch(a->size, a->channels, UN_MAX(UN_SHARPEN_PX, UN_MAX(cfg->blur_px[0], cfg->blur_px[1])));
     s->blur = un_alloc_array(mem, blur, sizeof *s->blur);
-    if (needs_spare(&a->cfg)) {
-        s->spare = un_alloc_array(
-            mem, (size_t)a->size[0] * (size_t)a->size[1] * (size_t)a->size[2], (size_t)a->channels * sizeof *s->spare);
-        if (!s->spare) {
-            un_augment_scratch_destroy(s);
-            return un_fail_nomem(err, (size_t)a->size[0] * (size_t)a->size[1] * (size_t)a->size[2]);
-        }
-    }
-    s->channel = un_alloc_array(mem, (size_t)a->channels, 3 * sizeof *s->channel);
-    st = s->blur && s->channel ? un_warp_scratch_create(&s->warp, mem, a->size, a->channels, err)
-                               : un_fail_nomem(err, blur * sizeof *s->blur);
+    s->channel = un_alloc_array(mem, c, 3 * sizeof *s->channel);
+    s->spare = needs_spare(cfg) ? un_alloc_array(mem, area * (size_t)a->size[0], c * sizeof *s->spare) : NULL;
+    s->plane = needs_plane(cfg) ? un_alloc_array(mem, area + 2 * row, sizeof *s->plane) : NULL;
+    if (!s->blur || !s->channel || (needs_spare(cfg) && !s->spare) || (needs_plane(cfg) && !s->plane))
+        st = un_fail_nomem(err, (blur + area * (size_t)a->size[0] * c) * sizeof(float));
+    else
+        st = un_warp_scratch_create(&s->warp, mem, a->size, a->channels, err);
     if (st) {
         un_augment_scratch_destroy(s);
         return st;
@@ -171,6 +174,7 @@ void un_augment_scratch_destroy(un_augment_scratch *s)
     un_warp_scratch_destroy(s->warp);
     un_free(s->blur);
     un_free(s->spare);
+    un_free(s->plane);
     un_free(s->channel);
     un_free(s);
 }

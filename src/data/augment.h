@@ -14,8 +14,14 @@
 typedef enum un_augment_op {
 #define UN_AUGMENT(ID, number, name, where, help) UN_AUGMENT_##ID = number,
 #include "data/augment.def"
-    UN_AUGMENT_COUNT
 } un_augment_op;
+
+/* How many; their numbers are 0 to one less. */
+enum {
+    UN_AUGMENT_COUNT = 0
+#define UN_AUGMENT(ID, number, name, where, help) +1
+#include "data/augment.def"
+};
 
 /* What an operation works on: positions, values, values of three channels, of two or more. */
 typedef enum un_augment_where {

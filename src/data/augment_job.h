@@ -15,6 +15,7 @@ struct un_augment_scratch {
     un_warp_scratch *warp;
     float *blur, *channel; /* channel: gain, shift, noise of each */
     float *spare;          /* as large as the image; NULL: no operation that is on needs it */
+    float *plane;          /* h w floats and a row of tables; NULL likewise */
     un_curve curve;
 };
 
@@ -54,6 +55,14 @@ double un_depth_ratio(const un_picture *p);
 
 /* Draws the spatial operations into the map. UNET_E_NOMEM only. */
 UN_NODISCARD unet_status un_augment_space(un_augment_job *j, un_warp *w, unet_error *err);
+/* Window, equalisation, random convolution, bias field. */
+void un_augment_tones(un_augment_job *j);
+/* Channels and haze. */
+void un_augment_weather(un_augment_job *j);
+/* Ghosts, spikes, stripes, noise that grows with the value. */
+void un_augment_scanner(un_augment_job *j);
+/* Single pixels and JPEG. */
+void un_augment_files(un_augment_job *j);
 /* The operations on values, in their order. */
 void un_augment_values(un_augment_job *j);
 

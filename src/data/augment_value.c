@@ -248,13 +248,17 @@ void un_augment_values(un_augment_job *j)
 {
     do_stain(j);
     do_gamma(j);
+    un_augment_tones(j);
     do_linear(j);
+    un_augment_weather(j);
     do_blur(j);
     do_motion(j);
     do_defocus(j);
     do_sharpen(j);
     do_lowres(j);
+    un_augment_scanner(j);
     do_noise(j);
+    un_augment_files(j);
     do_cutout(j);
     do_gridmask(j);
 }

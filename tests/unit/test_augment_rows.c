@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/math.h"
 #include "base/size.h"
+#include "data/artefact.h"
 #include "data/augment.h"
 #include "data/degrade.h"
 
@@ -282,4 +283,82 @@ TEST(lower_resolution)
         for (int x = 2; x < 9; x++)
             CHECK_NEAR(v[12 * y + x + 1] - v[12 * y + x], 2, 1e-4);
     CHECK(fabsf(v[12 * 3 + 5] - 100) < 32);
+}
+
+TEST(ghosts_are_those_of_k_space)
+{
+    const int size[3] = {1, 12, 8};
+    const double mean = 5;
+    float v[96], spare[96];
+
+    for (int i = 0; i < 96; i++) /* mean, a wave of a weakened line (frequency 4 of 12), one of another (3) */
+        v[i] = (float)(5 + un_cos2pi(i / 8 * 4 / 12.0) + un_sin2pi(i / 8 * 3 / 12.0));
+    un_ghosts_apply(1, 4, 0.5, &mean, v, size, 1, spare);
+    for (int i = 0; i < 96; i++)
+        CHECK_NEAR(v[i], 5 + 0.5 * un_cos2pi(i / 8 * 4 / 12.0) + un_sin2pi(i / 8 * 3 / 12.0), 1e-5);
+}
+
+TEST(waves_and_bias)
+{
+    const int size[3] = {1, 6, 5};
+    const double lo = -1;
+    double coefficient[UN_BIAS_TERMS] = {0};
+    float plane[30] = {0}, row[10], v[30];
+
+    un_wave_add(plane, 6, 5, 1, 2, 0.1, 3, row);
+    for (int i = 0; i < 30; i++) {
+        CHECK_NEAR(plane[i], 3 * un_cos2pi(i / 5 / 6.0 + 2 * (i % 5) / 5.0 + 0.1), 1e-5);
+        v[i] = 2;
+    }
+    coefficient[0] = 0.5; /* x */
+    coefficient[3] = 0.2; /* y */
+    un_bias_apply(coefficient, &lo, v, size, 1);
+    CHECK_NEAR(v[0], -1 + 3 * un_exp(-0.7), 1e-5);
+    CHECK_NEAR(v[29], -1 + 3 * un_exp(0.7), 1e-5);
+    CHECK_NEAR(v[4], -1 + 3 * un_exp(0.3), 1e-5);
+}
+
+TEST(equalised)
+{
+    enum { N = 64 * 64 };
+    const int size[3] = {1, 64, 64};
+    const double lo[3] = {0, 0, 0}, hi[3] = {1, 1, 1};
+    static float v[3 * N];
+    int dark = 0;
+
+    for (int i = 0; i < N; i++)
+        v[i] = (float)un_pow((i * 2654435761u % N) / (double)N, 3);
+    un_equalise_apply(1, 0, lo, hi, v, N, 1);
+    for (int i = 0; i < N; i++)
+        dark += v[i] < 0.5f;
+    CHECK_NEAR(dark / (double)N, 0.5, 0.02);
+    for (int i = 0; i < N; i++) /* two halves of little contrast, far apart; the colours of a pixel differ by 0.05 */
+        for (int k = 0; k < 3; k++)
+            v[3 * i + k] = (float)((i % 64 < 32 ? 0.2 : 0.7) + 0.05 * (i / 64 % 2) + 0.05 * k);
+    un_clahe_apply(1, 64, 1, lo, hi, v, size, 3);
+    CHECK_NEAR(v[3 * 8 + 1] - v[3 * 8], 0.05, 1e-5);
+    CHECK(v[3 * (64 + 8)] - v[3 * 8] > 0.3f && v[3 * (64 + 56)] - v[3 * 56] > 0.3f);
+}
+
+TEST(jpeg_loses_little_at_best)
+{
+    const int size[3] = {1, 19, 21};
+    const double lo[3] = {-1, 0, -2}, hi[3] = {1, 3, 2};
+    float v[19 * 21 * 3], best[19 * 21 * 3], worst[19 * 21 * 3];
+    double far = 0;
+
+    for (int i = 0; i < 19 * 21 * 3; i++) {
+        const int k = i % 3, x = i / 3 % 21, y = i / 63;
+
+        v[i] = (float)(lo[k] + (hi[k] - lo[k]) * (0.5 + 0.3 * un_sin2pi(x / 9.0 + k) * un_cos2pi(y / 7.0)));
+    }
+    memcpy(best, v, sizeof v);
+    memcpy(worst, v, sizeof v);
+    un_jpeg_apply(100, lo, hi, best, size, 3);
+    un_jpeg_apply(10, lo, hi, worst, size, 3);
+    for (int i = 0; i < 19 * 21 * 3; i++) {
+        CHECK_NEAR(best[i], v[i], 0.015 * (hi[i % 3] - lo[i % 3]));
+        far += fabs((double)worst[i] - v[i]) / (hi[i % 3] - lo[i % 3]);
+    }
+    CHECK(far / (19 * 21 * 3) > 0.015 && far / (19 * 21 * 3) < 0.2);
 }

@@ -1,0 +1,358 @@
+#include "data/artefact.h"
+
+#include <string.h>
+
+#include "base/math.h"
+#include "base/size.h"
+
+/* ---- magnetic resonance ---- */
+
+static double place(int i, int n)
+{
+    return n > 1 ? 2.0 * i / (n - 1) - 1 : 0;
+}
+
+void un_bias_apply(const double coefficient[UN_BIAS_TERMS], const double *lo, float *v, const int size[3], int c)
+{
+    for (int z = 0; z < size[0]; z++)
+        for (int y = 0; y < size[1]; y++) {
+            const double pz = place(z, size[0]), py = place(y, size[1]);
+            double row[4] = {0}, wz = 1;
+            int term = 0;
+
+            for (int i = 0; i < 4; i++, wz *= pz) {
+                double w = wz;
+
+                for (int j = 0; i + j < 4; j++, w *= py)
+                    for (int k = 0; i + j + k < 4; k++)
+                        if (i + j + k > 0)
+                            row[k] += coefficient[term++] * w;
+            }
+            for (int x = 0; x < size[2]; x++, v += c) {
+                const double px = place(x, size[2]);
+                const float factor = (float)un_exp(row[0] + px * (row[1] + px * (row[2] + px * row[3])));
+
+                for (int k = 0; k < c; k++)
+                    v[k] = (float)lo[k] + (v[k] - (float)lo[k]) * factor;
+            }
+        }
+}
+
+/* to[i] += weight * from[(i + shift) mod n]. */
+static void add_turned(float *to, const float *from, ptrdiff_t n, ptrdiff_t shift, float weight)
+{
+    for (ptrdiff_t i = 0; i < n - shift; i++)
+        to[i] += weight * from[i + shift];
+    for (ptrdiff_t i = n - shift; i < n; i++)
+        to[i] += weight * from[i + shift - n];
+}
+
+void un_ghosts_apply(int axis, int n, double gain, const double *mean, float *v, const int size[3], int c, float *spare)
+{
+    const ptrdiff_t row = (ptrdiff_t)size[2] * c, plane = row * size[1], all = plane * size[0];
+    const ptrdiff_t block = axis == 1 ? plane : row, step = axis == 1 ? row : c;
+    const float weight = (float)(-gain / n);
+
+    memcpy(spare, v, (size_t)all * sizeof *v);
+    for (ptrdiff_t at = 0; at < all; at += block)
+        for (int j = 0; j < n; j++)
+            add_turned(v + at, spare + at, block, (ptrdiff_t)(j * (int64_t)size[axis] / n) * step, weight);
+    for (ptrdiff_t i = 0; i < all; i += c)
+        for (int k = 0; k < c; k++)
+            v[i + k] += (float)(gain * mean[k]);
+}
+
+/* ---- waves ---- */
+
+void un_wave_add(float *plane, int h, int w, double fy, double fx, double phase, double amplitude, float *row)
+{
+    float *restrict co = row, *restrict si = row + w;
+
+    for (int x = 0; x < w; x++) {
+        co[x] = (float)un_cos2pi(fx * x / w);
+        si[x] = (float)un_sin2pi(fx * x / w);
+    }
+    for (int y = 0; y < h; y++, plane += w) {
+        const float a = (float)(amplitude * un_cos2pi(fy * y / h + phase)),
+                    b = (float)(amplitude * un_sin2pi(fy * y / h + phase));
+
+        for (int x = 0; x < w; x++)
+            plane[x] += a * co[x] - b * si[x];
+    }
+}
+
+/* ---- equalisation ---- */
+
+enum { BINS = 64, TILES = 8, TILE_PX = 16 };
+
+/* Share of the values below each edge of the bins. */
+typedef struct spread {
+    float below[BINS + 1];
+} spread;
+
+static inline float level(const float *v, int together)
+{
+    return together ? (v[0] + v[1] + v[2]) * (1.0f / 3) : v[0];
+}
+
+static inline float bin_at(float value, float lo, float scale)
+{
+    const float at = (value - lo) * scale;
+
+    return at < 0 ? 0 : at > BINS - 0.001f ? BINS - 0.001f : at;
+}
+
+/* Counts to shares; with clip > 0 what is above clip times the mean is dealt out among all bins. */
+static void finish(spread *s, const int64_t count[BINS], int64_t n, double clip)
+{
+    const double most = clip > 0 ? UN_MAX(1, clip * (double)n / BINS) : (double)n;
+    double excess = 0, sum = 0;
+
+    for (int b = 0; b < BINS; b++)
+        excess += UN_MAX(0, (double)count[b] - most);
+    s->below[0] = 0;
+    for (int b = 0; b < BINS; b++) {
+        sum += UN_MIN(most, (double)count[b]) + excess / BINS;
+        s->below[b + 1] = (float)(sum / (double)n);
+    }
+}
+
+static inline float spread_at(const spread *s, float at)
+{
+    const int b = (int)at;
+
+    return s->below[b] + (at - (float)b) * (s->below[b + 1] - s->below[b]);
+}
+
+static inline void move(float *v, int together, float by)
+{
+    for (int k = 0; k < (together ? 3 : 1); k++)
+        v[k] += by;
+}
+
+void un_equalise_apply(double share, int together, const double *lo, const double *hi, float *v, int64_t n, int c)
+{
+    for (int k = 0; k < (together ? 1 : c); k++) {
+        const float low = (float)lo[k], range = (float)(hi[k] - lo[k]), scale = BINS / range;
+        int64_t count[BINS] = {0};
+        spread s;
+
+        if (!(range > 0))
+            continue;
+        for (int64_t i = 0; i < n; i++)
+            count[(int)bin_at(level(v + i * c + k, together), low, scale)]++;
+        finish(&s, count, n, 0);
+        for (int64_t i = 0; i < n; i++) {
+            const float is = level(v + i * c + k, together);
+
+            move(v + i * c + k, together, (float)share * (low + range * spread_at(&s, bin_at(is, low, scale)) - is));
+        }
+    }
+}
+
+typedef struct tiling {
+    int rows, columns, h, w, c, together;
+    float low, range, scale;
+    spread of[TILES * TILES];
+} tiling;
+
+static void count_tiles(tiling *t, const float *v, double clip)
+{
+    for (int r = 0; r < t->rows; r++)
+        for (int q = 0; q < t->columns; q++) {
+            const int y0 = r * t->h / t->rows, y1 = (r + 1) * t->h / t->rows, x0 = q * t->w / t->columns,
+                      x1 = (q + 1) * t->w / t->columns;
+            int64_t count[BINS] = {0};
+
+            for (int y = y0; y < y1; y++)
+                for (int x = x0; x < x1; x++)
+                    count[(int)bin_at(level(v + ((ptrdiff_t)y * t->w + x) * t->c, t->together), t->low, t->scale)]++;
+            finish(&t->of[r * TILES + q], count, (int64_t)(y1 - y0) * (x1 - x0), clip);
+        }
+}
+
+/* Neighbouring tile middles of pixel i and how far it is from the first. */
+static float between(int i, int n, int tiles, int *first, int *second)
+{
+    const float at = ((float)i + 0.5f) * (float)tiles / (float)n - 0.5f;
+    const float in = at < 0 ? 0 : at > (float)(tiles - 1) ? (float)(tiles - 1) : at;
+
+    *first = (int)in;
+    *second = UN_MIN(tiles - 1, *first + 1);
+    return in - (float)*first;
+}
+
+static void map_tiles(const tiling *t, float *v, float share)
+{
+    for (int y = 0; y < t->h; y++) {
+        int r0, r1;
+        const float fy = between(y, t->h, t->rows, &r0, &r1);
+
+        for (int x = 0; x < t->w; x++, v += t->c) {
+            int q0, q1;
+            const float fx = between(x, t->w, t->columns, &q0, &q1), is = level(v, t->together);
+            const float at = bin_at(is, t->low, t->scale);
+            const float a =
+                (1 - fx) * spread_at(&t->of[r0 * TILES + q0], at) + fx * spread_at(&t->of[r0 * TILES + q1], at);
+            const float b =
+                (1 - fx) * spread_at(&t->of[r1 * TILES + q0], at) + fx * spread_at(&t->of[r1 * TILES + q1], at);
+
+            move(v, t->together, share * (t->low + t->range * ((1 - fy) * a + fy * b) - is));
+        }
+    }
+}
+
+void un_clahe_apply(
+    double share, double clip, int together, const double *lo, const double *hi, float *v, const int size[3], int c)
+{
+    tiling t = {.rows = UN_MAX(1, UN_MIN(TILES, size[1] / TILE_PX)),
+        .columns = UN_MAX(1, UN_MIN(TILES, size[2] / TILE_PX)),
+        .h = size[1],
+        .w = size[2],
+        .c = c,
+        .together = together};
+
+    for (int k = 0; k < (together ? 1 : c); k++) {
+        t.low = (float)lo[k];
+        t.range = (float)(hi[k] - lo[k]);
+        t.scale = BINS / t.range;
+        for (int z = 0; z < size[0] && t.range > 0; z++) {
+            float *slice = v + (ptrdiff_t)z * size[1] * size[2] * c + k;
+
+            count_tiles(&t, slice, clip);
+            map_tiles(&t, slice, (float)share);
+        }
+    }
+}
+
+/* ---- JPEG ---- */
+
+/* ITU-T T.81, tables K.1 and K.2. */
+static const unsigned char table_of[2][64] = {
+    {16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,
+        87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120,
+        101, 72, 92, 95, 98, 112, 100, 103, 99},
+    {17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99,
+        99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+        99, 99, 99, 99, 99, 99, 99},
+};
+
+typedef struct codec {
+    float basis[64];   /* [frequency][position] */
+    float turned[64];  /* [position][frequency] */
+    float step[2][64]; /* of brightness, of colour */
+} codec;
+
+static void make_codec(codec *q, double quality)
+{
+    const double scale = quality < 50 ? 5000 / quality : 200 - 2 * quality;
+
+    for (int u = 0; u < 8; u++)
+        for (int x = 0; x < 8; x++) {
+            q->basis[8 * u + x] = (float)(0.5 * (u ? un_cos2pi((2 * x + 1) * u / 32.0) : un_sqrt(0.5)));
+            q->turned[8 * x + u] = q->basis[8 * u + x];
+        }
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < 64; i++) {
+            const double step = un_floor((table_of[k][i] * scale + 50) / 100);
+
+            q->step[k][i] = (float)UN_MIN(255, UN_MAX(1, step));
+        }
+}
+
+/* to = a b, 8 x 8. */
+static void product(const float *restrict a, const float *restrict b, float *restrict to)
+{
+    for (int i = 0; i < 8; i++)
+        for (int j = 0; j < 8; j++) {
+            float sum = 0;
+
+            for (int k = 0; k < 8; k++)
+                sum += a[8 * i + k] * b[8 * k + j];
+            to[8 * i + j] = sum;
+        }
+}
+
+static void quantise(const codec *q, int table, float block[64])
+{
+    const float *step = q->step[table];
+    float a[64], b[64];
+
+    product(q->basis, block, a);
+    product(a, q->turned, b);
+    for (int i = 0; i < 64; i++) {
+        const float t = b[i] / step[i];
+
+        b[i] = (float)(int)(t + (t < 0 ? -0.5f : 0.5f)) * step[i];
+    }
+    product(q->turned, b, a);
+    product(a, q->basis, block);
+}
+
+static void to_ycc(float p[3][64])
+{
+    for (int i = 0; i < 64; i++) {
+        const float r = p[0][i], g = p[1][i], b = p[2][i], y = 0.299f * r + 0.587f * g + 0.114f * b;
+
+        p[0][i] = y;
+        p[1][i] = (b - y) * (0.5f / 0.886f);
+        p[2][i] = (r - y) * (0.5f / 0.701f);
+    }
+}
+
+static void from_ycc(float p[3][64])
+{
+    for (int i = 0; i < 64; i++) {
+        const float y = p[0][i], b = y + p[1][i] * (0.886f / 0.5f), r = y + p[2][i] * (0.701f / 0.5f);
+
+        p[0][i] = r;
+        p[1][i] = (y - 0.299f * r - 0.114f * b) * (1 / 0.587f);
+        p[2][i] = b;
+    }
+}
+
+/* `planes` channels from k on of the block at y, x; what lies beyond the edge repeats the last pixel. */
+static void code_block(const codec *q, const double *lo, const double *hi, float *v, const int size[3], int c, int k,
+    int planes, int y, int x)
+{
+    float p[3][64];
+
+    for (int j = 0; j < planes; j++) {
+        const float low = (float)lo[k + j], scale = (float)(255 / (hi[k + j] - lo[k + j]));
+
+        for (int i = 0; i < 64; i++) {
+            const int at = UN_MIN(size[1] - 1, y + i / 8) * size[2] + UN_MIN(size[2] - 1, x + i % 8);
+
+            p[j][i] = (v[(ptrdiff_t)at * c + k + j] - low) * scale - 128;
+        }
+    }
+    if (planes == 3)
+        to_ycc(p);
+    for (int j = 0; j < planes; j++)
+        quantise(q, j > 0, p[j]);
+    if (planes == 3)
+        from_ycc(p);
+    for (int j = 0; j < planes; j++) {
+        const float low = (float)lo[k + j], scale = (float)((hi[k + j] - lo[k + j]) / 255);
+
+        for (int i = 0; i < 64; i++)
+            if (y + i / 8 < size[1] && x + i % 8 < size[2])
+                v[((ptrdiff_t)(y + i / 8) * size[2] + x + i % 8) * c + k + j] = low + (p[j][i] + 128) * scale;
+    }
+}
+
+void un_jpeg_apply(double quality, const double *lo, const double *hi, float *v, const int size[3], int c)
+{
+    const int planes = c == 3 ? 3 : 1;
+    codec q;
+
+    for (int k = 0; k < c; k++)
+        if (!(hi[k] > lo[k]))
+            return;
+    make_codec(&q, quality);
+    for (int z = 0; z < size[0]; z++, v += (ptrdiff_t)size[1] * size[2] * c)
+        for (int k = 0; k < c; k += planes)
+            for (int y = 0; y < size[1]; y += 8)
+                for (int x = 0; x < size[2]; x += 8)
+                    code_block(&q, lo, hi, v, size, c, k, planes, y, x);
+}
