@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "data/augment.h"
 
-enum { POLICIES = UN_CFG_POLICY_STRONG + 1 };
+enum { POLICIES = UN_CFG_POLICY_RAND + 1 };
 
 typedef struct shape {
     const char *name;

@@ -321,6 +321,11 @@ static void policy_values(un_text *t, const char *name)
 #define UN_POLICY_RANGE(key, none, none_hi, light, light_hi, def, def_hi, strong, strong_hi)                           \
     if (!strcmp(name, #key))                                                                                           \
         add_policies(t, (const double[4][2]){{none, none_hi}, {light, light_hi}, {def, def_hi}, {strong, strong_hi}});
+#define UN_POLICY_SET(ID, word, key, value)                                                                            \
+    if (!strcmp(name, #key)) {                                                                                         \
+        un_text_printf(t, "%s%s ", t->n ? ", " : "", word);                                                            \
+        add_number(t, value);                                                                                          \
+    }
 #include "data/augment.def"
 }
 

@@ -11,11 +11,38 @@
 
 /* ---- policies ---- */
 
+/* The column of the table that a policy starts from. */
+static int base_of(un_cfg_policy policy)
+{
+    switch (policy) {
+#define UN_POLICY_BASE(ID, base)                                                                                       \
+    case UN_CFG_POLICY_##ID:                                                                                           \
+        return UN_CFG_POLICY_##base;
+#include "data/augment.def"
+    default:
+        return (int)policy;
+    }
+}
+
+un_cfg_flip_axes un_augment_flip_axes(const un_cfg_augment *c)
+{
+    if (c->flip_axes != UN_CFG_FLIP_AUTO)
+        return c->flip_axes;
+    switch (c->policy) {
+#define UN_POLICY_UPRIGHT(ID) case UN_CFG_POLICY_##ID:
+#include "data/augment.def"
+        return UN_CFG_FLIP_W;
+    default:
+        return UN_CFG_FLIP_AUTO;
+    }
+}
+
 void un_augment_settle(const un_cfg_augment *in, un_cfg_augment *out)
 {
-    const int p = (int)in->policy;
+    const int p = base_of(in->policy);
 
     *out = *in;
+    out->flip_axes = un_augment_flip_axes(in);
 #define UN_POLICY_NUM(key, none, light, def, strong)                                                                   \
     if (un_is_auto(in->key)) {                                                                                         \
         const double by[4] = {none, light, def, strong};                                                               \
@@ -27,7 +54,13 @@ void un_augment_settle(const un_cfg_augment *in, un_cfg_augment *out)
         memcpy(out->key, by[p], sizeof by[p]);                                                                         \
     }
 #include "data/augment.def"
-    if (un_is_auto(in->rot90) && in->flip_axes == UN_CFG_FLIP_W)
+#define UN_POLICY_SET(ID, name, key, value)                                                                            \
+    if (in->policy == UN_CFG_POLICY_##ID && un_is_auto(in->key))                                                       \
+        out->key = value;
+#include "data/augment.def"
+    if (un_is_auto(out->rand_ops))
+        out->rand_ops = 0;
+    if (un_is_auto(in->rot90) && out->flip_axes == UN_CFG_FLIP_W)
         out->rot90 = 0; /* there is an up and a down */
 }
 
@@ -179,23 +212,57 @@ void un_augment_scratch_destroy(un_augment_scratch *s)
     un_free(s);
 }
 
+/* The stream that says which operations take place; its number is above those of all operations. */
+enum { RAND_STREAM = 0xffff };
+
+/* rand_ops of the operations that are on and fit the picture take place, at rand_magnitude of their strength. */
+static void draw_operations(un_augment_job *j, un_cfg_augment *c)
+{
+    int list[UN_AUGMENT_COUNT], n = 0, left = c->rand_ops;
+
+    un_rng_init(
+        &j->rng, j->draw->seed, UN_RNG_AUGMENT, (uint32_t)j->draw->step, (uint32_t)j->draw->sample, RAND_STREAM);
+    for (int k = 0; k < UN_AUGMENT_COUNT; k++) {
+        double *chance = un_augment_chance(c, (un_augment_op)k);
+
+        if (*chance > 0 && un_augment_fits((un_augment_op)k, j->a->channels))
+            list[n++] = k;
+        *chance = 0;
+    }
+    for (; left > 0 && n > 0; left--) {
+        const int i = (int)un_rng_below(&j->rng, n);
+        const un_augment_op op = (un_augment_op)list[i];
+
+        list[i] = list[--n];
+        *un_augment_chance(c, op) = op == UN_AUGMENT_FLIP ? 0.5 : 1;
+        un_augment_weaken(c, op, c->rand_magnitude);
+    }
+}
+
 unet_status un_augment_run(const un_augment *a, un_augment_scratch *s, const un_ready *r, const int start[3],
     const un_draw *draw, const un_patch *out, unet_error *err)
 {
     const un_picture *p = &r->picture;
     un_augment_job j = {.a = a,
+        .cfg = &a->cfg,
         .s = s,
         .r = r,
         .draw = draw,
         .image = out->image,
         .pixels = (int64_t)a->size[0] * a->size[1] * a->size[2],
         .flat = p->d == 1 || a->size[0] == 1 || un_depth_ratio(p) > FLAT_RATIO};
+    un_cfg_augment drawn;
     un_warp w;
     unet_status st;
 
     if (p->c != a->channels || (out->soft && p->soft && p->classes != out->classes))
         return un_fail(err, UNET_E_DATA, "a picture of %d channels and %d classes, where others have %d and %d", p->c,
             p->classes, a->channels, out->classes);
+    if (a->cfg.rand_ops > 0) {
+        drawn = a->cfg;
+        draw_operations(&j, &drawn);
+        j.cfg = &drawn;
+    }
     un_warp_window(&w, a->size, start);
     w.zero_outside = a->cfg.outside == UN_CFG_OUTSIDE_IGNORE;
     st = un_augment_space(&j, &w, err);

@@ -11,11 +11,11 @@
 /* Another window of the scanner: what lies outside is cut. One for all channels. */
 static void do_window(un_augment_job *j)
 {
-    const double most = j->a->cfg.window_range;
+    const double most = j->cfg->window_range;
     const int c = j->a->channels;
     double a, b;
 
-    if (!un_augment_begins(j, UN_AUGMENT_WINDOW, j->a->cfg.window) || !(most > 0))
+    if (!un_augment_begins(j, UN_AUGMENT_WINDOW, j->cfg->window) || !(most > 0))
         return;
     a = un_either_sign(&j->rng, most);
     b = un_either_sign(&j->rng, most);
@@ -34,7 +34,7 @@ static void do_window(un_augment_job *j)
 
 static void do_equalise(un_augment_job *j)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     const un_ready *r = j->r;
     const int n = j->a->channels;
     double share;
@@ -61,9 +61,9 @@ static void do_random_conv(un_augment_job *j)
     const float *mean_of = j->s->channel;
     un_stencil t = {.n = 9};
 
-    if (!un_augment_begins(j, UN_AUGMENT_RANDOM_CONV, j->a->cfg.random_conv))
+    if (!un_augment_begins(j, UN_AUGMENT_RANDOM_CONV, j->cfg->random_conv))
         return;
-    share = (float)un_rng_range(&j->rng, 0, j->a->cfg.random_conv_share);
+    share = (float)un_rng_range(&j->rng, 0, j->cfg->random_conv_share);
     if (!(share > 0))
         return;
     for (int i = 0; i < 9; i++) {
@@ -93,10 +93,10 @@ static void do_random_conv(un_augment_job *j)
 
 static void do_bias_field(un_augment_job *j)
 {
-    const double most = j->a->cfg.bias_field_range;
+    const double most = j->cfg->bias_field_range;
     double coefficient[UN_BIAS_TERMS];
 
-    if (!un_augment_begins(j, UN_AUGMENT_BIAS_FIELD, j->a->cfg.bias_field) || !(most > 0))
+    if (!un_augment_begins(j, UN_AUGMENT_BIAS_FIELD, j->cfg->bias_field) || !(most > 0))
         return;
     for (int i = 0; i < UN_BIAS_TERMS; i++)
         coefficient[i] = un_either_sign(&j->rng, most);
@@ -118,7 +118,7 @@ static void do_channels(un_augment_job *j)
     const int c = j->a->channels;
     float *from = j->s->channel, *was = from + c;
 
-    if (c > 1 && un_augment_begins(j, UN_AUGMENT_CHANNEL_SHUFFLE, j->a->cfg.channel_shuffle)) {
+    if (c > 1 && un_augment_begins(j, UN_AUGMENT_CHANNEL_SHUFFLE, j->cfg->channel_shuffle)) {
         for (int k = 0; k < c;
              k++) { /* Fisher and Yates, from the inside out; numbers of channels are exact in float */
             const int other = (int)un_rng_below(&j->rng, k + 1);
@@ -132,7 +132,7 @@ static void do_channels(un_augment_job *j)
                 v[k] = was[(int)from[k]];
         }
     }
-    if (c > 1 && un_augment_begins(j, UN_AUGMENT_CHANNEL_DROP, j->a->cfg.channel_drop)) {
+    if (c > 1 && un_augment_begins(j, UN_AUGMENT_CHANNEL_DROP, j->cfg->channel_drop)) {
         const int k = (int)un_rng_below(&j->rng, c);
 
         for (int64_t i = k; i < j->pixels * c; i += c)
@@ -157,9 +157,9 @@ static void do_haze(un_augment_job *j)
     const int64_t n = (int64_t)h * w;
     float *row, dense;
 
-    if (!un_augment_begins(j, UN_AUGMENT_HAZE, j->a->cfg.haze))
+    if (!un_augment_begins(j, UN_AUGMENT_HAZE, j->cfg->haze))
         return;
-    dense = (float)un_rng_range(&j->rng, 0, j->a->cfg.haze_share);
+    dense = (float)un_rng_range(&j->rng, 0, j->cfg->haze_share);
     if (!(dense > 0))
         return;
     row = clear_plane(j);
@@ -186,7 +186,7 @@ void un_augment_weather(un_augment_job *j)
 
 static void do_ghosting(un_augment_job *j)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     double gain;
     int axis, copies;
 
@@ -206,9 +206,9 @@ static void do_spike(un_augment_job *j)
     double amplitude, fy, fx, phase;
     float *row;
 
-    if (!un_augment_begins(j, UN_AUGMENT_SPIKE, j->a->cfg.spike))
+    if (!un_augment_begins(j, UN_AUGMENT_SPIKE, j->cfg->spike))
         return;
-    amplitude = un_rng_range(&j->rng, 0, j->a->cfg.spike_std);
+    amplitude = un_rng_range(&j->rng, 0, j->cfg->spike_std);
     fy = (double)(un_rng_below(&j->rng, h) - h / 2);
     fx = (double)(1 + un_rng_below(&j->rng, UN_MAX(1, w / 2)));
     phase = un_rng_uniform(&j->rng);
@@ -229,9 +229,9 @@ static void do_stripes(un_augment_job *j)
     double most;
     int across;
 
-    if (!un_augment_begins(j, UN_AUGMENT_STRIPES, j->a->cfg.stripes))
+    if (!un_augment_begins(j, UN_AUGMENT_STRIPES, j->cfg->stripes))
         return;
-    most = un_rng_range(&j->rng, 0, j->a->cfg.stripes_std);
+    most = un_rng_range(&j->rng, 0, j->cfg->stripes_std);
     across = 1 + (int)un_rng_below(&j->rng, 2);
     if (!(most > 0))
         return;
@@ -277,13 +277,13 @@ static void do_photons(un_augment_job *j)
 {
     double std;
 
-    if (un_augment_begins(j, UN_AUGMENT_POISSON, j->a->cfg.poisson)) {
-        std = un_rng_range(&j->rng, 0, j->a->cfg.poisson_std);
+    if (un_augment_begins(j, UN_AUGMENT_POISSON, j->cfg->poisson)) {
+        std = un_rng_range(&j->rng, 0, j->cfg->poisson_std);
         if (std > 0)
             do_grown_noise(j, std, 1);
     }
-    if (un_augment_begins(j, UN_AUGMENT_SPECKLE, j->a->cfg.speckle)) {
-        std = un_rng_range(&j->rng, 0, j->a->cfg.speckle_std);
+    if (un_augment_begins(j, UN_AUGMENT_SPECKLE, j->cfg->speckle)) {
+        std = un_rng_range(&j->rng, 0, j->cfg->speckle_std);
         if (std > 0)
             do_grown_noise(j, std, 0);
     }
@@ -303,9 +303,9 @@ static void do_salt_pepper(un_augment_job *j)
     const int c = j->a->channels;
     double share, log_miss;
 
-    if (!un_augment_begins(j, UN_AUGMENT_SALT_PEPPER, j->a->cfg.salt_pepper))
+    if (!un_augment_begins(j, UN_AUGMENT_SALT_PEPPER, j->cfg->salt_pepper))
         return;
-    share = un_rng_range(&j->rng, 0, j->a->cfg.salt_pepper_share);
+    share = un_rng_range(&j->rng, 0, j->cfg->salt_pepper_share);
     if (!(share > 0))
         return;
     log_miss = un_log(1 - share);
@@ -325,9 +325,9 @@ static void do_jpeg(un_augment_job *j)
 {
     double loss;
 
-    if (!un_augment_begins(j, UN_AUGMENT_JPEG, j->a->cfg.jpeg))
+    if (!un_augment_begins(j, UN_AUGMENT_JPEG, j->cfg->jpeg))
         return;
-    loss = un_rng_range(&j->rng, 0, j->a->cfg.jpeg_loss);
+    loss = un_rng_range(&j->rng, 0, j->cfg->jpeg_loss);
     if (loss > 0)
         un_jpeg_apply(100 * (1 - loss), j->r->lo, j->r->hi, j->image, j->a->size, j->a->channels);
 }

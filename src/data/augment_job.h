@@ -22,6 +22,7 @@ struct un_augment_scratch {
 /* What the operations of one sample share. */
 typedef struct un_augment_job {
     const un_augment *a;
+    const un_cfg_augment *cfg; /* of this sample */
     un_augment_scratch *s;
     const un_ready *r;
     const un_draw *draw;

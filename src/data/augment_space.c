@@ -19,7 +19,7 @@ static void turn_plane(un_warp *w, double turns)
 
 static void draw_flips(un_augment_job *j, un_warp *w)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     const int axes[3] = {
         j->r->picture.d > 1 && (c->flip_axes == UN_CFG_FLIP_DHW || (c->flip_axes == UN_CFG_FLIP_AUTO && !j->flat)),
         c->flip_axes != UN_CFG_FLIP_W, 1};
@@ -45,7 +45,7 @@ static void draw_rot90(un_augment_job *j, un_warp *w)
     const double *s = j->r->picture.spacing;
     const int square = !(s[1] > 0 && s[2] > 0) || (s[1] < 1.1 * s[2] && s[2] < 1.1 * s[1]);
 
-    if (un_augment_begins(j, UN_AUGMENT_ROT90, j->a->cfg.rot90) && square) {
+    if (un_augment_begins(j, UN_AUGMENT_ROT90, j->cfg->rot90) && square) {
         const double *q = quarter[un_rng_below(&j->rng, 4)];
         const double t[3][3] = {{1, 0, 0}, {0, q[0], -q[1]}, {0, q[1], q[0]}};
 
@@ -56,11 +56,11 @@ static void draw_rot90(un_augment_job *j, un_warp *w)
 /* In volumes whose slices are near each other all three planes are turned; rotations act on mm, not on pixels. */
 static void draw_rotation(un_augment_job *j, un_warp *w)
 {
-    const double most = j->a->cfg.rotate_deg / 360, ratio = un_depth_ratio(&j->r->picture);
+    const double most = j->cfg->rotate_deg / 360, ratio = un_depth_ratio(&j->r->picture);
     const double to_mm[3][3] = {{ratio, 0, 0}, {0, 1, 0}, {0, 0, 1}},
                  from_mm[3][3] = {{1 / ratio, 0, 0}, {0, 1, 0}, {0, 0, 1}};
 
-    if (!un_augment_begins(j, UN_AUGMENT_ROTATE, j->a->cfg.rotate) || !(most > 0))
+    if (!un_augment_begins(j, UN_AUGMENT_ROTATE, j->cfg->rotate) || !(most > 0))
         return;
     if (!j->flat)
         un_warp_then(w, from_mm);
@@ -80,8 +80,8 @@ static void draw_rotation(un_augment_job *j, un_warp *w)
 
 static void draw_scale(un_augment_job *j, un_warp *w)
 {
-    if (un_augment_begins(j, UN_AUGMENT_SCALE, j->a->cfg.scale)) {
-        const double f = 1 / un_random_factor(&j->rng, j->a->cfg.scale_range);
+    if (un_augment_begins(j, UN_AUGMENT_SCALE, j->cfg->scale)) {
+        const double f = 1 / un_random_factor(&j->rng, j->cfg->scale_range);
         const double t[3][3] = {{j->flat ? 1 : f, 0, 0}, {0, f, 0}, {0, 0, f}};
 
         un_warp_then(w, t);
@@ -90,7 +90,7 @@ static void draw_scale(un_augment_job *j, un_warp *w)
 
 static unet_status draw_elastic(un_augment_job *j, un_warp *w, unet_error *err)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     const double ratio = un_depth_ratio(&j->r->picture), px = c->elastic_px;
     const double cell[3] = {
         j->flat ? 0 : UN_MAX(1, c->elastic_grid_px / ratio), c->elastic_grid_px, c->elastic_grid_px};
@@ -104,9 +104,9 @@ static unet_status draw_elastic(un_augment_job *j, un_warp *w, unet_error *err)
 /* Along w as h goes on, then along h as w does; in volumes along w as depth does. Areas and volumes stay. */
 static void draw_shear(un_augment_job *j, un_warp *w)
 {
-    const double most = j->a->cfg.shear_deg / 360, ratio = un_depth_ratio(&j->r->picture);
+    const double most = j->cfg->shear_deg / 360, ratio = un_depth_ratio(&j->r->picture);
 
-    if (!un_augment_begins(j, UN_AUGMENT_SHEAR, j->a->cfg.shear) || !(most > 0))
+    if (!un_augment_begins(j, UN_AUGMENT_SHEAR, j->cfg->shear) || !(most > 0))
         return;
     for (int from = 1; from >= (j->flat ? 1 : 0); from--)
         for (int turn = 0; turn < 1 + from; turn++) {
@@ -121,9 +121,9 @@ static void draw_shear(un_augment_job *j, un_warp *w)
 /* By whole pixels of the patch, so that nothing is smoothed. */
 static void draw_translation(un_augment_job *j, un_warp *w)
 {
-    const double most = j->a->cfg.translate_share;
+    const double most = j->cfg->translate_share;
 
-    if (!un_augment_begins(j, UN_AUGMENT_TRANSLATE, j->a->cfg.translate))
+    if (!un_augment_begins(j, UN_AUGMENT_TRANSLATE, j->cfg->translate))
         return;
     for (int b = 2; b >= (j->flat ? 1 : 0); b--) {
         const double by = un_round(un_either_sign(&j->rng, most) * w->size[b]);
@@ -135,10 +135,10 @@ static void draw_translation(un_augment_job *j, un_warp *w)
 
 static void draw_perspective(un_augment_job *j, un_warp *w)
 {
-    const double most = j->a->cfg.perspective_share;
+    const double most = j->cfg->perspective_share;
     double share[3] = {0};
 
-    if (!un_augment_begins(j, UN_AUGMENT_PERSPECTIVE, j->a->cfg.perspective) || !(most > 0))
+    if (!un_augment_begins(j, UN_AUGMENT_PERSPECTIVE, j->cfg->perspective) || !(most > 0))
         return;
     for (int b = 2; b >= (j->flat ? 1 : 0); b--)
         share[b] = un_either_sign(&j->rng, most);
@@ -147,7 +147,7 @@ static void draw_perspective(un_augment_job *j, un_warp *w)
 
 static void draw_grid(un_augment_job *j, un_warp *w)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     double change[UN_WARP_CELLS];
 
     if (!un_augment_begins(j, UN_AUGMENT_GRID, c->grid) || !(c->grid_change > 0))

@@ -17,10 +17,10 @@ static void range_of_all(const un_ready *r, double *lo, double *hi)
 
 static void do_stain(un_augment_job *j)
 {
-    const double most = j->a->cfg.stain_range;
+    const double most = j->cfg->stain_range;
     double gain[3], lo, hi;
 
-    if (!un_augment_begins(j, UN_AUGMENT_STAIN, j->a->cfg.stain) || j->a->channels != 3 || !(most > 0))
+    if (!un_augment_begins(j, UN_AUGMENT_STAIN, j->cfg->stain) || j->a->channels != 3 || !(most > 0))
         return;
     for (int k = 0; k < 3; k++)
         gain[k] = 1 + un_either_sign(&j->rng, most);
@@ -47,16 +47,16 @@ static void do_power(un_augment_job *j, const double range[2], int from_bright)
 
 static void do_gamma(un_augment_job *j)
 {
-    if (un_augment_begins(j, UN_AUGMENT_GAMMA, j->a->cfg.gamma))
-        do_power(j, j->a->cfg.gamma_range, 0);
-    if (un_augment_begins(j, UN_AUGMENT_INVERSE_GAMMA, j->a->cfg.inverse_gamma))
-        do_power(j, j->a->cfg.inverse_gamma_range, 1);
+    if (un_augment_begins(j, UN_AUGMENT_GAMMA, j->cfg->gamma))
+        do_power(j, j->cfg->gamma_range, 0);
+    if (un_augment_begins(j, UN_AUGMENT_INVERSE_GAMMA, j->cfg->inverse_gamma))
+        do_power(j, j->cfg->inverse_gamma_range, 1);
 }
 
 /* Gain and shift of each channel from inversion, contrast and brightness. */
 static void draw_gain(un_augment_job *j, float *gain, float *shift)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     const un_ready *r = j->r;
     const int n = j->a->channels, own = n != 3;
     const int invert = un_augment_begins(j, UN_AUGMENT_INVERT, c->invert);
@@ -84,7 +84,7 @@ static void draw_gain(un_augment_job *j, float *gain, float *shift)
  * so the colour goes first. */
 static void do_linear(un_augment_job *j)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     float *gain = j->s->channel, *shift = gain + j->a->channels;
     double turns = 0, saturation = 1, m[3][3];
     un_colour_map map;
@@ -111,7 +111,7 @@ static void do_linear(un_augment_job *j)
 
 static void do_blur(un_augment_job *j)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     double sigma[3];
 
     if (!un_augment_begins(j, UN_AUGMENT_BLUR, c->blur))
@@ -131,9 +131,9 @@ static void do_sharpen(un_augment_job *j)
     const int64_t n = j->pixels * j->a->channels;
     float *blurred = j->s->spare, by;
 
-    if (!un_augment_begins(j, UN_AUGMENT_SHARPEN, j->a->cfg.sharpen))
+    if (!un_augment_begins(j, UN_AUGMENT_SHARPEN, j->cfg->sharpen))
         return;
-    by = (float)un_rng_range(&j->rng, 0, j->a->cfg.sharpen_gain);
+    by = (float)un_rng_range(&j->rng, 0, j->cfg->sharpen_gain);
     if (!(by > 0))
         return;
     memcpy(blurred, j->image, (size_t)n * sizeof *blurred);
@@ -144,7 +144,7 @@ static void do_sharpen(un_augment_job *j)
 
 static void do_motion(un_augment_job *j)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     un_stencil taps;
     double length;
 
@@ -157,7 +157,7 @@ static void do_motion(un_augment_job *j)
 
 static void do_defocus(un_augment_job *j)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     un_stencil taps;
 
     if (!un_augment_begins(j, UN_AUGMENT_DEFOCUS, c->defocus))
@@ -168,7 +168,7 @@ static void do_defocus(un_augment_job *j)
 
 static void do_lowres(un_augment_job *j)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     double f;
 
     if (!un_augment_begins(j, UN_AUGMENT_LOWRES, c->lowres))
@@ -183,9 +183,9 @@ static void do_noise(un_augment_job *j)
     float *std = j->s->channel;
     double most;
 
-    if (!un_augment_begins(j, UN_AUGMENT_NOISE, j->a->cfg.noise))
+    if (!un_augment_begins(j, UN_AUGMENT_NOISE, j->cfg->noise))
         return;
-    most = un_rng_range(&j->rng, 0, j->a->cfg.noise_std);
+    most = un_rng_range(&j->rng, 0, j->cfg->noise_std);
     for (int k = 0; k < j->a->channels; k++)
         std[k] = (float)(most * j->r->std[k]);
     un_noise_apply(&j->a->normal, &j->rng, std, j->image, j->pixels, j->a->channels);
@@ -209,7 +209,7 @@ static void fill(const un_augment_job *j, const int from[3], const int to[3])
 
 static void do_cutout(un_augment_job *j)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     int from[3], to[3];
 
     if (!un_augment_begins(j, UN_AUGMENT_CUTOUT, c->cutout))
@@ -229,7 +229,7 @@ static void do_cutout(un_augment_job *j)
 /* Squares in the plane, through all slices. */
 static void do_gridmask(un_augment_job *j)
 {
-    const un_cfg_augment *c = &j->a->cfg;
+    const un_cfg_augment *c = j->cfg;
     const int *n = j->a->size;
     int period, side, at[2];
 

@@ -310,6 +310,7 @@ static void only(const un_cfg_augment *in, int op, un_cfg_augment *out, int *off
         un_augment_settle(&strong, out);
     for (int k = 0; k < UN_AUGMENT_COUNT; k++)
         *un_augment_chance(out, (un_augment_op)k) = 0;
+    out->rand_ops = 0;
     *un_augment_chance(out, (un_augment_op)op) = op == UN_AUGMENT_FLIP ? 0.5 : 1;
 }
 

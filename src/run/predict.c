@@ -6,6 +6,7 @@
 
 #include "base/block.h"
 #include "base/size.h"
+#include "data/augment.h"
 #include "data/tta.h"
 #include "run/tiling.h"
 
@@ -58,7 +59,8 @@ unet_status un_predictor_create(
     p->mem = mem;
     p->model = model;
     p->opt = opt ? *opt : defaults;
-    p->views = un_tta_views((un_cfg_tta)p->opt.tta, model->config.augment.flip_axes, model->config.model.dims, p->view);
+    p->views = un_tta_views(
+        (un_cfg_tta)p->opt.tta, un_augment_flip_axes(&model->config.augment), model->config.model.dims, p->view);
     *out = p;
     return UNET_OK;
 }

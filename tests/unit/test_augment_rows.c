@@ -362,3 +362,87 @@ TEST(jpeg_loses_little_at_best)
     }
     CHECK(far / (19 * 21 * 3) > 0.015 && far / (19 * 21 * 3) < 0.2);
 }
+
+/* ---- policies ---- */
+
+static un_cfg_augment fresh(void)
+{
+    static un_config cfg;
+
+    CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
+    return cfg.augment;
+}
+
+TEST(policies_set_every_key)
+{
+    for (int p = UN_CFG_POLICY_NONE; p <= UN_CFG_POLICY_RAND; p++) {
+        un_cfg_augment in = fresh(), out;
+        const int upright = p == UN_CFG_POLICY_XRAY || p == UN_CFG_POLICY_ROAD;
+        int on = 0;
+
+        in.policy = (un_cfg_policy)p;
+        in.noise = 0.77;
+        un_augment_settle(&in, &out);
+        CHECK_NEAR(out.noise, 0.77, 0);
+        CHECK_INT(out.rand_ops, p == UN_CFG_POLICY_RAND ? 2 : 0);
+        CHECK_INT(out.flip_axes, upright ? UN_CFG_FLIP_W : UN_CFG_FLIP_AUTO);
+        CHECK(!upright || out.rot90 == 0);
+        for (int k = 0; k < UN_AUGMENT_COUNT; k++) {
+            const double chance = *un_augment_chance(&out, (un_augment_op)k);
+
+            CHECK(chance >= 0 && chance <= 1);
+            on += chance > 0;
+        }
+        CHECK(p == UN_CFG_POLICY_NONE ? on == 1 : on >= 3);
+        CHECK(p < UN_CFG_POLICY_MEDIUM || on > 9);
+        in.flip_axes = UN_CFG_FLIP_HW;
+        CHECK_INT(un_augment_flip_axes(&in), UN_CFG_FLIP_HW);
+    }
+}
+
+/* One of two operations: each sample has the one or the other, and never both; magnitude 0 has neither. */
+TEST(as_many_operations_as_asked)
+{
+    const int size[3] = {1, 32, 32};
+    un_ready r = shapes(1, 64, 64, 3);
+    un_cfg_augment c = fresh(), none;
+    int moved = 0, brighter = 0;
+
+    c.policy = UN_CFG_POLICY_NONE;
+    un_augment_settle(&c, &none);
+    c.rand_ops = 1;
+    c.rand_magnitude = 1;
+    c.translate = c.brightness = 0.01;
+    c.brightness_range = 1;
+    c.translate_share = 0.4;
+    for (int i = 0; i < 40; i++) {
+        shot plain, a;
+        int m, v;
+
+        take(&plain, &r, &none, size, i);
+        take(&a, &r, &c, size, i);
+        m = !same_mask(&plain, &a);
+        v = !same_image(&plain, &a);
+        moved += m;
+        brighter += v && !m;
+        drop(&a);
+        c.rand_magnitude = 0;
+        take(&a, &r, &c, size, i);
+        CHECK(same_image(&plain, &a) && same_mask(&plain, &a));
+        c.rand_magnitude = 1;
+        drop(&a);
+        drop(&plain);
+    }
+    CHECK(moved > 8 && brighter > 8 && moved + brighter > 36);
+    c.rand_ops = 5; /* more than there are: all of them */
+    for (int i = 0; i < 5; i++) {
+        shot plain, a;
+
+        take(&plain, &r, &none, size, i);
+        take(&a, &r, &c, size, i);
+        CHECK(!same_image(&plain, &a));
+        drop(&a);
+        drop(&plain);
+    }
+    un_ready_free(&r);
+}

@@ -86,7 +86,8 @@ TEST(keys_with_ranges_and_policies)
 {
     char *text = list("augmentations", 0);
 
-    CHECK(strstr(text, "    rotate_deg, 0 to 180, by policy none 0, light 0, default 30, strong 45: largest angle"));
+    CHECK(strstr(text,
+        "    rotate_deg, 0 to 180, by policy none 0, light 0, default 30, strong 45, xray 15, road 10: largest angle"));
     CHECK(strstr(text, "    scale_range, 0.1 to 10, by policy none 1, light 1, default 0.7..1.4, strong 0.6..1.6: "));
     CHECK(!strstr(text, "rot90_"));
     unet_string_free(text);
