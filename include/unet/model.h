@@ -18,7 +18,8 @@ UNET_API UNET_NODISCARD unet_status unet_model_load_memory(
 /* An untrained network from a configuration whose section `model` is complete. */
 UNET_API UNET_NODISCARD unet_status unet_model_create(
     unet_model **out, unet_context *c, const unet_config *cfg, unet_error *err);
-UNET_API void unet_model_destroy(unet_model *m); /* NULL is fine */
+/* NULL is fine. Sessions of it stay usable: what they need of the model goes with the last of them. */
+UNET_API void unet_model_destroy(unet_model *m);
 
 typedef struct unet_model_info {
     int dims; /* 2 or 3 */
@@ -60,9 +61,10 @@ typedef struct unet_pixels {
 } unet_pixels;
 
 /* A session holds all memory for pictures of one size; a run allocates nothing. Sessions of one model may be made and
- * run at the same time in as many threads as there are sessions; a session is used by one thread at a time. The model
- * must outlive it. A run works in a float mode of its own (denormal numbers count as zero) and leaves the caller's as
- * it was; 64 KiB of stack are enough for it. docs/embedding.md */
+ * run at the same time in as many threads as there are sessions; a session is used by one thread at a time. The first
+ * session of a size packs the weights, in memory of the context; all sessions of the model share them. A run works in a
+ * float mode of its own (denormal numbers count as zero) and leaves the caller's as it was; 64 KiB of stack are enough
+ * for it. docs/embedding.md */
 typedef struct unet_session unet_session;
 typedef struct unet_session_options {
     size_t struct_size; /* UNET_SESSION_OPTIONS_INIT */

@@ -49,7 +49,10 @@ unet_status unet_model_create(unet_model **out, unet_context *c, const unet_conf
     *out = NULL;
     un_error_clear(err);
     st = un_model_create(&m, c->mem, &cfg->cfg, err);
-    return st ? st : wrap(out, c, m, err);
+    if (st)
+        return st;
+    m->settled = 1;
+    return wrap(out, c, m, err);
 }
 
 void unet_model_destroy(unet_model *m)

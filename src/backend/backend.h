@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/pool.h"
 #include "base/profile.h"
+#include "base/shared.h"
 #include "ir/plan.h"
 
 typedef struct un_blocks {
@@ -24,6 +25,9 @@ typedef struct un_program_spec {
     un_cpu_level level;
     int exact;           /* 1: no Winograd forms */
     int keep_packed;     /* 1: packed weights are kept until refresh: inference. 0: packed at each run: training */
+    un_shared *shared;   /* keep_packed: where the packed weights of blocks.param, which never change, are kept for all
+                            programs; NULL: each has its own */
+    int mapped;          /* blocks.param is a mapped file (base/file.h), whose pages go once they are packed */
     un_profile *profile; /* gets a row for each node that runs; NULL: not measured. Must outlive the program */
     const char *part;    /* what these rows belong to */
     uint64_t seed;       /* dropout */
@@ -41,6 +45,7 @@ typedef struct un_step {
 
 typedef struct un_needs {
     size_t activation_bytes, packed_bytes, scratch_bytes, program_bytes; /* program: its list of steps */
+    size_t weight_bytes; /* packed weights that are shared, not the program's own */
 } un_needs;
 
 /* What one run of a node does, known without a clock. */

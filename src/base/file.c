@@ -108,6 +108,15 @@ unet_status un_map_open(un_map *m, const char *path, unet_error *err)
     return UNET_OK;
 }
 
+void un_map_drop(const void *at, size_t bytes)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t from = un_round_up((uintptr_t)at, page), to = ((uintptr_t)at + bytes) / page * page;
+
+    if (from < to)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 void un_map_close(un_map *m)
 {
     if (m->data)

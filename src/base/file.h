@@ -18,6 +18,9 @@ typedef struct un_map {
 UN_NODISCARD unet_status un_map_open(un_map *m, const char *path, unet_error *err);
 void un_map_close(un_map *m);
 
+/* Whole pages of a mapping, from `at` on, are given back to the system; they come back from the file when read. */
+void un_map_drop(const void *at, size_t bytes);
+
 /* Room on the disk of a folder for what would be too large for memory: zeroed, readable and writable, gone when closed
  * or when the process ends. A full disk is an error here, not later. */
 typedef struct un_scratch {

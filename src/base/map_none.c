@@ -7,6 +7,12 @@ unet_status un_map_open(un_map *m, const char *path, unet_error *err)
     return un_fail_file(err, UNET_E_UNSUPPORTED, path, "this build of unet opens no files; give the bytes instead");
 }
 
+void un_map_drop(const void *at, size_t bytes)
+{
+    (void)at;
+    (void)bytes;
+}
+
 void un_map_close(un_map *m)
 {
     *m = (un_map){0};

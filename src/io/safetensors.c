@@ -294,6 +294,14 @@ void un_safetensors_close(un_safetensors *s)
     un_free(s);
 }
 
+un_map un_safetensors_take(un_safetensors *s)
+{
+    const un_map map = s->map;
+
+    s->map = (un_map){0};
+    return map;
+}
+
 size_t un_safetensors_count(const un_safetensors *s)
 {
     return s->count;

@@ -4,13 +4,26 @@
 #define UN_IO_SAFETENSORS_H
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 enum { UN_ST_RANK = 8, UN_ST_HEADER_MAX = 100000000, UN_ST_TENSORS_MAX = 65536 };
 
 typedef enum un_st_dtype {
-    UN_ST_BOOL, UN_ST_U8, UN_ST_I8, UN_ST_U16, UN_ST_I16, UN_ST_F16, UN_ST_BF16, UN_ST_U32, UN_ST_I32, UN_ST_F32,
-    UN_ST_U64, UN_ST_I64, UN_ST_F64, UN_ST_DTYPE_COUNT
+    UN_ST_BOOL,
+    UN_ST_U8,
+    UN_ST_I8,
+    UN_ST_U16,
+    UN_ST_I16,
+    UN_ST_F16,
+    UN_ST_BF16,
+    UN_ST_U32,
+    UN_ST_I32,
+    UN_ST_F32,
+    UN_ST_U64,
+    UN_ST_I64,
+    UN_ST_F64,
+    UN_ST_DTYPE_COUNT
 } un_st_dtype;
 size_t un_st_dtype_size(un_st_dtype t);
 const char *un_st_dtype_name(un_st_dtype t);
@@ -32,8 +45,12 @@ UN_NODISCARD unet_status un_safetensors_view(
     un_safetensors **out, un_mem *mem, const void *data, size_t size, const char *name, unet_error *err);
 void un_safetensors_close(un_safetensors *s); /* NULL is fine */
 
+/* The mapping of an open file goes to the caller, who closes it; tensors keep pointing into it. Empty: there is none.
+ */
+un_map un_safetensors_take(un_safetensors *s);
+
 size_t un_safetensors_count(const un_safetensors *s);
-const un_st_tensor *un_safetensors_at(const un_safetensors *s, size_t i); /* in the order of the data */
+const un_st_tensor *un_safetensors_at(const un_safetensors *s, size_t i);           /* in the order of the data */
 const un_st_tensor *un_safetensors_find(const un_safetensors *s, const char *name); /* NULL: none */
 const char *un_safetensors_meta(const un_safetensors *s, const char *key);          /* NULL: none */
 

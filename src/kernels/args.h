@@ -28,7 +28,9 @@ typedef struct un_conv_args {
     un_view x, y;
     const void *w;      /* master [co][ci/groups][kd][kh][kw]; what pack() reads                   */
     const void *packed; /* packed form, when the kernel has one                                    */
-    const void *bias;   /* NULL: none */
+    const void
+        *scale; /* [co], what pack() multiplies the weights of each output by; NULL: 1. Only for kernels that pack */
+    const void *bias;                                 /* NULL: none */
     int k[3], stride[3], pad[3], dilation[3], groups; /* pad: low side */
     int act;                                          /* un_act, applied to what is written after the bias */
     float slope;

@@ -20,13 +20,25 @@ static void free_pairs(un_model *m)
     m->n_pairs = 0;
 }
 
+un_model *un_model_keep(const un_model *m)
+{
+    if (!m->settled)
+        return NULL;
+    un_shared_join(m->shared);
+    return (un_model *)(uintptr_t)m;
+}
+
 void un_model_destroy(un_model *m)
 {
-    if (!m)
+    if (!m || (m->shared && !un_shared_leave(m->shared)))
         return;
+    un_shared_destroy(m->shared);
     free_pairs(m);
     un_graph_destroy(m->graph);
-    un_free(m->weights);
+    if (m->map.data)
+        un_map_close(&m->map);
+    else
+        un_free(m->weights);
     un_free(m->record);
     un_free(m);
 }
@@ -47,7 +59,8 @@ unet_status un_model_create(un_model **out, un_mem *mem, const un_config *c, une
         return un_fail_nomem(err, sizeof *m);
     m->mem = mem;
     m->config = *c;
-    st = un_config_check(c, err);
+    m->shared = un_shared_create(mem);
+    st = m->shared ? un_config_check(c, err) : un_fail_nomem(err, sizeof *m);
     if (!st)
         st = un_model_build(&m->graph, mem, &c->model, err);
     if (!st)
@@ -213,11 +226,29 @@ static unet_status check_format(const un_safetensors *s, const char *name, unet_
     return UNET_OK;
 }
 
-/* Each parameter has a tensor of its dims; checked for all of them before the block is allocated. */
-static unet_status load_weights(un_model *m, const un_safetensors *s, const char *name, unet_error *err)
+/* Whether the tensors lie in the file as the parameters do in their block, of which `first` is then the first element.
+ */
+static int lies_as_block(const un_model *m, const un_safetensors *s, const char **first)
 {
     const un_graph *g = m->graph;
-    unet_status st = UNET_OK;
+
+    *first = g->n_params ? un_safetensors_find(s, g->param[0].name)->data : NULL;
+    for (int i = 0; i < g->n_params; i++) {
+        const un_st_tensor *t = un_safetensors_find(s, g->param[i].name);
+
+        if (t->dtype != UN_ST_F32 || (const char *)t->data != *first + g->param[i].offset * (int64_t)sizeof(float))
+            return 0;
+    }
+    return *first && (uintptr_t)*first % sizeof(float) == 0;
+}
+
+/* Each parameter has a tensor of its dims; checked for all of them before the block is allocated. Where they can stay
+ * in the mapped file they do. */
+static unet_status load_weights(un_model *m, un_safetensors *s, const char *name, unet_error *err)
+{
+    const un_graph *g = m->graph;
+    const char *first;
+    unet_status st;
 
     for (int i = 0; i < g->n_params; i++) {
         const un_param *p = &g->param[i];
@@ -229,6 +260,13 @@ static unet_status load_weights(un_model *m, const un_safetensors *s, const char
         if (!same)
             return un_fail_file(err, UNET_E_FORMAT, name, "parameter '%.100s' of the graph %s", p->name,
                 t ? "has a tensor of another shape" : "has no tensor");
+    }
+    if (lies_as_block(m, s, &first)) {
+        m->map = un_safetensors_take(s);
+        if (m->map.data) {
+            m->weights = (float *)(uintptr_t)first;
+            return UNET_OK;
+        }
     }
     st = alloc_weights(m, err);
     for (int i = 0; i < g->n_params && !st; i++)
@@ -292,7 +330,7 @@ static unet_status check_interface(const un_model *m, const char *name, unet_err
     return UNET_OK;
 }
 
-static unet_status load(un_model *m, const un_safetensors *s, const char *name, unet_error *err)
+static unet_status load(un_model *m, un_safetensors *s, const char *name, unet_error *err)
 {
     const char *graph, *config, *record;
     unet_status st = check_format(s, name, err);
@@ -320,8 +358,7 @@ static unet_status load(un_model *m, const un_safetensors *s, const char *name, 
     return st;
 }
 
-static unet_status load_container(
-    un_model **out, un_mem *mem, const un_safetensors *s, const char *name, unet_error *err)
+static unet_status load_container(un_model **out, un_mem *mem, un_safetensors *s, const char *name, unet_error *err)
 {
     un_model *m = un_alloc_zero(mem, sizeof *m);
     unet_status st;
@@ -329,7 +366,9 @@ static unet_status load_container(
     if (!m)
         return un_fail_nomem(err, sizeof *m);
     m->mem = mem;
-    st = load(m, s, name, err);
+    m->settled = 1;
+    m->shared = un_shared_create(mem);
+    st = m->shared ? load(m, s, name, err) : un_fail_nomem(err, sizeof *m);
     if (st) {
         un_error_where(err, name);
         un_model_destroy(m);

@@ -2,6 +2,8 @@
 #ifndef UN_MODEL_FILE_H
 #define UN_MODEL_FILE_H
 
+#include "base/file.h"
+#include "base/shared.h"
 #include "model/build.h"
 
 enum { UN_MODEL_FORMAT = 1, UN_MODEL_PAIRS_MAX = 8, UN_MODEL_PAIRS_LEAST = 3 };
@@ -14,19 +16,29 @@ typedef struct un_model_pair {
 
 typedef struct un_model {
     un_mem *mem;
-    un_graph *graph; /* inference form */
-    float *weights;  /* graph->block_count */
-    un_config config; /* resolved; names of files are not stored */
-    char *record;    /* training record: a JSON object as text; NULL: none. Holds no file names */
+    un_graph *graph;   /* inference form */
+    float *weights;    /* graph->block_count; of a loaded model they may lie in `map` and must not be written */
+    un_map map;        /* the file; empty: weights are memory */
+    un_shared *shared; /* packed weights, and who owns the model: itself and its sessions */
+    int settled;       /* 1: the weights will not change, so that sessions share what they make of them */
+    un_config config;  /* resolved; names of files are not stored */
+    char *record;      /* training record: a JSON object as text; NULL: none. Holds no file names */
     int n_pairs;
     un_model_pair pair[UN_MODEL_PAIRS_MAX];
 } un_model;
 
 /* Builds the network of the configuration with initial weights from its train.seed. */
 UN_NODISCARD unet_status un_model_create(un_model **out, un_mem *mem, const un_config *c, unet_error *err);
-void un_model_destroy(un_model *m); /* NULL is fine */
+/* One owner less; the last one frees it. NULL is fine. */
+void un_model_destroy(un_model *m);
 
-/* Everything in the file is checked before it is used; a failure says what is wrong and where. */
+/* Sessions own a settled model too: it lasts as long as they do. Returns what to destroy then; NULL: the model is not
+ * settled and must outlive them. */
+un_model *un_model_keep(const un_model *m);
+
+/* Everything in the file is checked before it is used; a failure says what is wrong and where. Float32 weights in the
+ * order of the graph stay in the mapped file, which must not be written in place meanwhile (un_model_save replaces it).
+ */
 UN_NODISCARD unet_status un_model_load(un_model **out, un_mem *mem, const char *path, unet_error *err);
 UN_NODISCARD unet_status un_model_load_memory(
     un_model **out, un_mem *mem, const void *data, size_t size, const char *name, unet_error *err);

@@ -7,6 +7,7 @@ struct un_pixel_session {
     un_mem *mem; /* on the block */
     void *block; /* to be freed; NULL: the caller's */
     const un_model *model;
+    un_model *kept; /* the same, while the session lasts */
     un_pool *pool;
     un_preprocess *pre;
     un_predictor *predictor;
@@ -123,20 +124,25 @@ unet_status un_pixels_create(
     st = on_block(out, own ? own : o->memory, bytes, m, o, err);
     if (st)
         un_free(own);
-    else
+    else {
         (*out)->block = own;
+        (*out)->kept = un_model_keep(m);
+    }
     return st;
 }
 
 void un_pixels_destroy(un_pixel_session *s)
 {
+    un_model *kept;
     void *block;
 
     if (!s)
         return;
     block = s->block;
+    kept = s->kept;
     tear_down(s);
     un_free(block);
+    un_model_destroy(kept);
 }
 
 size_t un_pixels_peak(const un_pixel_session *s)

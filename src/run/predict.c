@@ -330,6 +330,8 @@ static unet_status choose_tiling(job *j, unet_error *err)
     }
     for (int i = 0; i < 2 && un_mem_left(p->mem) != SIZE_MAX; i++)
         drop_session(p, i);
+    if (un_mem_left(p->mem) != SIZE_MAX)
+        un_session_trim(p->model);
     st = un_predictor_tiling(p, j->extent[0], j->extent[1], j->extent[2], &j->t, err);
     p->chosen = !st;
     p->tiling = j->t;

@@ -5,6 +5,7 @@
 #include "graph/planner.h"
 
 struct un_session {
+    un_model *model; /* kept; NULL: it must outlive the session */
     const un_backend *backend;
     un_graph *graph; /* what of the model runs */
     un_plan *plan;
@@ -22,6 +23,8 @@ static void spec_of(un_program_spec *spec, const un_plan *plan, const un_model *
         .level = opt->level,
         .exact = opt->exact,
         .keep_packed = 1,
+        .shared = model->settled ? model->shared : NULL,
+        .mapped = model->map.data != NULL,
         .profile = opt->profile,
         .part = "network"};
 }
@@ -43,7 +46,7 @@ unet_status un_session_bytes(
         spec_of(&spec, plan, model, opt);
         st = un_backend_cpu()->needs(&needs, &spec, err);
     }
-    *bytes = needs.activation_bytes + needs.packed_bytes + needs.scratch_bytes;
+    *bytes = needs.activation_bytes + needs.packed_bytes + needs.scratch_bytes + needs.weight_bytes;
     un_plan_destroy(plan);
     un_graph_destroy(g);
     return st;
@@ -69,9 +72,9 @@ unet_status un_session_room(
     if (!st) {
         spec_of(&spec, plan, model, opt);
         st = un_backend_cpu()->needs(&n, &spec, err);
-        /* the program's parts: itself with its two lists, activations, packed weights, scratch in two pieces */
+        /* the program's parts: itself with its three lists, activations, weights of its own, scratch in two pieces */
         *bytes = small.bytes + un_block_room(sizeof(un_session)) + un_block_room(n.program_bytes) +
-                 5 * un_block_room(64) + un_block_room(n.activation_bytes) + un_block_room(n.packed_bytes) +
+                 6 * un_block_room(64) + un_block_room(n.activation_bytes) + un_block_room(n.packed_bytes) +
                  un_block_room(n.scratch_bytes);
     }
     un_plan_destroy(plan);
@@ -91,6 +94,7 @@ unet_status un_session_create(un_session **out, un_mem *mem, const un_model *mod
     if (!s)
         return un_fail_nomem(err, sizeof *s);
     s->backend = un_backend_cpu();
+    s->model = un_model_keep(model);
     st = un_model_inference(&s->graph, mem, model->graph, &model->config, err);
     if (!st)
         st = un_plan_create(&s->plan, mem, s->graph, &input, NULL, err);
@@ -113,7 +117,17 @@ void un_session_destroy(un_session *s)
     s->backend->destroy(s->program);
     un_plan_destroy(s->plan);
     un_graph_destroy(s->graph);
+    un_model_destroy(s->model);
     un_free(s);
+}
+
+void un_session_trim(const un_model *model)
+{
+    if (!model->shared)
+        return;
+    un_shared_lock(model->shared);
+    un_shared_trim(model->shared);
+    un_shared_unlock(model->shared);
 }
 
 void un_session_refresh(un_session *s)

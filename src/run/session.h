@@ -15,19 +15,21 @@ typedef struct un_session_options {
 
 typedef struct un_session un_session;
 
-/* The bytes a session for this input will hold beside the model. */
+/* The bytes a session for this input will hold beside the model, with the packed weights that it shares with others. */
 UN_NODISCARD unet_status un_session_bytes(
     size_t *bytes, un_mem *mem, const un_model *model, un_shape input, const un_session_options *opt, unet_error *err);
 
-/* What un_session_create takes of a block (base/block.h). */
+/* What un_session_create takes of a block (base/block.h); packed weights of a settled model are the model's. */
 UN_NODISCARD unet_status un_session_room(
     size_t *bytes, un_mem *mem, const un_model *model, un_shape input, const un_session_options *opt, unet_error *err);
 
-/* The model must outlive the session and keep its weights, or un_session_refresh be called after they changed. */
+/* A settled model lasts as long as its sessions. Of another, which must outlive them, the weights may change;
+ * un_session_refresh then tells the session. */
 UN_NODISCARD unet_status un_session_create(un_session **out, un_mem *mem, const un_model *model, un_shape input,
     const un_session_options *opt, unet_error *err);
 void un_session_destroy(un_session *s); /* NULL is fine */
 void un_session_refresh(un_session *s);
+void un_session_trim(const un_model *model); /* frees packed weights that no session of the model uses */
 
 un_shape un_session_input(const un_session *s);
 un_shape un_session_output(const un_session *s);

@@ -364,6 +364,53 @@ TEST(one_model_in_many_threads)
     CHECK_INT(live, 0);
 }
 
+/* The second session of a size takes no packed weights, one of another size does; a model that is let go of stays with
+ * its sessions, and weights in a file are packed as those in memory are. */
+TEST(weights_are_packed_once)
+{
+    enum { SIDE = 48 };
+    char path[400];
+    unet_context *c = context(1);
+    unet_model *m = model(c, RGB "data.normalise=percentile model.base_filters=16"), *loaded;
+    const layout l = {UN_DTYPE_U8, SIDE, SIDE, 3, 0};
+    unsigned char mask[3][SIDE * SIDE], pixels[SIDE * SIDE * 3];
+    unet_pixels in = place(&l, pixels), out = {mask[0], UNET_U8, SIDE, SIDE, 1, 0, 0, 0};
+    unet_session_options o = size(SIDE, SIDE);
+    unet_session *s[3];
+    void *room[3];
+    long long at[3];
+    size_t bytes;
+
+    snprintf(path, sizeof path, "%s/packed.safetensors", un_test_tmp());
+    CHECK_OK(un_model_save(m->m, path, &err), &err);
+    CHECK_OK(unet_model_load(&loaded, c, path, &err), &err);
+    CHECK(loaded->m->map.data != NULL);
+    CHECK_OK(unet_session_bytes(&bytes, m, &o, &err), &err);
+    o.memory_bytes = bytes;
+    for (int i = 0; i < 3; i++) {
+        o.memory = room[i] = malloc(bytes);
+        at[i] = live;
+        CHECK_OK(unet_session_create(&s[i], i < 2 ? m : loaded, &o, &err), &err);
+        at[i] = live - at[i];
+    }
+    CHECK(at[0] > 0);
+    CHECK_INT(at[1], 0);
+    CHECK_INT(at[2], at[0]);
+    unet_model_destroy(m);
+    unet_model_destroy(loaded);
+    for (int i = 0; i < 3; i++) {
+        out.data = mask[i];
+        CHECK_OK(unet_session_run(s[i], &in, &out, NULL, &err), &err);
+        CHECK(!memcmp(mask[i], mask[0], sizeof mask[0]));
+    }
+    for (int i = 0; i < 3; i++) {
+        unet_session_destroy(s[i]);
+        free(room[i]);
+    }
+    unet_context_destroy(c);
+    CHECK_INT(live, 0);
+}
+
 /* A run needs 64 KiB of stack at most; making the session no more than 256 KiB. */
 typedef struct bounded {
     unet_session *s;

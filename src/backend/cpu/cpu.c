@@ -70,12 +70,36 @@ static size_t optional_bytes(size_t (*f)(const void *), const void *args)
     return f ? un_round_up(f(args), 64) : 0;
 }
 
+const un_kernel *un_lower_select(const un_lowering *l, un_kernel_family family, const void *args)
+{
+    const int type = l->plan->real_bytes == 8 ? UN_KERNEL_F64 : UN_KERNEL_F32;
+
+    return un_kernel_select(family, type, (int)l->p->spec.level, l->p->spec.exact, args);
+}
+
+/* Packed weights that are kept: the number of their place. */
+static int keep_pack(un_lowering *l, const un_kernel *k, const un_conv_args *args, size_t bytes)
+{
+    void *own = l->p->spec.shared ? NULL : un_lower_room(l, bytes);
+    un_cpu_pack *pack;
+
+    l->weight_bytes += l->p->spec.shared ? bytes : 0;
+    l->n_packs++;
+    if (l->measuring)
+        return -1;
+    pack = &l->p->pack[l->n_packs - 1];
+    *pack = (un_cpu_pack){.kernel = k, .args = *args, .bytes = bytes, .data = own};
+    if (args->scale)
+        pack->fold = &l->p->fold[l->n_folds - 1];
+    return l->n_packs - 1;
+}
+
 void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void *args, size_t size)
 {
-    int type = l->plan->real_bytes == 8 ? UN_KERNEL_F64 : UN_KERNEL_F32;
-    const un_kernel *k = un_kernel_select(family, type, (int)l->p->spec.level, l->p->spec.exact, args);
+    const un_kernel *k = un_lower_select(l, family, args);
     size_t packed;
     un_cpu_step *s;
+    int pack = -1;
 
     if (!k) {
         l->no_kernel = 1;
@@ -87,19 +111,17 @@ void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void
     l->n_steps++;
     if (!l->p->spec.keep_packed)
         l->packed_run = UN_MAX(l->packed_run, packed);
-    if (l->measuring) {
-        if (packed && l->p->spec.keep_packed)
-            un_lower_room(l, packed);
+    else if (packed)
+        pack = keep_pack(l, k, args, packed);
+    if (l->measuring)
         return;
-    }
     s = &l->p->step[l->n_steps - 1];
     s->kernel = k;
     s->node = node;
+    s->pack = pack;
     memcpy(&s->args, args, size);
-    if (packed)
-        s->packed = l->p->spec.keep_packed ? un_lower_room(l, packed) : l->p->packed;
-    if (family == UN_K_CONV || family == UN_K_CONV_DGRAD)
-        s->args.conv.packed = s->packed;
+    if (packed && !l->p->spec.keep_packed)
+        s->args.conv.packed = s->packed = l->p->packed;
 }
 
 static unet_status lower_all(un_lowering *l, unet_error *err)
@@ -143,6 +165,12 @@ void un_fold_apply(const un_cpu_fold *f, int real_bytes)
     }
 }
 
+static void fold_all(un_program *p)
+{
+    for (int i = 0; i < p->n_folds; i++)
+        un_fold_apply(&p->fold[i], p->spec.plan->real_bytes);
+}
+
 /* ---- the table's entries ---- */
 
 static unet_status measure(un_lowering *l, un_program *p, unet_error *err)
@@ -164,7 +192,9 @@ static unet_status cpu_needs(un_needs *out, const un_program_spec *s, unet_error
 
     *out = (un_needs){s->plan->act_bytes, l.packed_bytes,
         l.worker_bytes * (size_t)un_pool_threads(s->pool) + l.shared_bytes,
-        sizeof p + (size_t)l.n_steps * sizeof *p.step + (size_t)l.n_folds * sizeof *p.fold};
+        sizeof p + (size_t)l.n_steps * sizeof *p.step + (size_t)l.n_folds * sizeof *p.fold +
+            (size_t)l.n_packs * sizeof *p.pack,
+        l.weight_bytes};
     return st;
 }
 
@@ -172,6 +202,8 @@ static void cpu_destroy(un_program *p)
 {
     if (!p)
         return;
+    un_packs_drop(p);
+    un_free(p->pack);
     un_free(p->step);
     un_free(p->fold);
     un_free(p->act);
@@ -188,19 +220,22 @@ static unet_status allocate(un_program *p, const un_lowering *l, unet_error *err
 
     p->n_steps = l->n_steps;
     p->n_folds = l->n_folds;
+    p->n_packs = l->n_packs;
     p->act_bytes = p->spec.plan->act_bytes;
     p->packed_bytes = l->packed_bytes;
     p->worker_bytes = l->worker_bytes;
     p->shared_bytes = l->shared_bytes;
     p->step = un_alloc_array(p->mem, (size_t)UN_MAX(l->n_steps, 1), sizeof *p->step);
     p->fold = un_alloc_array(p->mem, (size_t)UN_MAX(l->n_folds, 1), sizeof *p->fold);
+    p->pack = un_alloc_array(p->mem, (size_t)UN_MAX(l->n_packs, 1), sizeof *p->pack);
     p->act = un_alloc_zero(p->mem, p->act_bytes);
     p->packed = un_alloc_zero(p->mem, p->packed_bytes);
     p->scratch = un_alloc_zero(p->mem, p->worker_bytes * threads);
     p->shared = un_alloc_zero(p->mem, p->shared_bytes);
     if (p->spec.profile)
         p->cost = un_alloc_array(p->mem, (size_t)UN_MAX(p->spec.plan->graph->n_nodes, 1), sizeof *p->cost);
-    if (!p->step || !p->fold || !p->act || !p->packed || !p->scratch || !p->shared || (p->spec.profile && !p->cost))
+    if (!p->step || !p->fold || !p->pack || !p->act || !p->packed || !p->scratch || !p->shared ||
+        (p->spec.profile && !p->cost))
         return un_fail_nomem(err, p->act_bytes + p->packed_bytes + p->worker_bytes * threads + p->shared_bytes);
     return UNET_OK;
 }
@@ -239,6 +274,14 @@ static unet_status cpu_compile(un_program **out, un_mem *mem, const un_program_s
         st = lower_all(&real, err);
     }
     UN_ASSERT(st || (real.n_steps == l.n_steps && real.packed_bytes == l.packed_bytes));
+    if (!st && s->shared) {
+        fold_all(p);
+        p->stale = 0;
+        st = un_packs_share(p, err);
+    }
+    for (int i = 0; i < p->n_steps && !st; i++)
+        if (p->step[i].pack >= 0)
+            p->step[i].args.conv.packed = p->pack[p->step[i].pack].data;
     if (st) {
         cpu_destroy(p);
         return st;
@@ -313,7 +356,7 @@ static void run_kernel(const un_program *p, const un_cpu_step *s)
     phase_call c = {s, p, 0};
     const un_kernel *k = s->kernel;
 
-    if (s->packed && (p->stale || !p->spec.keep_packed))
+    if (s->packed)
         un_pool_run(p->spec.pool, pack_task, &c, k->pack_tasks(&s->args));
     for (c.phase = 0; c.phase < k->phases; c.phase++)
         un_pool_run(p->spec.pool, run_task, &c, k->tasks(&s->args, c.phase));
@@ -351,8 +394,9 @@ static unet_status cpu_run(un_program *p, un_step *step, unet_error *err)
         p->counter[1] = step->first_sample;
     }
     if (p->stale || !p->spec.keep_packed)
-        for (int i = 0; i < p->n_folds; i++)
-            un_fold_apply(&p->fold[i], p->spec.plan->real_bytes);
+        fold_all(p);
+    if (p->stale)
+        un_packs_make(p);
     for (int i = 0; i < p->n_steps && !st; i++) {
         const un_cpu_step *s = &p->step[i];
         const double began = un_profile_now(p->spec.profile);

@@ -22,7 +22,8 @@ static void set_conv(un_conv_args *a, const un_conv_attr *at)
     a->slope = (float)at->slope;
 }
 
-/* Scale and shift of an inference batch norm; w: also folds them into the weight. */
+/* Scale and shift of an inference batch norm. conv: the convolution that they are folded into; w: with a copy of its
+ * weight into which the scale is folded. */
 static void add_fold(un_lowering *l, const un_node *norm, const un_node *conv, void **w, void **scale, void **shift)
 {
     const un_graph *g = l->plan->graph;
@@ -52,30 +53,43 @@ static void add_fold(un_lowering *l, const un_node *norm, const un_node *conv, v
         .eps = norm->attr.norm.eps};
 }
 
+/* The norm behind a convolution becomes its bias and a factor of its weights. */
+static void fold_into(un_lowering *l, const un_node *norm, const un_node *conv, un_conv_args *a)
+{
+    const un_kernel *k = un_lower_select(l, UN_K_CONV, a);
+    const int packs = k && k->packed_bytes && k->packed_bytes(a);
+    void *copy, *scale, *shift;
+
+    add_fold(l, norm, conv, packs ? NULL : &copy, &scale, &shift);
+    if (packs)
+        a->scale = scale;
+    else
+        a->w = copy;
+    a->bias = shift;
+}
+
 static void lower_conv(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
     un_conv_args a = {.x = un_lower_view(l, n->in[0]), .y = un_lower_view(l, n->out[0])};
     int next = l->plan->fused[i];
-    void *w = un_lower_param(l, n->in[1]), *scale, *shift;
 
     set_conv(&a, &n->attr.conv);
+    a.w = un_lower_param(l, n->in[1]);
     a.bias = n->n_in > 2 ? un_lower_param(l, n->in[2]) : NULL;
     if (next != UN_NONE) {
         const un_node *r = node_at(l, next);
 
         a.y = un_lower_view(l, r->out[0]);
         if (r->op == UN_OP_NORM) {
-            add_fold(l, r, n, &w, &scale, &shift);
-            a.bias = shift;
             a.act = r->attr.norm.act;
             a.slope = (float)r->attr.norm.slope;
+            fold_into(l, r, n, &a);
         } else {
             a.act = r->attr.act.act;
             a.slope = (float)r->attr.act.slope;
         }
     }
-    a.w = w;
     un_lower_emit(l, i, UN_K_CONV, &a, sizeof a);
 }
 

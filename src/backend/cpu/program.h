@@ -41,14 +41,15 @@ typedef struct un_cpu_step {
     un_step_kind kind;
     const un_kernel *kernel;
     un_args args;
-    void *packed; /* where the packed weights go; NULL: none */
+    void *packed; /* where the weights are packed at each run; NULL: nowhere */
+    int pack;     /* number of the packed weights that are kept; -1: none    */
     int node;
     double max_norm; /* clip */
     int first;       /* clip: no other before it */
 } un_cpu_step;
 
-/* Inference form of a batch norm: scale and shift from the running values, made anew at each refresh. With `conv` set
- * the scale is folded into a copy of that convolution's weight. */
+/* Inference form of a batch norm: scale and shift from the running values, made anew at each refresh. Where it follows
+ * a convolution whose kernel packs its weight, that folds the scale in; another kernel reads a folded copy of it. */
 typedef struct un_cpu_fold {
     const void *gamma, *beta, *mean, *var, *bias;
     void *scale, *shift; /* [c], real */
@@ -65,12 +66,23 @@ typedef struct un_cpu_cost {
     double flops, bytes;
 } un_cpu_cost;
 
+/* Packed weights that are kept. */
+typedef struct un_cpu_pack {
+    const un_kernel *kernel;
+    un_conv_args args;
+    const un_cpu_fold *fold; /* whose scale is folded in; NULL: none */
+    size_t bytes;
+    void *data;
+    un_shared_block *block; /* that data belongs to; NULL: the program's own */
+} un_cpu_pack;
+
 struct un_program {
     un_mem *mem;
     un_program_spec spec;
     un_cpu_step *step;
     un_cpu_fold *fold;
-    int n_steps, n_folds;
+    un_cpu_pack *pack;
+    int n_steps, n_folds, n_packs;
     char *act, *packed, *scratch, *shared; /* blocks */
     size_t act_bytes, packed_bytes, worker_bytes, shared_bytes;
     un_hyper hyper;
@@ -85,7 +97,8 @@ typedef struct un_lowering {
     un_program *p;
     const un_plan *plan;
     int measuring; /* 1: pointers are fake, steps are only counted */
-    int n_steps, n_folds;
+    int n_steps, n_folds, n_packs;
+    size_t weight_bytes;
     size_t packed_bytes, packed_run, worker_bytes, shared_bytes; /* packed_run: largest, when packed at each run */
     unet_error *err;
     int no_kernel; /* a family without a kernel was met */
@@ -96,9 +109,13 @@ void *un_lower_param(const un_lowering *l, int value);  /* a parameter or gradie
 void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void *args, size_t size);
 void *un_lower_room(un_lowering *l, size_t bytes); /* room in the packed block */
 void un_lower_node(un_lowering *l, int node);
+const un_kernel *un_lower_select(const un_lowering *l, un_kernel_family family, const void *args);
 un_cpu_step *un_lower_last(un_lowering *l); /* the step emitted last; NULL while measuring */
 un_cpu_fold *un_lower_fold(un_lowering *l); /* a new fold; NULL while measuring            */
 void un_fold_apply(const un_cpu_fold *f, int real_bytes);
+void un_packs_make(un_program *p);                                       /* anew, from the weights as they are */
+UN_NODISCARD unet_status un_packs_share(un_program *p, unet_error *err); /* finds or makes each; un_packs_drop always */
+void un_packs_drop(un_program *p);
 void un_cpu_work(un_work *out, const un_program *p, int node);
 
 #endif

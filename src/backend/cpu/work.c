@@ -39,13 +39,13 @@ static double operand_bytes(const un_plan *plan, int i)
     return sum;
 }
 
-static double step_scratch(const un_program *p, const un_cpu_step *s)
+static double step_scratch(const un_cpu_step *s)
 {
     const un_kernel *k = s->kernel;
     double bytes = k->shared_bytes ? 2 * (double)k->shared_bytes(&s->args) : 0;
 
-    if (s->packed)
-        bytes += (p->spec.keep_packed ? 1 : 2) * (double)k->packed_bytes(&s->args);
+    if (s->packed || s->pack >= 0)
+        bytes += (s->packed ? 2 : 1) * (double)k->packed_bytes(&s->args);
     return bytes;
 }
 
@@ -64,8 +64,8 @@ void un_cpu_work(un_work *out, const un_program *p, int node)
             continue;
         if (!out->kernel)
             out->kernel = s->kernel->name;
-        out->regions += s->kernel->phases + (s->packed && !p->spec.keep_packed);
-        out->bytes += step_scratch(p, s);
+        out->regions += s->kernel->phases + (s->packed != NULL);
+        out->bytes += step_scratch(s);
         if (s->kernel->family == UN_K_COPY) /* of what a concatenation joins, only what lies elsewhere is copied */
             out->bytes += view_bytes(&s->args.copy.x, plan->real_bytes) + view_bytes(&s->args.copy.y, plan->real_bytes);
         else

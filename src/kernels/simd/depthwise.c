@@ -264,10 +264,11 @@ static int64_t pack_tasks(const void *args)
 static void pack_taps(const un_conv_args *a, float *to, int reverse)
 {
     int taps = a->k[0] * a->k[1] * a->k[2], c = a->y.c, step = un_blocks(c, UN_W) * UN_W;
+    const float *w = a->w, *scale = a->scale;
 
     for (int t = 0; t < taps; t++)
         for (int j = 0; j < step; j++)
-            to[t * step + j] = j < c ? ((const float *)a->w)[j * taps + (reverse ? taps - 1 - t : t)] : 0;
+            to[t * step + j] = j < c ? w[j * taps + (reverse ? taps - 1 - t : t)] * (scale ? scale[j] : 1.0f) : 0;
 }
 
 static void forward_pack(const void *args, void *packed, int64_t task)

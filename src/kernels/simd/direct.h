@@ -23,6 +23,7 @@ typedef struct un_direct {
     int subs; /* products from one input: 1, or the taps of a transposed convolution */
     int spread[3];
     const float *packed, *bias;
+    const float *scale; /* of each output, while packing; NULL: 1 */
     int act;
     float slope;
     /* derived */
