@@ -5,7 +5,7 @@ DESTDIR ?=
 BUILD = build
 
 .PHONY: all build configure bench demo setup test test-all fuzz coverage kill mutate install uninstall format lint docs \
-	test-arm bench-peers bench-instructions accuracy clean help
+	test-arm bench-mem bench-peers bench-instructions accuracy clean help
 all: build
 
 ## build      the release build in build/: libraries, command, man pages (default); tests: make test
@@ -58,6 +58,11 @@ bench: configure
 	@ninja -C $(BUILD) bench/speed tests/kcheck >/dev/null
 	@$(BUILD)/bench/speed --threads $(THREADS)
 	@$(BUILD)/tests/kcheck --bench
+
+## bench-mem  64 filters: milliseconds by the memory allowed (docs/performance.md)
+bench-mem: build
+	@ninja -C $(BUILD) bench/speed >/dev/null
+	@$(BUILD)/bench/speed --threads $(THREADS) --memory 64@256x256x3
 
 ## install    to PREFIX (default /usr/local); DESTDIR is honoured
 install: configure

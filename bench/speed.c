@@ -1,9 +1,9 @@
 /* Speed of the kernels and of whole networks on this machine (docs/performance.md): per network the median time of a
  * run or a training step, GFLOP/s and the layers that take longest, each with its share of the float32 peak and of the
  * memory bandwidth, both measured first. With --scaling: what N threads (2) make of the time of one, in this very
- * build.
+ * build. With --memory: how the time grows as fewer packed weights are allowed.
  *
- * speed [--level NAME] [--threads N] [--exact] [--scaling] [--seconds S] [--layers N] [CASE...]
+ * speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--seconds S] [--layers N] [CASE...]
  * a CASE is a part of its name */
 #include <math.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 #include "train/schedule.h"
 
 typedef struct options {
-    int level, threads, exact, scaling, layers, n_names;
+    int level, threads, exact, scaling, memory, layers, n_names;
     double seconds;
     char **names;
 } options;
@@ -57,6 +57,7 @@ typedef struct bench {
     const options *opt;
     un_pool *pool;
     double peak, bandwidth; /* of all threads: GFLOP/s, GB/s */
+    double byte_ns;         /* un_session_options */
 } bench;
 
 static double now_s(void)
@@ -224,7 +225,8 @@ static un_shape padded(const net *n)
 /* ms NULL: reports; else only the median goes there. */
 static unet_status run_session(const bench *b, const net *n, const un_model *model, double *ms, unet_error *err)
 {
-    un_session_options so = {.pool = b->pool, .level = (un_cpu_level)b->opt->level, .exact = b->opt->exact};
+    un_session_options so = {
+        .pool = b->pool, .level = (un_cpu_level)b->opt->level, .exact = b->opt->exact, .byte_ns = b->byte_ns};
     un_shape in = padded(n);
     float *image = un_alloc(NULL, (size_t)un_shape_count(in) * sizeof *image);
     un_session *s = NULL;
@@ -351,6 +353,34 @@ static unet_status run_scaling(const bench *b, const net *n, unet_error *err)
     return st;
 }
 
+/* The fastest kernels, and then those of ever dearer memory: a line for each choice that differs from the last. */
+static unet_status run_memory(const bench *b, const net *n, unet_error *err)
+{
+    bench priced = *b;
+    size_t last = 0;
+    un_model *model;
+    unet_status st = make_model(&model, n, err);
+
+    for (double price = 0; !st && price<1e5; price = price> 0 ? 1.5 * price : 1.0 / 64) {
+        const un_session_options so = {
+            .pool = b->pool, .level = (un_cpu_level)b->opt->level, .exact = b->opt->exact, .byte_ns = price};
+        size_t bytes;
+        double ms;
+
+        st = un_session_bytes(&bytes, NULL, model, padded(n), &so, err);
+        if (st || bytes == last)
+            continue;
+        last = bytes;
+        priced.byte_ns = price;
+        st = run_session(&priced, n, model, &ms, err);
+        if (!st)
+            printf("%-30s %8.1f MiB %9.2f ms   a byte at %.3f ns\n", n->name, (double)bytes / 1048576, ms, price);
+        fflush(stdout);
+    }
+    un_model_destroy(model);
+    return st;
+}
+
 /* ---- command line ---- */
 
 static int wanted(const options *o, const net *n)
@@ -370,8 +400,8 @@ static int parse(options *o, int argc, char **argv)
     for (; i < argc && argv[i][0] == '-'; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 
-        if (!strcmp(argv[i], "--exact") || !strcmp(argv[i], "--scaling")) {
-            *(argv[i][2] == 'e' ? &o->exact : &o->scaling) = 1;
+        if (!strcmp(argv[i], "--exact") || !strcmp(argv[i], "--scaling") || !strcmp(argv[i], "--memory")) {
+            *(argv[i][2] == 'e' ? &o->exact : argv[i][2] == 's' ? &o->scaling : &o->memory) = 1;
             continue;
         }
         if (value && !strcmp(argv[i], "--level") && un_cpu_level_parse(value, &level))
@@ -400,13 +430,14 @@ int main(int argc, char **argv)
     char cpu[128];
 
     if (!parse(&o, argc, argv)) {
-        fputs("usage: speed [--level NAME] [--threads N] [--exact] [--scaling] [--seconds S] [--layers N] [CASE...]\n",
+        fputs("usage: speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--seconds S] [--layers N] "
+              "[CASE...]\n",
             stderr);
         return 2;
     }
     st = un_pool_create(&b.pool, NULL, o.threads, &err);
     un_cpu_model(cpu, sizeof cpu);
-    if (!st && o.scaling)
+    if (!st && (o.scaling || o.memory))
         printf("%s, %s\n", cpu, un_cpu_level_name((un_cpu_level)o.level));
     else if (!st) {
         b.peak = o.threads * machine_peak(o.level);
@@ -417,7 +448,9 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof nets / sizeof *nets && !st; i++)
         if (wanted(&o, &nets[i]))
-            st = o.scaling ? run_scaling(&b, &nets[i], &err) : run_net(&b, &nets[i], NULL, &err);
+            st = o.scaling  ? run_scaling(&b, &nets[i], &err)
+                 : o.memory ? run_memory(&b, &nets[i], &err)
+                            : run_net(&b, &nets[i], NULL, &err);
     un_pool_destroy(b.pool);
     if (st)
         fprintf(stderr, "%s\n", err.message);

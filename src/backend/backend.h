@@ -24,6 +24,7 @@ typedef struct un_program_spec {
     un_pool *pool; /* NULL: the caller's thread */
     un_cpu_level level;
     int exact;           /* 1: no Winograd forms */
+    double byte_ns;      /* un_kernel_wish: more than 0 takes slower kernels that keep fewer packed weights */
     int keep_packed;     /* 1: packed weights are kept until refresh: inference. 0: packed at each run: training */
     un_shared *shared;   /* keep_packed: where the packed weights of blocks.param, which never change, are kept for all
                             programs; NULL: each has its own */
@@ -46,6 +47,7 @@ typedef struct un_step {
 typedef struct un_needs {
     size_t activation_bytes, packed_bytes, scratch_bytes, program_bytes; /* program: its list of steps */
     size_t weight_bytes; /* packed weights that are shared, not the program's own */
+    double ns;           /* of a run on one core, as the kernels model it; those without a model are left out */
 } un_needs;
 
 /* What one run of a node does, known without a clock. */

@@ -40,8 +40,8 @@ enum { UN_KERNEL_F32, UN_KERNEL_F64 }; /* the type of all `void *` tensors in th
 typedef struct un_kernel {
     const char *name; /* family_variant_type_level, for example conv_winograd4_f32_avx2 */
     un_kernel_family family;
-    int type;  /* UN_KERNEL_F32 or _F64 */
-    int level; /* un_cpu_level that it needs; 0: portable */
+    int type;     /* UN_KERNEL_F32 or _F64 */
+    int level;    /* un_cpu_level that it needs; 0: portable */
     int winograd; /* 1: rounds otherwise than a plain sum of products; left out where `exact` is asked for */
 
     /* Whether it can do this. NULL: always. Pointers inside the args may still be NULL here and in all sizes below. */
@@ -63,9 +63,15 @@ typedef struct un_kernel {
 extern const un_kernel *const un_kernels[];
 extern const int un_kernel_count;
 
+typedef struct un_kernel_wish {
+    int type, level;
+    int exact;      /* 1: no Winograd forms */
+    double byte_ns; /* what a byte of packed weights costs beside the time: 0 chooses the fastest, more saves memory */
+} un_kernel_wish;
+
 /* The cheapest kernel of the family and type at or below the level that supports the args; never NULL, since the
- * reference supports everything. `exact` leaves out Winograd forms. */
-const un_kernel *un_kernel_select(un_kernel_family family, int type, int level, int exact, const void *args);
+ * reference supports everything. */
+const un_kernel *un_kernel_select(un_kernel_family family, const un_kernel_wish *wish, const void *args);
 
 /* Runs all phases in order on the caller's thread: tests and benchmarks. */
 void un_kernel_run_serial(const un_kernel *k, const void *args, void *worker, void *shared);

@@ -34,7 +34,14 @@ const un_kernel *const un_kernels[] = {
 };
 const int un_kernel_count = (int)(sizeof un_kernels / sizeof *un_kernels);
 
-const un_kernel *un_kernel_select(un_kernel_family family, int type, int level, int exact, const void *args)
+static double cost_of(const un_kernel *k, const un_kernel_wish *wish, const void *args)
+{
+    const double memory = wish->byte_ns > 0 && k->packed_bytes ? wish->byte_ns * (double)k->packed_bytes(args) : 0;
+
+    return (k->cost ? k->cost(args) : 1e30) + memory;
+}
+
+const un_kernel *un_kernel_select(un_kernel_family family, const un_kernel_wish *wish, const void *args)
 {
     const un_kernel *best = 0;
     double least = 0;
@@ -43,11 +50,11 @@ const un_kernel *un_kernel_select(un_kernel_family family, int type, int level, 
         const un_kernel *k = un_kernels[i];
         double cost;
 
-        if (k->family != family || k->type != type || k->level > level || (exact && k->winograd))
+        if (k->family != family || k->type != wish->type || k->level > wish->level || (wish->exact && k->winograd))
             continue;
         if (k->supports && !k->supports(args))
             continue;
-        cost = k->cost ? k->cost(args) : 1e30;
+        cost = cost_of(k, wish, args);
         if (!best || cost < least || (cost == least && k->level > best->level)) {
             best = k;
             least = cost;

@@ -15,6 +15,7 @@ struct un_predictor {
     const un_model *model;
     un_predict_options opt;
     un_session *session[2]; /* of the windows of the last picture: as they are, and turned by 90 degrees */
+    double byte_ns;         /* that they were made with */
     un_view view[UN_TTA_MAX];
     int views;
     un_tiling tiling; /* of pictures with these extents, when chosen is set */
@@ -83,12 +84,15 @@ static void drop_session(un_predictor *p, int which)
     p->session[which] = NULL;
 }
 
-static unet_status use_session(un_predictor *p, int which, un_shape in, unet_error *err)
+static unet_status use_session(un_predictor *p, int which, un_shape in, double byte_ns, unet_error *err)
 {
-    if (p->session[which] && un_shape_equal(un_session_input(p->session[which]), in))
+    un_session_options o = p->opt.session;
+
+    o.byte_ns = byte_ns;
+    if (p->session[which] && p->byte_ns == byte_ns && un_shape_equal(un_session_input(p->session[which]), in))
         return UNET_OK;
     drop_session(p, which);
-    return un_session_create(&p->session[which], p->mem, p->model, in, &p->opt.session, err);
+    return un_session_create(&p->session[which], p->mem, p->model, in, &o, err);
 }
 
 static int needs_turned(const un_predictor *p, un_shape in)
@@ -96,13 +100,15 @@ static int needs_turned(const un_predictor *p, un_shape in)
     return p->opt.tta == UN_CFG_TTA_ALL && in.h != in.w;
 }
 
-static unet_status use_sessions(un_predictor *p, un_shape in, unet_error *err)
+static unet_status use_sessions(un_predictor *p, un_shape in, double byte_ns, unet_error *err)
 {
-    unet_status st = use_session(p, 0, in, err);
+    unet_status st = use_session(p, 0, in, byte_ns, err);
 
     if (!st && needs_turned(p, in))
-        return use_session(p, 1, (un_shape){in.n, in.d, in.w, in.h, in.c}, err);
-    drop_session(p, 1);
+        st = use_session(p, 1, (un_shape){in.n, in.d, in.w, in.h, in.c}, byte_ns, err);
+    else
+        drop_session(p, 1);
+    p->byte_ns = byte_ns;
     return st;
 }
 
@@ -344,7 +350,7 @@ static unet_status prepare(job *j, unet_error *err)
     unet_status st = choose_tiling(j, err);
 
     if (!st)
-        st = use_sessions(j->p, j->t.in, err);
+        st = use_sessions(j->p, j->t.in, j->t.byte_ns, err);
     if (!st)
         st = make_axes(j, j->p->mem, err);
     return st ? st : make_buffers(j, j->p->mem, err);

@@ -39,6 +39,8 @@ typedef struct un_tiling {
     int lead[3];      /* pixels before the picture that valid padding eats */
     double overhead;  /* computed pixels / pixels of the picture */
     size_t bytes;
+    double byte_ns; /* of the sessions (un_session_options): more than 0 where a cap allows no faster kernels */
+    double ns;      /* modelled time of all windows on one core */
 } un_tiling;
 
 /* Gets finished probabilities in order: planes z0..z1 and rows y0..y1 (2-D: one plane, some rows; 3-D: some planes, all

@@ -22,6 +22,7 @@ static void spec_of(un_program_spec *spec, const un_plan *plan, const un_model *
         .pool = opt->pool,
         .level = opt->level,
         .exact = opt->exact,
+        .byte_ns = opt->byte_ns,
         .keep_packed = 1,
         .shared = model->settled ? model->shared : NULL,
         .mapped = model->map.data != NULL,
@@ -32,13 +33,23 @@ static void spec_of(un_program_spec *spec, const un_plan *plan, const un_model *
 unet_status un_session_bytes(
     size_t *bytes, un_mem *mem, const un_model *model, un_shape input, const un_session_options *opt, unet_error *err)
 {
+    un_session_size size;
+    unet_status st = un_session_measure(&size, mem, model, input, opt, err);
+
+    *bytes = size.bytes;
+    return st;
+}
+
+unet_status un_session_measure(un_session_size *out, un_mem *mem, const un_model *model, un_shape input,
+    const un_session_options *opt, unet_error *err)
+{
     un_program_spec spec;
     un_needs needs = {0};
     un_graph *g;
     un_plan *plan = NULL;
     unet_status st = un_model_inference(&g, mem, model->graph, &model->config, err);
 
-    *bytes = 0;
+    *out = (un_session_size){0};
     if (st)
         return st;
     st = un_plan_create(&plan, mem, g, &input, NULL, err);
@@ -46,7 +57,8 @@ unet_status un_session_bytes(
         spec_of(&spec, plan, model, opt);
         st = un_backend_cpu()->needs(&needs, &spec, err);
     }
-    *bytes = needs.activation_bytes + needs.packed_bytes + needs.scratch_bytes + needs.weight_bytes;
+    out->bytes = needs.activation_bytes + needs.packed_bytes + needs.scratch_bytes + needs.weight_bytes;
+    out->ns = needs.ns;
     un_plan_destroy(plan);
     un_graph_destroy(g);
     return st;

@@ -9,11 +9,20 @@
 typedef struct un_session_options {
     un_pool *pool; /* NULL: the caller's thread */
     un_cpu_level level;
-    int exact;           /* 1: no Winograd forms */
+    int exact;      /* 1: no Winograd forms */
+    double byte_ns; /* what a byte of packed weights may cost in time; 0: the fastest kernels, whatever they take */
     un_profile *profile; /* gets the time of each layer; NULL: not measured. Must outlive the session */
 } un_session_options;
 
 typedef struct un_session un_session;
+
+/* What a session for this input will hold beside the model, and the modelled time of a run on one core. */
+typedef struct un_session_size {
+    size_t bytes;
+    double ns;
+} un_session_size;
+UN_NODISCARD unet_status un_session_measure(un_session_size *out, un_mem *mem, const un_model *model, un_shape input,
+    const un_session_options *opt, unet_error *err);
 
 /* The bytes a session for this input will hold beside the model, with the packed weights that it shares with others. */
 UN_NODISCARD unet_status un_session_bytes(

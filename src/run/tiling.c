@@ -86,6 +86,7 @@ typedef struct chooser {
     int grid[3], reach[3], whole_patch, valid;
     int views, turns; /* of test-time augmentation; 1: quarter turns are among them */
     size_t budget;
+    int capped; /* the memory is, so that slower kernels may be worth it */
 } chooser;
 
 static int *axis_of(un_shape *s, int axis)
@@ -180,7 +181,8 @@ int un_tiling_step(const un_tiling *t, const un_predict_options *opt, const int 
 /* Counts windows, work and memory of *t; 0 when the halo leaves nothing of a window. */
 static int assess(const chooser *c, un_tiling *t, const int extent[3], unet_status *st, unet_error *err)
 {
-    size_t session, turned_session = 0;
+    un_session_size session, other = {0};
+    un_session_options so = c->opt->session;
     double work = 1;
     int slab = c->model->config.model.dims == 2 ? 1 : 0;
     int64_t acc = t->window[slab];
@@ -195,11 +197,13 @@ static int assess(const chooser *c, un_tiling *t, const int extent[3], unet_stat
         acc *= i == slab || i < slab ? 1 : t->padded[i];
     }
     t->overhead = work;
-    *st = un_session_bytes(&session, c->mem, c->model, t->in, &c->opt->session, err);
+    so.byte_ns = t->byte_ns;
+    *st = un_session_measure(&session, c->mem, c->model, t->in, &so, err);
     if (!*st && c->turns && t->in.h != t->in.w)
-        *st = un_session_bytes(&turned_session, c->mem, c->model, turned(t->in), &c->opt->session, err);
+        *st = un_session_measure(&other, c->mem, c->model, turned(t->in), &so, err);
+    t->ns = session.ns * t->count[0] * t->count[1] * t->count[2];
     t->bytes =
-        session + turned_session + (size_t)(acc * t->out.c) * sizeof(float) +
+        session.bytes + other.bytes + (size_t)(acc * t->out.c) * sizeof(float) +
         (size_t)(un_shape_count(t->in) * (c->views > 1 ? 2 : 1) + un_shape_count(t->out) * (c->views > 1 ? 3 : 1)) *
             sizeof(float);
     return !*st;
@@ -237,6 +241,57 @@ static unet_status even_out(const chooser *c, un_tiling *t, const int extent[3],
     return st;
 }
 
+enum { PRICES = 40 }; /* of a byte: 1/64 ns, each half as much again as the one before; the last one buys none */
+
+/* The least price of packed weights with which the window fits the memory: forms that keep fewer of them are slower. 0:
+ * none is low enough, or *st. */
+static int pay(const chooser *c, un_tiling *t, const int extent[3], unet_status *st, unet_error *err)
+{
+    double price[PRICES + 1] = {0, 1.0 / 64};
+    int low = 0, high = PRICES;
+
+    for (int i = 2; i <= PRICES; i++)
+        price[i] = 1.5 * price[i - 1];
+    while (low < high && !*st) {
+        const int mid = (low + high) / 2;
+
+        t->byte_ns = price[mid];
+        if (assess(c, t, extent, st, err) && t->bytes <= c->budget)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    t->byte_ns = price[low];
+    return !*st && assess(c, t, extent, st, err) && t->bytes <= c->budget;
+}
+
+/* Under a cap: the quickest of all windows, each with the kernels that it leaves room for. */
+static unet_status choose_capped(
+    const chooser *c, un_tiling *t, const int extent[3], int want[3], const int least[3], unet_error *err)
+{
+    un_tiling best = {0};
+    unet_status st = UNET_OK;
+
+    do {
+        st = window_of(c, want, t, err);
+        if (!st && pay(c, t, extent, &st, err)) {
+            const int cheap = t->byte_ns == 0;
+
+            st = even_out(c, t, extent, err);
+            if (!st && (!best.out.n || t->ns < best.ns))
+                best = *t;
+            if (cheap) /* smaller windows do no less */
+                break;
+        }
+    } while (!st && shrink(c, want, least));
+    if (!st && !best.out.n)
+        st = un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed", (double)t->bytes / 1048576,
+            (double)c->budget / 1048576);
+    else if (!st)
+        *t = best;
+    return st;
+}
+
 /* Exact windows: the largest that fit the memory. */
 static unet_status choose_exact(const chooser *c, un_tiling *t, const int extent[3], unet_error *err)
 {
@@ -251,6 +306,8 @@ static unet_status choose_exact(const chooser *c, un_tiling *t, const int extent
         if (c->opt->tile[i] > 0)
             want[i] = UN_MIN(want[i], (int)un_round_up((size_t)UN_MAX(c->opt->tile[i], least[i]), (size_t)c->grid[i]));
     }
+    if (c->capped)
+        return choose_capped(c, t, extent, want, least, err);
     for (;;) {
         st = window_of(c, want, t, err);
         if (st)
@@ -289,7 +346,7 @@ static unet_status choose_blend(const chooser *c, un_tiling *t, const int extent
         return st;
     if (!assess(c, t, extent, &st, err))
         return st ? st : un_fail(err, UNET_E_ARG, "windows of %dx%dx%d leave nothing", want[0], want[1], want[2]);
-    if (t->bytes > c->budget)
+    if (t->bytes > c->budget && (!c->capped || !pay(c, t, extent, &st, err)))
         return un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed", (double)t->bytes / 1048576,
             (double)c->budget / 1048576);
     return UNET_OK;
@@ -326,6 +383,7 @@ static unet_status set_up(chooser *c, unet_error *err)
     c->whole_patch = reach.whole_patch;
     c->valid = c->model->config.model.padding == UN_CFG_PAD_VALID;
     c->budget = UN_MIN(c->opt->max_bytes ? c->opt->max_bytes : (size_t)1 << 30, un_mem_left(c->mem));
+    c->capped = un_mem_left(c->mem) != SIZE_MAX;
     for (int i = 0; i < 3; i++)
         c->reach[i] = (int)un_round_up((size_t)UN_MAX(reach.before[i], reach.after[i]), (size_t)c->grid[i]);
     if (c->turns)

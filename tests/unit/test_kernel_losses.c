@@ -173,7 +173,7 @@ static const un_kernel_family families[] = {
 /* The value by the kernel in double, no gradient. */
 static double kernel_value(const loss_case *l, const loss_data *t, int kind)
 {
-    const un_kernel *k = un_kernel_select(families[kind], UN_KERNEL_F64, 0, 0, NULL);
+    const un_kernel *k = un_kernel_select(families[kind], &(un_kernel_wish){.type = UN_KERNEL_F64}, NULL);
     const int64_t count = (int64_t)t->n * t->d * t->h * t->w * l->c;
     un_loss_args a = args_of(l, t, kind, 0);
     kc_tensor z = kc_make(k->type, t->n, t->d, t->h, t->w, l->c, 1);

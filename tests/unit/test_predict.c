@@ -357,6 +357,50 @@ TEST(threads_and_memory)
     un_model_destroy(m);
 }
 
+/* A cap that the fastest kernels do not fit is met with others, which keep fewer packed weights; a window cannot become
+ * smaller here. The results are those of the fastest within rounding. */
+TEST(slower_kernels_under_a_cap)
+{
+    enum { SIDE = 48 };
+    const un_shape in = {1, 1, SIDE, SIDE, 2};
+    un_model *m = model_of("dims: 2, depth: 2, base_filters: 32, norm: batch");
+    un_predict_options o = {.session.level = un_test_level()};
+    un_session_options least = {.level = un_test_level(), .byte_ns = 1e6};
+    un_session_size fast, small;
+    un_tiling t;
+    un_mem *mem = un_mem_create(NULL);
+    un_predictor *p;
+    float *image = picture(1, SIDE, SIDE), *want, got[SIDE * SIDE * 3];
+    taken taking = {got, SIDE, SIDE, 0};
+
+    CHECK_OK(un_session_measure(&fast, NULL, m, in, &o.session, &err), &err);
+    CHECK_OK(un_session_measure(&small, NULL, m, in, &least, &err), &err);
+    if (un_test_level() == UN_CPU_REF)
+        CHECK_INT(fast.bytes, small.bytes);
+    else
+        CHECK(small.bytes < 7 * fast.bytes / 10 && small.ns > fast.ns);
+    want = predict(m, &o, 1, SIDE, SIDE, &t);
+    CHECK(t.byte_ns == 0.0);
+    CHECK_OK(un_predictor_create(&p, mem, m, &o, &err), &err);
+    for (int i = 0; i < 3 && small.bytes < fast.bytes; i++) {
+        un_mem_cap(mem, (256u << 10) + small.bytes + (size_t)i * (fast.bytes - small.bytes) / 3);
+        CHECK_OK(un_predictor_tiling(p, 1, SIDE, SIDE, &t, &err), &err);
+        CHECK(t.byte_ns > 0);
+        CHECK_INT(t.window[1], SIDE);
+        taking.filled = 0;
+        CHECK_OK(un_predictor_run(p, image, 1, SIDE, SIDE, take, &taking, &err), &err);
+        for (int k = 0; k < SIDE * SIDE * 3; k++)
+            CHECK_NEAR(got[k], want[k], 1e-4);
+        un_predictor_destroy(p);
+        CHECK_OK(un_predictor_create(&p, mem, m, &o, &err), &err);
+    }
+    un_predictor_destroy(p);
+    un_mem_destroy(mem);
+    un_free(image);
+    un_free(want);
+    un_model_destroy(m);
+}
+
 /* A run allocates nothing. */
 TEST(run_allocates_nothing)
 {

@@ -72,9 +72,13 @@ static size_t optional_bytes(size_t (*f)(const void *), const void *args)
 
 const un_kernel *un_lower_select(const un_lowering *l, un_kernel_family family, const void *args)
 {
-    const int type = l->plan->real_bytes == 8 ? UN_KERNEL_F64 : UN_KERNEL_F32;
+    const un_program_spec *s = &l->p->spec;
+    const un_kernel_wish wish = {.type = l->plan->real_bytes == 8 ? UN_KERNEL_F64 : UN_KERNEL_F32,
+        .level = (int)s->level,
+        .exact = s->exact,
+        .byte_ns = s->keep_packed ? s->byte_ns : 0};
 
-    return un_kernel_select(family, type, (int)l->p->spec.level, l->p->spec.exact, args);
+    return un_kernel_select(family, &wish, args);
 }
 
 /* Packed weights that are kept: the number of their place. */
@@ -105,6 +109,7 @@ void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void
         l->no_kernel = 1;
         return;
     }
+    l->ns += k->cost ? k->cost(args) : 0;
     packed = optional_bytes(k->packed_bytes, args);
     l->worker_bytes = UN_MAX(l->worker_bytes, optional_bytes(k->worker_bytes, args));
     l->shared_bytes = UN_MAX(l->shared_bytes, optional_bytes(k->shared_bytes, args));
@@ -194,7 +199,7 @@ static unet_status cpu_needs(un_needs *out, const un_program_spec *s, unet_error
         l.worker_bytes * (size_t)un_pool_threads(s->pool) + l.shared_bytes,
         sizeof p + (size_t)l.n_steps * sizeof *p.step + (size_t)l.n_folds * sizeof *p.fold +
             (size_t)l.n_packs * sizeof *p.pack,
-        l.weight_bytes};
+        l.weight_bytes, l.ns};
     return st;
 }
 
@@ -429,9 +434,10 @@ static void add_task(void *arg, int64_t task, int worker)
 
 static void cpu_add(un_pool *pool, un_cpu_level level, int real_bytes, void *y, const void *x, int64_t count)
 {
+    const un_kernel_wish wish = {.type = real_bytes == 8 ? UN_KERNEL_F64 : UN_KERNEL_F32, .level = (int)level};
     add_call c = {NULL, {.x = x, .y = y, .a = 1, .b = 1, .count = count}};
 
-    c.k = un_kernel_select(UN_K_AXPBY, real_bytes == 8 ? UN_KERNEL_F64 : UN_KERNEL_F32, (int)level, 0, &c.args);
+    c.k = un_kernel_select(UN_K_AXPBY, &wish, &c.args);
     un_pool_run(pool, add_task, &c, c.k->tasks(&c.args, 0));
 }
 

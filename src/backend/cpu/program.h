@@ -99,6 +99,7 @@ typedef struct un_lowering {
     int measuring; /* 1: pointers are fake, steps are only counted */
     int n_steps, n_folds, n_packs;
     size_t weight_bytes;
+    double ns;
     size_t packed_bytes, packed_run, worker_bytes, shared_bytes; /* packed_run: largest, when packed at each run */
     unet_error *err;
     int no_kernel; /* a family without a kernel was met */
