@@ -101,6 +101,12 @@ accuracy: configure
 	@ninja -C $(BUILD) src/cli/unet
 	@accuracy/run.sh $(ARGS)
 
+## estimates  stated beside measured memory and time of short runs on six public sets, into docs/planning.md (5 minutes)
+.PHONY: estimates
+estimates: configure
+	@ninja -C $(BUILD) src/cli/unet
+	@accuracy/estimates.sh $(ARGS)
+
 ## clean      remove the build folders
 clean:
 	@rm -rf build build-*

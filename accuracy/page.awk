@@ -67,9 +67,9 @@ function section(set,    b, n, k, r, at) {
     print "`unet train " set " -o MODEL --time " minutes[set] "m --seed N" (keys[set] == "-" ? "" : " " keys[set]) \
         "`, then `unet eval MODEL " set " --split val`."
     print ""
-    print "| budget | seed | " labels_of(set) " | must | aim | minutes | steps | filters | patch | batch | trained on |" \
+    print "| budget | seed | " labels_of(set) " | must | aim | minutes | steps | filters | patch | batch | MiB (stated) | trained on |" \
         " scored | CPU | commit | kernels | date |"
-    print "|---|--:|---|---|---|--:|--:|--:|---|--:|--:|--:|---|---|---|---|"
+    print "|---|--:|---|---|---|--:|--:|--:|---|--:|---|--:|--:|---|---|---|---|"
     for (b = 1; b <= 2; b++) {
         n = pick(set, budget[b], at)
         for (k = 1; k <= n; k++) {
@@ -99,7 +99,7 @@ END {
         rminutes[r] = value_of(t, "minutes"); rallowed[r] = value_of(t, "minutes_allowed")
         for (i = 1; i <= figures; i++) if (fset[i] == rset[r]) value[r, i] = value_of(t, label[i])
         rrest[r] = value_of(t, "steps") " | " value_of(t, "filters") " | " value_of(t, "patch") " | " \
-            value_of(t, "batch") " | " value_of(t, "training_pictures") " | " value_of(t, "scored_pictures") " | " \
+            value_of(t, "batch") " | " value_of(t, "mib") " (" value_of(t, "mib_stated") ") | " value_of(t, "training_pictures") " | " value_of(t, "scored_pictures") " | " \
             value_of(t, "cpu") ", " value_of(t, "cpu_level") ", " value_of(t, "threads") " threads | " \
             value_of(t, "commit") " | " rkernels[r] " | " rdate[r] " |"
     }

@@ -102,6 +102,8 @@ write_result() {
             "\"steps\": $(number steps "$4/train.json"),"
         echo "\"filters\": $(setting base_filters "$run"), \"depth\": $(setting depth "$run")," \
             "\"patch\": $(setting patch "$run"), \"batch\": $(setting batch "$run"),"
+        echo "\"mib\": $(number peak_bytes "$4/train.json" | awk '{printf "%.0f", $1 / 1048576}')," \
+            "\"mib_stated\": $(number stated_bytes "$4/train.json" | awk '{printf "%.0f", $1 / 1048576}'),"
         echo "\"training_pictures\": $(number training_pictures "$run/environment.json")," \
             "\"scored_pictures\": $(grep -c '"row": "image",' "$4/eval/scores.json"),"
         echo "\"classes\": ["

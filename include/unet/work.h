@@ -113,6 +113,9 @@ typedef struct unet_train_result {
     double seconds, loss, dice, iou; /* Dice and IoU on the selection pictures, of the model that was written */
     double samples_per_s, waiting;   /* waiting: share of the time in which training waited for data */
     double suggested_lr;             /* find_rate: the learning rate that would do; the rest is 0 but the steps */
+    double stated_seconds;           /* of the training as planned; 0: a run that went on */
+    uint64_t stated_bytes;           /* memory of the process as it was stated before the start */
+    uint64_t peak_bytes;             /* the most that the process has held so far; 0: not known */
 } unet_train_result;
 /* text: a summary; may be NULL. On UNET_E_CANCELLED a checkpoint has been written and the error says how to go on. */
 UNET_API UNET_NODISCARD unet_status unet_train(

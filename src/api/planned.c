@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/size.h"
 #include "train/meter.h"
 #include "train/schedule.h"
@@ -10,11 +11,9 @@ enum { WHY_MAX = 1 << 20, REASON_MAX = 512 };
 
 static unet_status make_plan(un_planned *p, unet_context *c, un_config *cfg, unet_error *err)
 {
-    const un_plan_limits limits = {.threads = un_pool_threads(c->pool)};
-    const un_meter_spec spec = {.data = p->data.d,
-        .largest = p->data.f.size_max,
-        .backend = un_backend_cpu(),
-        .session = un_api_session_options(c)};
+    const un_plan_limits limits = {.threads = un_pool_threads(c->pool), .mem_bytes = un_memory_available()};
+    const un_account_spec spec = {
+        .data = p->data.d, .scan = p->data.s, .backend = un_backend_cpu(), .session = un_api_session_options(c)};
     un_plan_costs costs;
     un_meter *m;
     unet_status st = un_meter_create(&m, c->mem, &spec, err);

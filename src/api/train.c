@@ -9,11 +9,12 @@
 
 #include "api/planned.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/size.h"
+#include "train/account.h"
 #include "train/feed.h"
 #include "train/find_rate.h"
 #include "train/job.h"
-#include "train/meter.h"
 #include "train/origin.h"
 #include "train/previews.h"
 #include "train/restore.h"
@@ -31,6 +32,7 @@ typedef struct training {
     un_planned planned; /* of a resumed run: data only */
     un_pool *pool;      /* NULL: the context's */
     un_model *model;
+    un_account account;
     un_job job;
     un_previews previews;
     un_train_options t;
@@ -316,20 +318,21 @@ static unet_status open_job(training *t, unet_error *err)
     un_pool *pool = t->pool ? t->pool : t->c->pool;
     un_session_options session = un_api_session_options(t->c);
     un_job_spec spec;
-    size_t allowed, used;
+    un_account_spec of = {.data = t->planned.data.d, .scan = t->planned.data.s, .backend = un_backend_cpu()};
     unet_status st;
 
     session.pool = pool;
-    st = un_meter_prediction(&allowed, &used, t->c->mem, t->model, &session, t->planned.data.f.size_max, err);
+    of.session = session;
+    st = un_account_make(&t->account, t->c->mem, &of, t->model, err);
     if (st)
         return st;
     spec = (un_job_spec){.data = t->planned.data.d,
         .cfg = &t->model->config,
         .session = session,
         .steps = train->steps + t->o->extend_steps,
-        .workers = un_is_auto(train->workers) ? UN_MAX(un_pool_threads(pool) / 2, 1) : train->workers,
+        .workers = un_account_workers(&t->model->config, pool),
         .batch_cache = un_is_auto(train->cache) ? (size_t)1 << 30 : (size_t)train->cache,
-        .predict_bytes = allowed,
+        .predict_bytes = t->account.predict_bytes,
         .seen = show_selected,
         .ctx = t,
         .cancel = un_api_cancelled,
@@ -351,6 +354,7 @@ static void settle_run(training *t)
         .pictures = un_dataset_count_role(t->planned.data.d, UN_ROLE_TRAIN),
         .epoch = t->job.epoch,
         .data = t->checksum,
+        .stated_bytes = UN_MAX(t->account.total, un_memory_peak()),
         .version = unet_version(),
         .profile = t->o->profile ? t->o->profile->p : NULL,
         .feed = un_feed_of(t->job.pipeline),
@@ -456,6 +460,8 @@ static unet_status tell_result(const training *t, char **text, unet_error *err)
             r->best_dice, r->best_iou, (long long)r->best_step);
     else
         un_text_add(&s, "no pictures were kept for selection: the weights are those of the last step\n");
+    un_text_printf(&s, "memory: %.0f MiB at the peak, %.0f MiB stated\n", (double)un_memory_peak() / 1048576,
+        (double)t->t.stated_bytes / 1048576);
     un_text_printf(&s, "model:  %s\nreport: %s/report.html\n", t->model_path, t->folder);
     return un_api_text(text, &s, err);
 }
@@ -519,8 +525,17 @@ unet_status unet_train(
     if (!st && !o.dry_run)
         st = train(&t, err);
     if (!st && result)
-        *result = (unet_train_result){t.result.steps, t.result.seconds, t.result.loss, t.result.best_dice,
-            t.result.best_iou, t.samples_per_s, t.result.waiting, t.suggested};
+        *result = (unet_train_result){.steps = t.result.steps,
+            .seconds = t.result.seconds,
+            .loss = t.result.loss,
+            .dice = t.result.best_dice,
+            .iou = t.result.best_iou,
+            .samples_per_s = t.samples_per_s,
+            .waiting = t.result.waiting,
+            .suggested_lr = t.suggested,
+            .stated_seconds = t.planned.result.seconds,
+            .stated_bytes = t.t.stated_bytes,
+            .peak_bytes = un_memory_peak()};
     if (!st && text)
         st = o.dry_run ? tell_plan(&t, text, err) : o.find_rate ? tell_rate(&t, text, err) : tell_result(&t, text, err);
     close_training(&t);

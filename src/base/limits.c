@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -274,4 +275,11 @@ int un_cpu_count(void)
 uint64_t un_memory_available(void)
 {
     return un_limits_memory("");
+}
+
+uint64_t un_memory_peak(void)
+{
+    struct rusage u;
+
+    return getrusage(RUSAGE_SELF, &u) || u.ru_maxrss < 0 ? 0 : (uint64_t)u.ru_maxrss * 1024;
 }

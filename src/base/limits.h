@@ -14,7 +14,10 @@ int un_cpu_count(void);
  * files that the kernel can drop count as free. 0: not known. */
 uint64_t un_memory_available(void);
 
-/* The same from the files below a folder that stands for `/`, for tests. cpus: 0 without a limit. */
+/* Most that this process has held in memory so far, in bytes; 0: not known. */
+uint64_t un_memory_peak(void);
+
+/* Processors and memory from the files below a folder that stands for `/`, for tests. cpus: 0 without a limit. */
 int un_limits_cpus(const char *root);
 uint64_t un_limits_memory(const char *root);
 

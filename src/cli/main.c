@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/errors.h"
+#include "app/heap.h"
 #include "app/help.h"
 #include "app/signals.h"
 #include "cli/commands.h"
@@ -52,6 +53,7 @@ int main(int argc, char **argv)
     unet_status st;
     int json = 0;
 
+    un_heap_settle();
     if (!strcmp(name, "--version") || !strcmp(name, "-V"))
         st = print_version();
     else if (!strcmp(name, "--help") || !strcmp(name, "-h")) {

@@ -9,8 +9,9 @@
 static void print_json(const unet_train_result *r)
 {
     printf("{\"steps\":%lld,\"seconds\":%.3f,\"loss\":%.6g,\"dice\":%.6g,\"iou\":%.6g,\"samples_per_s\":%.6g,"
-           "\"waiting\":%.6g}\n",
-        (long long)r->steps, r->seconds, r->loss, r->dice, r->iou, r->samples_per_s, r->waiting);
+           "\"waiting\":%.6g,\"stated_seconds\":%.3f,\"stated_bytes\":%llu,\"peak_bytes\":%llu}\n",
+        (long long)r->steps, r->seconds, r->loss, r->dice, r->iou, r->samples_per_s, r->waiting, r->stated_seconds,
+        (unsigned long long)r->stated_bytes, (unsigned long long)r->peak_bytes);
 }
 
 unet_status un_cli_train(const un_args *a, unet_context *c, unet_train_options *o, unet_error *err)

@@ -27,6 +27,7 @@ enum {
     SMALL_DATA = 2000000, /* training pixels below which 32 filters are enough */
     DEFAULT_SECONDS = 1800
 };
+static const uint64_t LITTLE_MEMORY = (uint64_t)4 << 30; /* below, predictions get less than they like */
 /* Of the time: for steps and selections (the rest: checkpoints, the report, the end), and for selections at most. */
 static const double share_for_steps = 0.96, share_for_selections = 0.25;
 
@@ -39,9 +40,9 @@ typedef struct planner {
     unet_error *err;
     double size[3], spacing[3]; /* median, after data.spacing and data.scale */
     double object_px;
-    int grid[3];          /* patch extents are multiples */
-    int target[3];        /* patch, memory apart         */
-    uint64_t room, cache; /* bytes for the engine, for pictures */
+    int grid[3];   /* patch extents are multiples */
+    int target[3]; /* patch, memory apart         */
+    uint64_t room; /* bytes of the process        */
 } planner;
 
 static void because(const planner *p, const char *key, const char *fmt, ...) UN_PRINTF(3, 4);
@@ -443,24 +444,38 @@ static unet_status estimate(const planner *p, double *seconds, uint64_t *bytes)
     return p->costs->estimate(p->costs->ctx, p->cfg, seconds, bytes, p->err);
 }
 
+/* All training pictures as the pipeline keeps them: values, classes (of each pixel, or a plane each and a weight), and
+ * what a picture has beside its pixels. */
+static double cache_for_all(const planner *p)
+{
+    const un_cfg_model *m = &p->cfg->model;
+    const double planes = m->head == UN_CFG_HEAD_MULTILABEL ? m->classes + 1 : 1;
+
+    return p->f->train_pixels * (4.0 * (m->in_channels + planes) + m->classes / 1024.0) +
+           p->f->role[UN_ROLE_TRAIN] * (4096.0 + 32.0 * m->classes);
+}
+
+/* Where the machine has little, the most is settled too, since a prediction may hold a quarter of it. */
 static void settle_limits(planner *p)
 {
     un_cfg_train *t = &p->cfg->train;
-    const double each = 4.0 * (p->cfg->model.in_channels + 1), all = p->f->train_pixels * each;
+    const double all = cache_for_all(p);
+    const uint64_t here = p->limits->mem_bytes;
     uint64_t mem;
 
     if (un_is_auto(t->threads))
         t->threads = UN_MAX(p->limits->threads, 1);
-    if (un_is_auto(t->mem) && p->limits->mem_bytes)
-        t->mem = p->limits->mem_bytes;
-    mem = un_is_auto(t->mem) ? UINT64_MAX / 4 : t->mem;
+    mem = !un_is_auto(t->mem) ? t->mem : here ? here : UINT64_MAX / 4;
+    if (un_is_auto(t->mem) && mem < LITTLE_MEMORY) {
+        t->mem = mem;
+        because(p, "train.mem", "%.0f MiB are free here", (double)mem / 1048576);
+    }
     if (un_is_auto(t->cache)) {
         t->cache = all < (double)(mem / 4) ? (uint64_t)all : mem / 4;
         because(p, "train.cache",
             all < (double)(mem / 4) ? "all training pictures stay in memory" : "a quarter of the memory");
     }
-    p->cache = t->cache;
-    p->room = mem > p->cache ? mem - p->cache : 0;
+    p->room = mem;
     if (un_is_auto(t->time) && un_is_auto(t->steps) && un_is_auto(t->epochs)) {
         t->time = p->limits->seconds > 0 ? p->limits->seconds : DEFAULT_SECONDS;
         if (p->limits->seconds <= 0)
@@ -567,7 +582,7 @@ static unet_status too_large(const planner *p, uint64_t least)
 
     return un_fail_file(p->err, UNET_E_LIMIT, "train.mem",
         "%.0f MiB are not enough: the smallest plan needs %.0f MiB (pictures in memory included)",
-        (double)(p->room + p->cache) / mib, un_floor((double)(least + p->cache) / mib) + 1);
+        (double)p->room / mib, un_floor((double)least / mib) + 1);
 }
 
 /* What was chosen, and why it is not the target. */
@@ -651,20 +666,19 @@ static void steps_by_time(const planner *p, double step_s, double selection_s)
 static unet_status plan_steps(const planner *p, un_plan_result *out)
 {
     un_cfg_train *t = &p->cfg->train;
-    double steps, selection_s = 0, scored;
+    double steps, selection_s = 0, scored, again;
     unet_status st = estimate(p, &out->step_seconds, &out->peak_bytes);
 
     if (!st && p->costs->measure)
         st = p->costs->measure(p->costs->ctx, p->cfg, &out->step_seconds, &selection_s, p->err);
     if (st)
         return st;
-    out->peak_bytes += p->cache;
     if (un_is_auto(t->steps) && !un_is_auto(t->time))
         steps_by_time(p, out->step_seconds, selection_s);
     steps = !un_is_auto(t->steps) ? (double)t->steps : t->epochs * p->f->role[UN_ROLE_TRAIN] / t->batch;
     scored = un_is_auto(t->val_interval) ? UN_MIN(steps, SELECTIONS) : -un_floor(-steps / (double)t->val_interval);
     out->seconds = (steps * out->step_seconds + scored * selection_s) / share_for_steps;
-    return UNET_OK;
+    return estimate(p, &again, &out->peak_bytes); /* few steps do not draw every picture */
 }
 
 static void plan_by_data(planner *p)

@@ -15,7 +15,7 @@
 
 typedef struct un_plan_limits {
     double seconds;     /* for the training, used when neither time, steps nor epochs are set; 0: half an hour */
-    uint64_t mem_bytes; /* of the whole process, used when train.mem is auto; 0: as much as needed */
+    uint64_t mem_bytes; /* of the whole process, that may be taken when train.mem is auto; 0: as much as needed */
     int threads;        /* used when train.threads is auto                                                     */
 } un_plan_limits;
 
@@ -23,7 +23,8 @@ typedef struct un_plan_limits {
  * settled. */
 typedef struct un_plan_costs {
     void *ctx;
-    /* Quick: asked for every candidate. Bytes of the process, pictures in memory left out. */
+    /* Quick: asked for every candidate. Bytes of the process, the pictures that are drawn in train.steps included (all
+     * when these are open; at most train.cache). */
     unet_status (*estimate)(
         void *ctx, const un_config *cfg, double *step_seconds, uint64_t *peak_bytes, unet_error *err);
     /* Exact: asked once, for what was chosen; the time of a step and of scoring the selection pictures once. NULL: the

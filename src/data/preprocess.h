@@ -9,6 +9,7 @@
 #include "data/labels.h"
 #include "data/resample.h"
 #include "data/sample.h"
+#include "data/scan.h"
 #include "io/image.h"
 #include "tensor/image.h"
 
@@ -47,6 +48,9 @@ UN_NODISCARD unet_status un_preprocess_pair(const un_preprocess *p, const un_ima
 
 /* How the network sees a file of this kind. */
 void un_preprocess_grid(const un_preprocess *p, const un_image *image, un_grid *grid);
+
+/* The same of a scanned item, cut to its part. */
+void un_preprocess_extents(const un_preprocess *p, const un_item *item, const un_scan_item *scanned, int size[3]);
 
 /* What the mask says on the file's own grid: truth[d][h][w] of the first image's extents is the class, of a multi-label
  * mask a bit for each class; -1: ignored, or the picture has no data there. *strays as in labels.h. */

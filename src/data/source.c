@@ -49,6 +49,25 @@ static int part_of_axis(const un_item *item, int extent, int *lo, int *hi)
     return *hi > *lo;
 }
 
+void un_preprocess_extents(const un_preprocess *p, const un_item *item, const un_scan_item *scanned, int size[3])
+{
+    const int stored[3] = {scanned->d, scanned->h, scanned->w};
+    un_image turned = {.d = stored[scanned->axis[0]],
+        .h = stored[scanned->axis[1]],
+        .w = stored[scanned->axis[2]],
+        .has_spacing = scanned->has_spacing};
+    un_grid g;
+    int axis, lo, hi;
+
+    for (int a = 0; a < 3; a++)
+        turned.spacing[a] = scanned->spacing[scanned->axis[a]];
+    un_preprocess_grid(p, &turned, &g);
+    memcpy(size, g.size, sizeof g.size);
+    axis = longest_axis(size);
+    if (!is_whole(item) && part_of_axis(item, size[axis], &lo, &hi))
+        size[axis] = hi - lo;
+}
+
 static unet_status too_small(unet_error *err)
 {
     return un_fail(err, UNET_E_DATA, "the picture is too small to be cut into parts; give a split, or more pictures");

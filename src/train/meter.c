@@ -11,19 +11,12 @@
 #include "train/job.h"
 #include "train/schedule.h"
 
-enum {
-    PROBE_FILTERS = 16,
-    PROBE_PIXELS_2D = 128 * 128,
-    PROBE_PIXELS_3D = 32 * 32 * 32,
-    RUNS_MOST = 3,
-    PROCESS_BYTES = 24 << 20, /* program, libraries, stacks, buffers of decoders */
-    BATCHES_AHEAD = 3
-};
+enum { PROBE_FILTERS = 16, PROBE_PIXELS_2D = 128 * 128, PROBE_PIXELS_3D = 32 * 32 * 32, RUNS_MOST = 3 };
 static const double enough_s = 0.4; /* a run this long needs no second one */
 
 struct un_meter {
     un_mem *mem;
-    un_meter_spec spec;
+    un_account_spec spec;
     double seconds_per_mac; /* of training a network of PROBE_FILTERS; 0: not known yet */
 };
 
@@ -35,7 +28,7 @@ static double now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-unet_status un_meter_create(un_meter **out, un_mem *mem, const un_meter_spec *spec, unet_error *err)
+unet_status un_meter_create(un_meter **out, un_mem *mem, const un_account_spec *spec, unet_error *err)
 {
     un_meter *m = un_alloc_zero(mem, sizeof *m);
 
@@ -81,64 +74,6 @@ static un_engine_spec engine_spec(const un_meter *m, un_model *model)
         .pool = m->spec.session.pool,
         .level = m->spec.session.level,
         .keep_best = un_dataset_count_role(m->spec.data, UN_ROLE_SELECT) > 0};
-}
-
-/* ---- memory ---- */
-
-unet_status un_meter_prediction(size_t *allowed, size_t *used, un_mem *mem, const un_model *model,
-    const un_session_options *session, const int extents[3], unet_error *err)
-{
-    const un_config *c = &model->config;
-    const size_t most = (size_t)1 << 30, pixels = (size_t)extents[0] * (size_t)extents[1] * (size_t)extents[2];
-    un_predict_options o = {.session = *session, .mode = (int)c->predict.mode, .overlap = c->predict.overlap};
-    un_tiling t = {0};
-    unet_status st = UNET_E_LIMIT;
-
-    o.max_bytes = un_is_auto(c->train.mem) ? most : UN_MIN((size_t)(c->train.mem / 4), most);
-    for (; st == UNET_E_LIMIT && o.max_bytes < SIZE_MAX / 4; o.max_bytes *= 2) {
-        un_predictor *p;
-
-        st = un_predictor_create(&p, mem, model, &o, err);
-        if (st)
-            return st;
-        st = un_predictor_tiling(p, extents[0], extents[1], extents[2], &t, err);
-        un_predictor_destroy(p);
-        *allowed = o.max_bytes;
-    }
-    *used = t.bytes + pixels * sizeof(float) * ((size_t)c->model.in_channels + 2);
-    return st;
-}
-
-static size_t batch_bytes(const un_config *c)
-{
-    un_pipeline_options o = {.ahead = BATCHES_AHEAD};
-
-    memcpy(o.size, c->train.patch, sizeof o.size);
-    o.batch = c->train.batch;
-    o.ghost_batch = c->train.ghost_batch;
-    o.channels = c->model.in_channels;
-    o.classes = c->model.classes;
-    o.multilabel = c->model.head == UN_CFG_HEAD_MULTILABEL;
-    return un_pipeline_batch_bytes(&o);
-}
-
-/* model has no weights: the engine is planned, not started. */
-static unet_status memory_of(un_meter *m, un_model *model, uint64_t *bytes, unet_error *err)
-{
-    const un_engine_spec spec = engine_spec(m, model);
-    un_engine *e;
-    size_t allowed, predict = 0;
-    unet_status st = un_engine_create(&e, m->mem, &spec, err);
-
-    if (st)
-        return st;
-    *bytes = un_engine_bytes(e) + (uint64_t)model->graph->block_count * sizeof(float) + PROCESS_BYTES;
-    un_engine_destroy(e);
-    *bytes += batch_bytes(&model->config);
-    if (spec.keep_best)
-        st = un_meter_prediction(&allowed, &predict, m->mem, model, &m->spec.session, m->spec.largest, err);
-    *bytes += predict;
-    return st;
 }
 
 /* ---- time ---- */
@@ -301,15 +236,18 @@ static unet_status estimate(
     un_model *model = un_alloc_zero(m->mem, sizeof *model);
     un_config *c = NULL;
     double macs = 0;
+    un_account a = {0};
     unet_status st = model ? settled_copy(&c, m, cfg, err) : un_fail_nomem(err, sizeof *model);
 
     if (!st) {
         model->mem = m->mem;
         model->config = *c;
+        model->config.train.steps = cfg->train.steps;
         st = un_model_build(&model->graph, m->mem, &c->model, err);
     }
     if (!st)
-        st = memory_of(m, model, peak_bytes, err);
+        st = un_account_make(&a, m->mem, &m->spec, model, err);
+    *peak_bytes = a.total;
     if (!st)
         st = macs_of_patch(model, &macs, err);
     if (!st && !(m->seconds_per_mac > 0))
@@ -341,7 +279,7 @@ static unet_status time_samples(un_job *j, const un_config *c, double *each_s, u
 }
 
 /* One selection picture stands for all. */
-static unet_status time_selection(un_meter *m, un_job *j, const un_model *model, double *seconds, unet_error *err)
+static unet_status time_selection(un_meter *m, un_job *j, un_model *model, double *seconds, unet_error *err)
 {
     un_picture_source one = *un_data_source_view(j->select);
     const int count = one.count;
@@ -352,12 +290,13 @@ static unet_status time_selection(un_meter *m, un_job *j, const un_model *model,
     un_selector *s = NULL;
     un_score *score = un_alloc_zero(m->mem, sizeof *score);
     unet_status st = score ? UNET_OK : un_fail_nomem(err, sizeof *score);
+    un_account a = {0};
     double t = 0;
-    size_t used;
 
     *seconds = 0;
     if (!st)
-        st = un_meter_prediction(&spec.predict.max_bytes, &used, m->mem, model, &m->spec.session, m->spec.largest, err);
+        st = un_account_make(&a, m->mem, &m->spec, model, err);
+    spec.predict.max_bytes = a.predict_bytes;
     one.count = UN_MIN(one.count, 1);
     if (!st && count)
         st = un_selector_create(&s, m->mem, &spec, err);
@@ -372,8 +311,7 @@ static unet_status time_selection(un_meter *m, un_job *j, const un_model *model,
     return st;
 }
 
-static unet_status measure_data(
-    un_meter *m, const un_model *model, double *sample_s, double *selection_s, unet_error *err)
+static unet_status measure_data(un_meter *m, un_model *model, double *sample_s, double *selection_s, unet_error *err)
 {
     const un_config *c = &model->config;
     const un_job_spec spec = {.data = m->spec.data,

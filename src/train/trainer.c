@@ -115,7 +115,7 @@ static unet_status open_log(trainer *t, unet_error *err)
         .level = t->opt->level,
         .threads = un_pool_threads(t->opt->pool),
         .pictures = t->opt->pictures,
-        .peak_bytes = (int64_t)un_engine_bytes(t->engine)};
+        .peak_bytes = (int64_t)t->opt->stated_bytes};
     unet_status st;
 
     for (int i = 0; i < o->n_terms; i++)
@@ -527,6 +527,8 @@ static unet_status end(trainer *t, un_train_result *out, unet_error *err)
     out->waiting = t->waited / fmax(now() - t->began, 1e-9);
     out->stopped_early = stopped_early;
     out->bytes = un_engine_bytes(t->engine);
+    un_engine_destroy(t->engine); /* what follows has memory of its own */
+    t->engine = NULL;
     return un_train_finish(m, t->opt, &t->state, err);
 }
 

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The memory that a run states before it starts is at most 15 % above the largest that its process holds, and never
+# below. run.sh SOURCE-ROOT UNET MAKE_SETS
+set -u
+root=$1 unet=$2 make_sets=$3
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+results=$tmp/results
+result() { # result NAME REASON: passed when there is no reason
+    if [ -z "$2" ]; then echo "PASS $1"; else echo "FAIL $1: $2"; fi | tee -a "$results"
+}
+finish() {
+    awk '{n[$1]++} END {printf "%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]
+        exit n["FAIL"] > 0}' "$results"
+    exit
+}
+if nm "$unet" 2>/dev/null | grep -qE ' U __(asan|tsan|ubsan)'; then
+    echo "SKIP estimates: a sanitizer has memory of its own" | tee "$results"
+    finish
+fi
+"$make_sets" "$root/tests/estimates/sets.txt" "$tmp" || exit 1
+export XDG_CACHE_HOME=$tmp/cache
+
+# holds NAME DATA KEY...: the second run is looked at, when the files were scanned by the first.
+holds() {
+    local name=$1 data=$2
+    shift 2
+    "$unet" plan "$data" --steps 1 --quiet >"$tmp/plan" 2>&1
+    "$unet" train "$data" -o "$tmp/$name.model" --quiet --json "$@" >"$tmp/$name.json" 2>&1
+    result "$name" "$(awk '{
+            split($0, s, "\"stated_bytes\":"); split($0, p, "\"peak_bytes\":")
+            stated = s[2] + 0; held = p[2] + 0
+            if (!(held > 0 && stated >= held && stated <= 1.15 * held)) print "stated " stated ", held " held ": " $0
+        }' "$tmp/$name.json")"
+}
+nuclei=$root/examples/nuclei
+holds pictures "$nuclei" --steps 12 train.patch=[64,64] model.base_filters=8 model.depth=3 train.val_interval=6
+holds few_steps "$nuclei" --steps 2 train.patch=[64,64] model.base_filters=8 model.depth=3
+holds small_cache "$nuclei" --steps 10 train.patch=[64,64] model.base_filters=8 model.depth=3 train.cache=8M \
+    train.val_interval=5
+holds ghost_batches "$nuclei" --steps 5 train.patch=[96,96] train.batch=4 train.ghost_batch=2 model.depth=3 \
+    model.base_filters=16
+holds recompute "$nuclei" --steps 5 train.patch=[128,128] train.recompute=on model.base_filters=16 model.depth=3
+holds volumes "$tmp/volumes" --steps 20 model.dims=3 train.patch=[24,32,32] model.base_filters=8 model.depth=2 \
+    train.val_interval=5
+finish
