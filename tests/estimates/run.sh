@@ -25,7 +25,7 @@ export XDG_CACHE_HOME=$tmp/cache
 holds() {
     local name=$1 data=$2
     shift 2
-    "$unet" plan "$data" --steps 1 --quiet >"$tmp/plan" 2>&1
+    "$unet" plan "$data" train.steps=1 --quiet >"$tmp/plan" 2>&1
     "$unet" train "$data" -o "$tmp/$name.model" --quiet --json "$@" >"$tmp/$name.json" 2>&1
     result "$name" "$(awk '{
             split($0, s, "\"stated_bytes\":"); split($0, p, "\"peak_bytes\":")
