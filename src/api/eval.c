@@ -248,8 +248,9 @@ static unet_status tell_text(const eval_job *j, char **out, unet_error *err)
     un_text_init(&t, j->c->mem, TEXT_MAX);
     un_text_add(&t, j->scored);
     un_text_add(&t, "\n\n");
-    st = un_scores_class_table(&table, j->c->mem, &j->set, err);
+    st = un_scores_short_table(&table, j->c->mem, &j->set, err);
     st = add_table(&t, table, st, err);
+    un_text_add(&t, "pooled over all pixels; /image: mean of the images' own\n\n");
     if (!st && j->set.floor) {
         st = un_scores_floor_table(&table, j->c->mem, &j->set, err);
         st = add_table(&t, table, st, err);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "data/series.h"
 #include "io/image.h"
 
 enum { DEPTH_MAX = 64 };
@@ -41,6 +42,7 @@ static unet_status add(un_inputs *in, const char *path, const char *relative, un
     }
     in->file[in->count] = (un_input){.path = un_strdup(in->mem, path),
         .stem = un_strndup(in->mem, relative, un_image_stem_length(relative)),
+        .page = -1,
         .channels = 1};
     in->count++;
     return in->file[in->count - 1].path && in->file[in->count - 1].stem ? UNET_OK : un_fail_nomem(err, strlen(path));
@@ -234,45 +236,28 @@ unet_status un_inputs_join_channels(un_inputs *in, int channels, unet_error *err
 
 /* ---- pages ---- */
 
-static int is_tiff_name(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-
-    return dot && (!strcasecmp(dot, ".tif") || !strcasecmp(dot, ".tiff"));
-}
-
-/* Pages that are pictures of their own; 1: none, or a file that says by itself when it is read what is wrong. */
-static int pages_of(const un_inputs *in, const un_input *f, int slices)
-{
-    un_image_info info;
-
-    if (f->channels > 1 || !is_tiff_name(f->path) || un_image_probe(&info, in->mem, f->path, NULL) || info.pages < 2)
-        return 1;
-    return info.stacked && (slices || info.d == 1) ? 1 : info.pages;
-}
-
-unet_status un_inputs_split_pages(un_inputs *in, int slices, unet_error *err)
+unet_status un_inputs_split_pages(un_inputs *in, const un_config *cfg, unet_error *err)
 {
     const size_t count = in->count;
     unet_status st = UNET_OK;
 
     for (size_t i = 0; i < count && !st; i++) {
-        const int pages = pages_of(in, &in->file[i], slices);
+        const int pages = in->file[i].channels > 1
+                              ? 1
+                              : un_series_pages(in->mem, in->file[i].path, cfg->data.pages, cfg->model.dims == 3);
         char *stem = in->file[i].stem;
 
         for (int k = 0; k < pages && pages > 1 && !st; k++) {
-            char *name = un_asprintf(in->mem, "%s_page%04d", stem, k + 1);
+            char *name = un_series_name(in->mem, stem, k);
 
             if (name && k == 0) {
                 in->file[i].stem = name;
-                in->file[i].series = 1;
+                in->file[i].page = 0;
                 continue;
             }
             st = name ? add(in, in->file[i].path, name, err) : un_fail_nomem(err, 1);
-            if (!st) {
-                in->file[in->count - 1].series = 1;
+            if (!st)
                 in->file[in->count - 1].page = k;
-            }
             un_free(name);
         }
         if (in->file[i].stem != stem)

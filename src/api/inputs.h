@@ -6,12 +6,12 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "config/config.h"
 
 typedef struct un_input {
-    char *path; /* can be opened */
-    char *stem; /* relative to what was given, without suffix: where the output goes, folders kept */
-    int series; /* 1: the pages of the file are pictures of their own, this is page `page` */
-    int page;
+    char *path;     /* can be opened */
+    char *stem;     /* relative to what was given, without suffix: where the output goes, folders kept */
+    int page;       /* of a file whose pages are pictures of their own; -1: the file is one picture */
     char **channel; /* [channels - 1] further files, one for each channel; NULL: none */
     int channels;   /* files */
 } un_input;
@@ -35,7 +35,7 @@ void un_inputs_free(un_inputs *in);
  * picture NAME. Names that do not come as a whole set, and files of several channels, stay as they are. */
 UN_NODISCARD unet_status un_inputs_join_channels(un_inputs *in, int channels, unet_error *err);
 
-/* Each page of a TIFF becomes a picture of its own, NAME_page0001 ...; slices 1: but not where pages make a volume. */
-UN_NODISCARD unet_status un_inputs_split_pages(un_inputs *in, int slices, unet_error *err);
+/* Files whose pages are pictures of their own (data/series.h) become NAME_page0001 ... */
+UN_NODISCARD unet_status un_inputs_split_pages(un_inputs *in, const un_config *cfg, unet_error *err);
 
 #endif

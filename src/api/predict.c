@@ -230,11 +230,9 @@ static unet_status write_outputs(
 static unet_status read_files(const predict_job *j, const un_input *in, un_image *image, unet_error *err)
 {
     const double began = un_profile_now(j->profile);
-    un_image_read_options how = un_preprocess_read_options(j->r.pre, in->page, 0);
+    const un_image_read_options how = un_preprocess_read_options(j->r.pre, in->page, 0);
     unet_status st = UNET_OK;
 
-    if (in->series)
-        how.pages = UN_PAGES_SERIES;
     for (int i = 0; i < in->channels && !st; i++)
         st = un_image_read(&image[i], j->c->mem, i ? in->channel[i - 1] : in->path, &how, err);
     un_profile_span(j->profile, "prediction", "read files", began);
@@ -366,8 +364,8 @@ static unet_status find_inputs(predict_job *j, unet_error *err)
 
     if (!st && cfg->data.colour == UN_CFG_COLOUR_ALL)
         st = un_inputs_join_channels(&j->in, cfg->model.in_channels, err);
-    if (!st && (cfg->data.pages == UN_CFG_PAGES_AUTO || cfg->data.pages == UN_CFG_PAGES_SERIES))
-        st = un_inputs_split_pages(&j->in, cfg->model.dims == 3 && cfg->data.pages == UN_CFG_PAGES_AUTO, err);
+    if (!st)
+        st = un_inputs_split_pages(&j->in, cfg, err);
     if (!st)
         st = protect_inputs(j, err);
     return st ? st : check_extras(j, err);

@@ -301,6 +301,11 @@ static void on_step(void *ctx, const un_train_progress *p)
         un_api_log(t->c, UNET_LOG_WARN, "the page of the run cannot be written: %s", why.message);
 }
 
+static void on_warning(void *ctx, const char *text)
+{
+    un_api_log(((training *)ctx)->c, UNET_LOG_WARN, "%s", text);
+}
+
 /* ---- the run ---- */
 
 static unet_status use_threads(training *t, unet_error *err)
@@ -361,6 +366,7 @@ static void settle_run(training *t)
         .ctx = t,
         .select = t->job.selector ? select_best : NULL,
         .progress = on_step,
+        .warn = on_warning,
         .cancel = is_cancelled};
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/errors.h"
 #include "app/signals.h"
@@ -10,6 +11,8 @@ static void log_line(void *common, unet_log_level level, const char *text)
 {
     const un_common *c = common;
 
+    if (!c->json && isatty(STDERR_FILENO)) /* over a live line of progress, which comes again */
+        fputs("\r\033[K", stderr);
     if (c->json) {
         fprintf(stderr, "{\"event\":\"%s\",\"message\":", level == UNET_LOG_WARN ? "warning" : "note");
         un_json_print(stderr, text);

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "data/layout.h"
+#include "data/series.h"
 
 static const struct {
     const char *name, *advice;
@@ -87,7 +88,7 @@ un_item *un_dataset_add(un_dataset *d)
         d->item_cap = cap;
     }
     it = &d->items[d->count++];
-    *it = (un_item){.part_hi = 1.0, .part_of = -1, .draw = 1};
+    *it = (un_item){.part_hi = 1.0, .part_of = -1, .draw = 1, .page = -1};
     return it;
 }
 
@@ -146,6 +147,8 @@ unet_status un_dataset_open(un_dataset **out, un_mem *mem, const char *path, con
     if (d->arena)
         d->root = un_dataset_text(d, "%.*s", (int)n, path);
     st = d->root ? un_layout_find(d, cfg, err) : un_fail_nomem(err, n);
+    if (!st)
+        st = un_series_split(d, cfg, err);
     if (st) {
         un_dataset_close(d);
         return st;

@@ -96,7 +96,7 @@ typedef struct un_item {
     int image_count;
     const char *mask;        /* NULL: unlabelled                                                  */
     const char *group;       /* NULL: a group of its own                                          */
-    int page;                /* of a series                                                       */
+    int page;                /* of a file whose pages are pictures; -1: the file is one picture    */
     un_split split;          /* as the layout gives it                                            */
     un_role role;            /* un_dataset_assign                                                 */
     int left_out;            /* 1: an issue of severity SKIP or STOP names it                     */

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "data/resample.h"
+#include "data/preprocess.h"
 #include "data/scan.h"
 #include "io/image.h"
 #include "metrics/objects.h"
@@ -426,8 +427,7 @@ static unet_status measure_files(un_scan_item *out, un_mem *mem, const un_item *
 
 unet_status un_scan_measure(un_scan_item *out, un_mem *mem, const un_item *item, const un_config *cfg, unet_error *err)
 {
-    const un_image_read_options opt = {
-        .no_orientation = !cfg->data.exif, .pages = (un_pages)cfg->data.pages, .page = item->page};
+    const un_image_read_options opt = un_data_read_options(&cfg->data, item->page, 0);
     un_image *images = un_alloc_array(mem, (size_t)item->image_count, sizeof *images), mask = {0};
     unet_error e;
     unet_status st;

@@ -60,15 +60,22 @@ const un_label_map *un_preprocess_labels(const un_preprocess *p)
     return p->labels;
 }
 
-un_image_read_options un_preprocess_read_options(const un_preprocess *p, int page, int mask)
+un_image_read_options un_data_read_options(const un_cfg_data *data, int page, int mask)
 {
     static const un_pages kinds[] = {[UN_CFG_PAGES_AUTO] = UN_PAGES_AUTO,
         [UN_CFG_PAGES_CHANNELS] = UN_PAGES_CHANNELS,
         [UN_CFG_PAGES_SLICES] = UN_PAGES_SLICES,
         [UN_CFG_PAGES_SERIES] = UN_PAGES_SERIES};
 
-    return (un_image_read_options){
-        .no_orientation = !p->data.exif, .keep_palette = mask, .pages = kinds[p->data.pages], .page = page};
+    return (un_image_read_options){.no_orientation = !data->exif,
+        .keep_palette = mask,
+        .pages = page < 0 ? kinds[data->pages] : UN_PAGES_SERIES,
+        .page = page < 0 ? 0 : page};
+}
+
+un_image_read_options un_preprocess_read_options(const un_preprocess *p, int page, int mask)
+{
+    return un_data_read_options(&p->data, page, mask);
 }
 
 /* ---- channels

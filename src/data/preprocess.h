@@ -22,7 +22,9 @@ UN_NODISCARD unet_status un_preprocess_create(
     un_preprocess **out, un_mem *mem, const un_config *cfg, int masks, unet_error *err);
 void un_preprocess_destroy(un_preprocess *p);                     /* NULL is fine */
 const un_label_map *un_preprocess_labels(const un_preprocess *p); /* NULL without masks */
-/* How files are to be read; page: of a series. */
+/* How files are to be read. page: of a file whose pages are pictures; -1: as data.pages says. mask 1: palette numbers
+ * are kept. */
+un_image_read_options un_data_read_options(const un_cfg_data *data, int page, int mask);
 un_image_read_options un_preprocess_read_options(const un_preprocess *p, int page, int mask);
 
 /* images: one, or one for each channel file, all of one size. Values that are not finite, or data.no_data,

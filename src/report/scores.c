@@ -19,12 +19,39 @@ static void add_means(un_table *t, const un_ratio_means *m)
         un_table_real(t, un_mean_value(m->v[i]), DECIMALS);
 }
 
-static void add_class_row(un_table *t, const char *name, const un_ratios *pooled, const un_ratio_means *means)
+typedef enum detail { SHORT, FULL } detail;
+
+static void add_class_row(
+    un_table *t, detail how, const char *name, const un_ratios *pooled, const un_ratio_means *means, int64_t support)
 {
+    static const un_ratio shown[] = {UN_RATIO_DICE, UN_RATIO_IOU, UN_RATIO_PRECISION, UN_RATIO_RECALL};
+
     un_table_text(t, name);
-    add_ratios(t, pooled);
+    if (how == FULL)
+        add_ratios(t, pooled);
+    for (size_t i = 0; i < UN_COUNT(shown) && how == SHORT; i++)
+        un_table_real(t, pooled->v[shown[i]], DECIMALS);
     un_table_real(t, un_mean_value(means->v[UN_RATIO_DICE]), DECIMALS);
     un_table_real(t, un_mean_value(means->v[UN_RATIO_IOU]), DECIMALS);
+    un_table_integer(t, means->v[UN_RATIO_DICE].n);
+    if (how == FULL)
+        un_table_integer(t, support);
+}
+
+static void add_class_rows(un_table *t, detail how, const un_score_set *s)
+{
+    const un_image_means *m = s->means;
+    int64_t support = 0;
+
+    for (int k = 0; k < s->classes; k++)
+        add_class_row(t, how, s->class_name[k], &s->pooled->of[k].r, &m->of[k], s->pooled->of[k].support);
+    add_class_row(t, how, "mean of all classes", &s->pooled->macro, &m->macro, s->pooled->pixels);
+    if (s->pooled->background < 0 && !s->pooled->rules.foreground_count)
+        return;
+    for (int k = 0; k < s->classes; k++)
+        support += un_scores_is_foreground(s->pooled, k) ? s->pooled->of[k].support : 0;
+    add_class_row(t, how, s->pooled->rules.foreground_count ? "mean of foreground" : "mean without background",
+        &s->pooled->foreground, &m->foreground, support);
 }
 
 unet_status un_scores_class_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err)
@@ -32,30 +59,22 @@ unet_status un_scores_class_table(un_table **out, un_mem *mem, const un_score_se
     static const char *const head[] = {"class", "Dice (pooled)", "IoU (pooled)", "precision (pooled)",
         "recall (pooled)", "F1 (pooled)", "Dice (per-image mean)", "IoU (per-image mean)", "images", "support"};
     unet_status st = un_table_create(out, mem, head, UN_COUNT(head), 1, err);
-    const un_image_means *m = s->means;
 
     _Static_assert(UN_COUNT(head) == UN_RATIO_COUNT + 5, "a title each");
-    if (st)
-        return st;
-    for (int k = 0; k < s->classes; k++) {
-        add_class_row(*out, s->class_name[k], &s->pooled->of[k].r, &m->of[k]);
-        un_table_integer(*out, m->of[k].v[UN_RATIO_DICE].n);
-        un_table_integer(*out, s->pooled->of[k].support);
-    }
-    add_class_row(*out, "mean of all classes", &s->pooled->macro, &m->macro);
-    un_table_integer(*out, m->macro.v[UN_RATIO_DICE].n);
-    un_table_integer(*out, s->pooled->pixels);
-    if (s->pooled->background >= 0 || s->pooled->rules.foreground_count) {
-        int64_t support = 0;
+    if (!st)
+        add_class_rows(*out, FULL, s);
+    return st;
+}
 
-        for (int k = 0; k < s->classes; k++)
-            support += un_scores_is_foreground(s->pooled, k) ? s->pooled->of[k].support : 0;
-        add_class_row(*out, s->pooled->rules.foreground_count ? "mean of foreground" : "mean without background",
-            &s->pooled->foreground, &m->foreground);
-        un_table_integer(*out, m->foreground.v[UN_RATIO_DICE].n);
-        un_table_integer(*out, support);
-    }
-    return UNET_OK;
+unet_status un_scores_short_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err)
+{
+    static const char *const head[] = {
+        "class", "Dice", "IoU", "precision", "recall", "Dice/image", "IoU/image", "images"};
+    unet_status st = un_table_create(out, mem, head, UN_COUNT(head), 1, err);
+
+    if (!st)
+        add_class_rows(*out, SHORT, s);
+    return st;
 }
 
 static void add_floor_row(un_table *t, const char *name, double dm, double im, double dp, double ip)

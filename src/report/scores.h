@@ -34,6 +34,9 @@ typedef struct un_score_set {
 /* One row a class, then "mean of all classes" and "mean without background": pooled ratios, per-image mean
  * Dice and IoU. */
 UN_NODISCARD unet_status un_scores_class_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err);
+/* The same for a terminal of 80 columns: Dice, IoU, precision and recall pooled, Dice and IoU as mean over the images.
+ */
+UN_NODISCARD unet_status un_scores_short_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err);
 /* One row an image with every ratio of every class, then the rows "pooled" and "image_mean" (column `row`
  * tells which). */
 UN_NODISCARD unet_status un_scores_image_table(un_table **out, un_mem *mem, const un_score_set *s, unet_error *err);

@@ -292,6 +292,28 @@ static unet_status choose_capped(
     return st;
 }
 
+/* A network that looks at the whole patch gives the result of the picture only in one piece. */
+static unet_status choose_whole(const chooser *c, un_tiling *t, const int extent[3], unet_error *err)
+{
+    static const char why[] =
+        "this network looks at the whole patch (a norm or a mean over all of it), so windows would "
+        "not give what the picture in one piece gives";
+    unet_status st = UNET_OK;
+
+    for (int i = 0; i < 3; i++) {
+        t->padded[i] = (int)un_round_up((size_t)extent[i], (size_t)c->grid[i]);
+        if (c->opt->tile[i] > 0 && c->opt->tile[i] < extent[i])
+            return un_fail_file(
+                err, UNET_E_CONFIG, "predict.mode", "%s; leave predict.tile out, or use mode auto or blend", why);
+    }
+    st = window_of(c, t->padded, t, err);
+    if (!st && !pay(c, t, extent, &st, err) && !st)
+        return un_fail_file(err, UNET_E_LIMIT, "predict.mode",
+            "%s; that needs %.0f MiB, and %.0f MiB are allowed; use mode auto or blend", why,
+            (double)t->bytes / 1048576, (double)c->budget / 1048576);
+    return st;
+}
+
 /* Exact windows: the largest that fit the memory. */
 static unet_status choose_exact(const chooser *c, un_tiling *t, const int extent[3], unet_error *err)
 {
@@ -403,7 +425,7 @@ unet_status un_tiling_choose(un_tiling *t, un_mem *mem, const un_model *model, c
 
     memset(t, 0, sizeof *t);
     if (!st && (opt->mode == UN_CFG_PREDICT_EXACT || (opt->mode == UN_CFG_PREDICT_AUTO && !c.whole_patch))) {
-        st = choose_exact(&c, &exact, extent, err);
+        st = c.whole_patch ? choose_whole(&c, &exact, extent, err) : choose_exact(&c, &exact, extent, err);
         fits = !st;
         if (!st && (opt->mode == UN_CFG_PREDICT_EXACT || exact.count[0] * exact.count[1] * exact.count[2] == 1 ||
                        exact.overhead <= 2 || c.valid)) {

@@ -342,6 +342,8 @@ static unet_status log_warnings(trainer *t, char *lines, unet_error *err)
 
     for (char *end; (end = strchr(lines, '\n')) && !st; lines = end + 1) {
         *end = 0;
+        if (t->opt->warn)
+            t->opt->warn(t->opt->ctx, lines);
         st = un_runlog_event(t->log, t->state.step, "warning", lines, err);
     }
     return st;

@@ -51,6 +51,7 @@ typedef struct un_train_options {
      * returns. UNET_E_CANCELLED stops the run as cancel does; the selection is made when it goes on. */
     unet_status (*select)(void *ctx, const un_model *model, int64_t step, un_score *out, unet_error *err);
     void (*progress)(void *ctx, const un_train_progress *p); /* after each step */
+    void (*warn)(void *ctx, const char *text);               /* what is also logged as a warning */
     int (*cancel)(void *ctx);                                /* asked after each step: 1 saves and stops */
 } un_train_options;
 

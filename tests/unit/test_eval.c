@@ -117,6 +117,8 @@ TEST(scores_by_hand)
     CHECK_NEAR(r.floor_dice_mean, 2.0 / 3, 1e-12); /* Otsu cuts a where the model does, and finds nothing in b */
     CHECK(strstr(text, "Split 'val': 2 of 3 labelled pictures\n") && strstr(text, "Otsu's threshold") &&
           strstr(text, "0.6667"));
+    for (const char *line = text; strncmp(line, "pixel accuracy", 14); line = strchr(line, '\n') + 1)
+        CHECK(strcspn(line, "\n") <= 100); /* tables fit a terminal */
     CHECK(strstr(text, "40 are ignored") && strstr(text, "mask values 255"));
     CHECK(strstr(json, "\"floor\": {\"name\": \"Otsu's threshold\"") && strstr(json, "\"ignored\": 40"));
     CHECK(strstr(json, "\"confusion\": [\n  [1370, 95],\n  [0, 95]\n]"));

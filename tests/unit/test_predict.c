@@ -174,6 +174,34 @@ TEST(quarter_turns_are_refused)
     un_model_destroy(m);
 }
 
+/* Norms over the whole patch: the picture in one piece, or a refusal; never windows that are called exact. */
+TEST(whole_patches_in_one_piece)
+{
+    un_model *m = model_of("dims: 2, depth: 1, base_filters: 2, norm: instance");
+    un_predict_options o = {.mode = UN_CFG_PREDICT_EXACT};
+    un_predictor *p;
+    un_tiling t;
+
+    CHECK_OK(un_predictor_create(&p, NULL, m, &o, &err), &err);
+    CHECK_OK(un_predictor_tiling(p, 1, 90, 301, &t, &err), &err);
+    CHECK(t.count[0] * t.count[1] * t.count[2] == 1 && !t.blend && t.window[1] == 90 && t.window[2] == 302);
+    un_predictor_destroy(p);
+
+    o.tile[0] = o.tile[1] = o.tile[2] = 64;
+    CHECK_OK(un_predictor_create(&p, NULL, m, &o, &err), &err);
+    CHECK_STATUS(un_predictor_tiling(p, 1, 90, 301, &t, &err), UNET_E_CONFIG);
+    CHECK(strstr(err.message, "looks at the whole patch") && strstr(err.message, "mode auto or blend"));
+    un_predictor_destroy(p);
+
+    memset(o.tile, 0, sizeof o.tile);
+    o.max_bytes = 100000;
+    CHECK_OK(un_predictor_create(&p, NULL, m, &o, &err), &err);
+    CHECK_STATUS(un_predictor_tiling(p, 1, 90, 301, &t, &err), UNET_E_LIMIT);
+    CHECK(strstr(err.message, "looks at the whole patch"));
+    un_predictor_destroy(p);
+    un_model_destroy(m);
+}
+
 /* Windows become small enough for what a cap leaves. */
 TEST(a_cap_makes_small_windows)
 {

@@ -581,6 +581,77 @@ TEST(source)
     done(&l);
 }
 
+static void put_stack(const char *rel, int pages, int different, int (*rule)(int, int, int))
+{
+    char path[2048];
+    un_image im;
+
+    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, pages, H, W, 1, &err), &err);
+    for (int i = 0; i < pages * H * W; i++)
+        ((uint8_t *)im.data)[i] = (uint8_t)(rule(i / W % H, i % W, i / (H * W) + different));
+    snprintf(path, sizeof path, "%s/%s", dir, rel);
+    CHECK_OK(un_image_write_tiff(NULL, path, &im, &err), &err);
+    un_image_free(&im);
+}
+
+/* Pages of a TIFF as pictures: of one group, each with the page of its mask; a mask with fewer pages is told. */
+TEST(pages_are_pictures)
+{
+    un_preprocess *p;
+    un_data_source *s;
+    const un_picture_source *v;
+    un_picture pic;
+    looked l;
+
+    BEGIN("data.pages=series", "data.normalise=minmax");
+    put_set(6, 1, binary);
+    put_stack("images/t.tif", 3, 0, binary);
+    put_stack("masks/t.tif", 3, 1, binary);
+    put_stack("images/u.tif", 2, 0, binary);
+    put_stack("masks/u.tif", 3, 0, binary);
+    l = look(NULL);
+    CHECK_INT(l.d->base_count, 10);
+    CHECK_INT(cfg.model.dims, 2);
+    CHECK_INT(issues(l.d, UN_ISSUE_SIZE_DIFFERS), 1);
+    CHECK_STR(l.d->items[6].name, "t_page0001");
+    CHECK_STR(l.d->items[9].name, "t_page0003");
+    CHECK_STR(l.d->items[9].group, "t");
+    for (int i = 0; i < l.d->count; i++)
+        l.d->items[i].role = i == 9 ? UN_ROLE_VAL : UN_ROLE_NONE;
+    CHECK_OK(un_preprocess_create(&p, NULL, &cfg, 1, &err), &err);
+    CHECK_OK(un_data_source_create(&s, NULL, l.d, p, UN_ROLE_VAL, 0, &err), &err);
+    v = un_data_source_view(s);
+    CHECK_INT(v->count, 1);
+    CHECK_OK(v->load(v->ctx, 0, NULL, &pic, &err), &err);
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++) {
+            CHECK_INT(pic.image[y * W + x] > 0.5f, binary(y, x, 2) > 0);
+            CHECK_INT(pic.target[y * W + x], binary(y, x, 3) > 0);
+        }
+    un_picture_free(&pic);
+    un_data_source_destroy(s);
+    un_preprocess_destroy(p);
+    done(&l);
+}
+
+/* By their own description these pages are one volume; a network of two dimensions takes them one by one. */
+TEST(stacks_of_slices)
+{
+    looked l;
+
+    for (int dims = 2; dims <= 3; dims++) {
+        BEGIN(dims == 2 ? "model.dims=2" : "model.dims=auto");
+        put_set(0, 1, binary);
+        put_image("p0", 1, 20, 1);
+        put_mask("p0", 1, binary, 0);
+        put_stack("images/t.tif", 3, 0, binary);
+        put_stack("masks/t.tif", 3, 1, binary);
+        CHECK_OK(un_dataset_open(&l.d, NULL, dir, &cfg, &err), &err);
+        CHECK_INT(l.d->count, dims == 2 ? 4 : 2);
+        un_dataset_close(l.d);
+    }
+}
+
 /* ---- real sets --------------------------------------------------------------------------------------------------- */
 
 TEST(shared_nuclei)

@@ -574,6 +574,40 @@ TEST(best_is_kept)
     close_run(&r);
 }
 
+/* Class 1 never rises above nothing. */
+static unet_status nothing_learned(void *ctx, const un_model *model, int64_t step, un_score *out, unet_error *e)
+{
+    (void)ctx, (void)model, (void)e;
+    *out = (un_score){.score = 0.5 + 1e-3 * (double)step, .n_classes = 2};
+    return UNET_OK;
+}
+
+static char warned[1000];
+
+static void on_warning(void *ctx, const char *text)
+{
+    (void)ctx;
+    snprintf(warned, sizeof warned, "%s", text);
+}
+
+/* What the log says of classes is told too. */
+TEST(warnings_are_told)
+{
+    run r;
+    char folder[300], *log;
+
+    snprintf(folder, sizeof folder, "%s", un_test_tmp());
+    open_run(&r, NULL, folder, TINY);
+    r.opt.select = nothing_learned;
+    r.opt.warn = on_warning;
+    CHECK_OK(go(&r, NULL), &err);
+    CHECK(strstr(warned, "class 1 () has not been learned") && !strchr(warned, '\n'));
+    log = log_text(folder, "events.jsonl", 0);
+    CHECK(strstr(log, "has not been learned"));
+    un_free(log);
+    close_run(&r);
+}
+
 TEST(early_stop)
 {
     run r;
