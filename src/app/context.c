@@ -54,6 +54,22 @@ unet_status un_app_config(unet_config **out, unet_context *c, const char *file, 
     return st;
 }
 
+unet_status un_app_configured(const un_args *a, const char *file,
+    unet_status (*work)(const un_args *a, unet_context *c, unet_config *cfg, unet_error *err), unet_error *err)
+{
+    unet_context *c;
+    unet_config *cfg = NULL;
+    unet_status st = un_app_context(&c, a, 0, err);
+
+    if (!st)
+        st = un_app_config(&cfg, c, file, a, err);
+    if (!st)
+        st = work(a, c, cfg, err);
+    unet_config_destroy(cfg);
+    unet_context_destroy(c);
+    return st;
+}
+
 void un_app_print(char *text)
 {
     const size_t n = text ? strlen(text) : 0;

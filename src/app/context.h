@@ -12,6 +12,10 @@ UNET_NODISCARD unet_status un_app_context(unet_context **out, const un_args *a, 
 UNET_NODISCARD unet_status un_app_config(
     unet_config **out, unet_context *c, const char *file, const un_args *a, unet_error *err);
 
+/* Context and configuration of a command, for the time of `work`. file: as for un_app_config. */
+UNET_NODISCARD unet_status un_app_configured(const un_args *a, const char *file,
+    unet_status (*work)(const un_args *a, unet_context *c, unet_config *cfg, unet_error *err), unet_error *err);
+
 /* Prints a text that the library handed out and frees it; NULL is fine. */
 void un_app_print(char *text);
 

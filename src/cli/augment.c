@@ -34,7 +34,7 @@ static const un_opt options[] = {
         .help = "examples of each operation"},
 };
 
-static unet_status preview(const un_args *a, unet_context *context, const unet_config *cfg, unet_error *err)
+static unet_status preview(const un_args *a, unet_context *context, unet_config *cfg, unet_error *err)
 {
     const augment_options *o = a->options;
     unet_augment_options job = UNET_AUGMENT_OPTIONS_INIT;
@@ -58,18 +58,7 @@ static unet_status preview(const un_args *a, unet_context *context, const unet_c
 
 static unet_status run(const un_args *a, unet_error *err)
 {
-    const augment_options *o = a->options;
-    unet_context *context;
-    unet_config *cfg = NULL;
-    unet_status st = un_app_context(&context, a, 0, err);
-
-    if (!st)
-        st = un_app_config(&cfg, context, o->config, a, err);
-    if (!st)
-        st = preview(a, context, cfg, err);
-    unet_config_destroy(cfg);
-    unet_context_destroy(context);
-    return st;
+    return un_app_configured(a, ((const augment_options *)a->options)->config, preview, err);
 }
 
 static const char *const examples[] = {"unet augment cells --preview ops.png", "what training may do to a picture",

@@ -38,7 +38,7 @@ static const un_opt options[] = {
         .help = "augmented patches in each row"},
 };
 
-static unet_status inspect(const un_args *a, unet_context *context, const unet_config *cfg, unet_error *err)
+static unet_status inspect(const un_args *a, unet_context *context, unet_config *cfg, unet_error *err)
 {
     const inspect_options *o = a->options;
     unet_inspect_options job = UNET_INSPECT_OPTIONS_INIT;
@@ -66,18 +66,7 @@ static unet_status inspect(const un_args *a, unet_context *context, const unet_c
 
 static unet_status run(const un_args *a, unet_error *err)
 {
-    const inspect_options *o = a->options;
-    unet_context *context;
-    unet_config *cfg = NULL;
-    unet_status st = un_app_context(&context, a, 0, err);
-
-    if (!st)
-        st = un_app_config(&cfg, context, o->config, a, err);
-    if (!st)
-        st = inspect(a, context, cfg, err);
-    unet_config_destroy(cfg);
-    unet_context_destroy(context);
-    return st;
+    return un_app_configured(a, ((const inspect_options *)a->options)->config, inspect, err);
 }
 
 static const char *const examples[] = {"unet inspect cells", "what was understood, and what is odd",

@@ -16,29 +16,27 @@ static const un_opt options[] = {
     UN_ROW_MEM,
 };
 
-static unet_status run(const un_args *a, unet_error *err)
+static unet_status plan(const un_args *a, unet_context *context, unet_config *cfg, unet_error *err)
 {
-    const plan_options *o = a->options;
     unet_plan_options p = UNET_PLAN_OPTIONS_INIT;
-    unet_context *context;
     un_progress progress;
     char *text = NULL;
-    unet_status st = un_app_context(&context, a, 0, err);
+    unet_status st;
 
-    if (!st)
-        st = un_app_config(&p.config, context, o->config, a, err);
-    if (!st) {
-        un_progress_begin(&progress, stderr, &a->common);
-        p.data = a->word[0];
-        p.progress = un_progress_show;
-        p.progress_ctx = &progress;
-        st = unet_plan(context, &p, &text, err);
-        un_progress_end(&progress);
-    }
+    un_progress_begin(&progress, stderr, &a->common);
+    p.data = a->word[0];
+    p.config = cfg;
+    p.progress = un_progress_show;
+    p.progress_ctx = &progress;
+    st = unet_plan(context, &p, &text, err);
+    un_progress_end(&progress);
     un_app_print(text);
-    unet_config_destroy(p.config);
-    unet_context_destroy(context);
     return st;
+}
+
+static unet_status run(const un_args *a, unet_error *err)
+{
+    return un_app_configured(a, ((const plan_options *)a->options)->config, plan, err);
 }
 
 static const char *const examples[] = {"unet plan cells/ --time 30m > run.yaml",

@@ -65,34 +65,30 @@ static const un_opt options[] = {
     UN_ROW_PROFILE(train_options),
 };
 
-static unet_status run(const un_args *a, unet_error *err)
+static unet_status train(const un_args *a, unet_context *context, unet_config *cfg, unet_error *err)
 {
     const train_options *o = a->options;
     unet_train_options t = UNET_TRAIN_OPTIONS_INIT;
-    unet_context *context;
-    unet_config *cfg = NULL;
-    unet_status st = un_app_context(&context, a, 0, err);
+    unet_status st = un_cli_profile_begin(&t.profile, context, o->profile, err);
 
-    if (!st)
-        st = un_app_config(&cfg, context, o->config, a, err);
-    if (!st)
-        st = un_cli_profile_begin(&t.profile, context, o->profile, err);
-    if (!st) {
-        t.data = a->word[0];
-        t.model = o->model;
-        t.run_dir = o->run_dir;
-        t.config = cfg;
-        t.from = o->from;
-        t.resume = o->resume;
-        t.dry_run = o->dry_run;
-        t.overwrite = o->overwrite;
-        t.find_rate = o->find_lr;
-        st = un_cli_train(a, context, &t, err);
-        st = un_cli_profile_end(t.profile, a, o->profile, st, err);
-    }
-    unet_config_destroy(cfg);
-    unet_context_destroy(context);
-    return st;
+    if (st)
+        return st;
+    t.data = a->word[0];
+    t.model = o->model;
+    t.run_dir = o->run_dir;
+    t.config = cfg;
+    t.from = o->from;
+    t.resume = o->resume;
+    t.dry_run = o->dry_run;
+    t.overwrite = o->overwrite;
+    t.find_rate = o->find_lr;
+    st = un_cli_train(a, context, &t, err);
+    return un_cli_profile_end(t.profile, a, o->profile, st, err);
+}
+
+static unet_status run(const un_args *a, unet_error *err)
+{
+    return un_app_configured(a, ((const train_options *)a->options)->config, train, err);
 }
 
 static const char *const examples[] = {"unet train cells/ -o cells.safetensors --time 10m",

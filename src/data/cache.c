@@ -11,7 +11,7 @@
 #include "data/scan.h"
 #include "io/json.h"
 
-enum { FORMAT = 1, MAX_BYTES = 1 << 29 };
+enum { FORMAT = 2, MAX_BYTES = 1 << 29 };
 
 struct un_scan_cache {
     un_json *json;
@@ -35,7 +35,7 @@ static const struct {
     ROW(INT, axis[2]), ROW(NUM, spacing[0]), ROW(NUM, spacing[1]), ROW(NUM, spacing[2]), ROW(NUM, saturation),
     ROW(I64, not_finite), ROW(I64, hash), ROW(INT, mask_d), ROW(INT, mask_h), ROW(INT, mask_w), ROW(INT, mask_c),
     ROW(INT, mask_type), ROW(INT, mask_orientation), ROW(INT, palette), ROW(INT, affine_differs), ROW(INT, by_colour),
-    ROW(INT, fractional), ROW(INT, values), ROW(NUM, fill), ROW(NUM, span), ROW(INT, objects),
+    ROW(INT, fractional), ROW(INT, values), ROW(INT, planes), ROW(NUM, fill), ROW(NUM, span), ROW(INT, objects),
     ROW(NUM, object_pixels[0]), ROW(NUM, object_pixels[1]), ROW(NUM, object_pixels[2]), ROW(NUM, value_pixels[0]),
     ROW(NUM, value_pixels[1]), ROW(NUM, value_pixels[2])};
 
@@ -228,6 +228,17 @@ static int read_values(un_scan_item *it, const un_json *list, un_mem *mem)
     return it->value != NULL;
 }
 
+static int read_planes(un_scan_item *it, const un_json *list, un_mem *mem)
+{
+    if (it->planes > UN_CFG_MAX_class || un_json_count(list) != (size_t)it->planes)
+        return 0;
+    it->plane_pixels = un_alloc_array(mem, (size_t)it->planes, sizeof *it->plane_pixels);
+    for (int k = 0; k < it->planes && it->plane_pixels; k++)
+        if (!un_json_int(un_json_at(list, (size_t)k), &it->plane_pixels[k]) || it->plane_pixels[k] < 0)
+            return 0;
+    return it->plane_pixels != NULL;
+}
+
 int un_scan_cache_get(const un_scan_cache *c, const un_item *item, un_mem *mem, un_scan_item *out)
 {
     const un_json *entry = un_json_get(c->items, item->name);
@@ -242,7 +253,8 @@ int un_scan_cache_get(const un_scan_cache *c, const un_item *item, un_mem *mem, 
     ok = ok && out->d > 0 && out->h > 0 && out->w > 0 && out->type < UN_DTYPE_COUNT && out->axis[0] < 3 &&
          out->axis[1] < 3 && out->axis[2] < 3 && out->mask_type < UN_DTYPE_COUNT &&
          (item->mask != NULL) == (out->mask_d > 0) && read_channels(out, un_json_get(entry, "channels"), mem) &&
-         read_values(out, un_json_get(entry, "mask_values"), mem);
+         read_values(out, un_json_get(entry, "mask_values"), mem) &&
+         read_planes(out, un_json_get(entry, "mask_planes"), mem);
     if (!ok)
         un_scan_item_free(out);
     return ok;
@@ -288,6 +300,9 @@ static void write_item(un_text *t, const un_item *item, const un_scan_item *it, 
             un_text_number(t, it->value[i].centre[a]);
         }
     }
+    un_text_add(t, "],\"mask_planes\":[");
+    for (int k = 0; k < it->planes; k++)
+        un_text_printf(t, "%s%lld", k ? "," : "", (long long)it->plane_pixels[k]);
     un_text_add(t, "]}");
 }
 

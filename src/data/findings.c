@@ -17,6 +17,7 @@ void un_scan_item_free(un_scan_item *it)
     un_free(it->problem_file);
     un_free(it->channel);
     un_free(it->value);
+    un_free(it->plane_pixels);
     memset(it, 0, sizeof *it);
 }
 

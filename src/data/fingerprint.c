@@ -215,6 +215,27 @@ static void class_shares(const maker *m, const un_label_map *map, usual *u, plac
     f->ignored = all + ignored > 0 ? ignored / (all + ignored) : 0;
 }
 
+/* Classes that may overlap: each has a share of its own of all pixels. */
+static void plane_shares(const maker *m)
+{
+    un_fingerprint *f = m->f;
+    double all = 0;
+
+    for (int i = 0; i < m->s->count; i++) {
+        const un_scan_item *it = &m->s->item[i];
+
+        if (!usable(m, i) || it->planes != f->classes)
+            continue;
+        all += (double)it->mask_h * it->mask_w * (it->mask_c > 1 ? it->mask_d : 1);
+        for (int k = 0; k < f->classes; k++) {
+            f->share[k] += (double)it->plane_pixels[k];
+            f->masks_with[k] += it->plane_pixels[k] > 0;
+        }
+    }
+    for (int k = 0; k < f->classes; k++)
+        f->share[k] = all > 0 ? f->share[k] / all : 0;
+}
+
 /* The factor of one picture from its classes. */
 static double draw_of(const un_config *cfg, const un_fingerprint *f, int masks, const place *p)
 {
@@ -312,7 +333,8 @@ static unet_status classes(const maker *m, const un_config *cfg)
     else if (!un_label_map_is_multilabel(map)) {
         class_shares(m, map, u, p);
         find_one_way(m, u);
-    }
+    } else
+        plane_shares(m);
     un_free(u);
     un_free(p);
     un_label_map_destroy(map);

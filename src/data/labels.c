@@ -136,9 +136,15 @@ void un_label_map_destroy(un_label_map *m)
 /* ---- pixels
  * ------------------------------------------------------------------------------------------------------ */
 
+/* Without opacity. */
+static int channels_of(const un_image *mask)
+{
+    return mask->c - (mask->alpha && mask->c > 1);
+}
+
 int un_mask_channels(const un_image *mask)
 {
-    const int c = mask->c - (mask->alpha && mask->c > 1);
+    const int c = channels_of(mask);
     const size_t n = un_image_count(mask) / (size_t)mask->c;
 
     if (c != 3)
@@ -273,20 +279,26 @@ typedef struct planes {
     int pages;    /* 1: a page for each class; 0: a channel */
 } planes;
 
-static unet_status find_planes(planes *p, const un_label_map *m, const un_image *mask, unet_error *err)
+static void set_planes(planes *p, const un_image *mask, int pages)
 {
-    const int c = mask->c - (mask->alpha && mask->c > 1);
     double high = 0;
 
     p->mask = mask;
-    p->pages = c == 1 && mask->d == m->classes && m->classes > 1;
-    p->pixels = p->pages ? (size_t)mask->h * (size_t)mask->w : un_image_count(mask) / (size_t)mask->c;
-    if (!p->pages && c != m->classes)
-        return un_fail(
-            err, UNET_E_DATA, "the mask has %d channels and %d pages for %d classes", c, mask->d, m->classes);
+    p->pages = pages;
+    p->pixels = pages ? (size_t)mask->h * (size_t)mask->w : un_image_count(mask) / (size_t)mask->c;
     for (size_t i = 0, n = un_image_count(mask); i < n; i++)
         high = UN_MAX(high, un_image_at(mask, i));
     p->limit = high <= 1 ? 0.5 : mask->type == UN_DTYPE_U8 ? 128 : high / 2;
+}
+
+static unet_status find_planes(planes *p, const un_label_map *m, const un_image *mask, unet_error *err)
+{
+    const int c = channels_of(mask), pages = c == 1 && mask->d == m->classes && m->classes > 1;
+
+    if (!pages && c != m->classes)
+        return un_fail(
+            err, UNET_E_DATA, "the mask has %d channels and %d pages for %d classes", c, mask->d, m->classes);
+    set_planes(p, mask, pages);
     return UNET_OK;
 }
 
@@ -294,6 +306,25 @@ static int belongs(const planes *p, size_t pixel, int k)
 {
     return un_image_at(p->mask, p->pages ? (size_t)k * p->pixels + pixel : pixel * (size_t)p->mask->c + (size_t)k) >=
            p->limit;
+}
+
+int un_mask_planes(const un_image *mask, int flat)
+{
+    const int c = channels_of(mask);
+
+    return c > 1 ? c : flat ? mask->d : 1;
+}
+
+void un_mask_plane_pixels(const un_image *mask, int count, int64_t *pixels)
+{
+    planes p;
+
+    set_planes(&p, mask, channels_of(mask) == 1);
+    for (int k = 0; k < count; k++)
+        pixels[k] = 0;
+    for (size_t i = 0; i < p.pixels; i++)
+        for (int k = 0; k < count; k++)
+            pixels[k] += belongs(&p, i, k);
 }
 
 unet_status un_label_map_apply_soft(const un_label_map *m, const un_image *mask, float *soft, unet_error *err)

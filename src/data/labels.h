@@ -34,6 +34,11 @@ UN_NODISCARD unet_status un_label_map_apply_soft(
 UN_NODISCARD unet_status un_label_map_apply_bits(
     const un_label_map *m, const un_image *mask, int32_t *bits, unet_error *err);
 
+/* How many masks such a mask would stand for: channels, or pages when flat is 1 (of a 2-D picture); 1: it is no such
+ * mask. And pixels[planes] that belong to each. */
+int un_mask_planes(const un_image *mask, int flat);
+void un_mask_plane_pixels(const un_image *mask, int planes, int64_t *pixels);
+
 /* Class of one value, or of a colour 0xrrggbb; -1 ignored, -2 unknown. For shares from histograms. */
 int un_label_map_value(const un_label_map *m, double value);
 int un_label_map_colour(const un_label_map *m, int rgb);

@@ -327,6 +327,20 @@ static un_mask_value summary(const seen *s, const un_grid *g)
     return v;
 }
 
+static unet_status measure_planes(un_scan_item *out, un_mem *mem, const un_image *mask, int flat, unet_error *err)
+{
+    const int n = un_mask_planes(mask, flat);
+
+    if (n < 2 || n > UN_CFG_MAX_class)
+        return UNET_OK;
+    out->plane_pixels = un_alloc_array(mem, (size_t)n, sizeof *out->plane_pixels);
+    if (!out->plane_pixels)
+        return un_fail_nomem(err, (size_t)n * sizeof *out->plane_pixels);
+    out->planes = n;
+    un_mask_plane_pixels(mask, n, out->plane_pixels);
+    return UNET_OK;
+}
+
 static unet_status measure_mask(
     un_scan_item *out, un_mem *mem, const un_image *image, const un_image *mask, unet_error *err)
 {
@@ -358,6 +372,8 @@ static unet_status measure_mask(
         st = un_fail_nomem(err, (size_t)n * sizeof *out->value);
     for (int i = 0; i < n && !st; i++)
         out->value[i] = summary(&t.slot[i], &g);
+    if (!st)
+        st = measure_planes(out, mem, mask, image->d == 1, err);
     if (!st)
         st = measure_values(out, mem, t.slot, n, (double)mask->d * mask->h * mask->w, err);
     un_free(t.slot);

@@ -34,18 +34,20 @@ typedef struct un_scan_item {
     char *problem, *problem_file; /* set when status is not OK                                  */
     /* the picture; extents after EXIF orientation, channels without opacity */
     int d, h, w, c, alpha, bits, type, orientation, has_spacing;
-    int grey;    /* 1: one channel, or three that are equal everywhere         */
-    int axis[3]; /* turned axis i (d, h, w as the network sees them) is stored axis axis[i] */
+    int grey;                      /* 1: one channel, or three that are equal everywhere         */
+    int axis[3];                   /* turned axis i (d, h, w as the network sees them) is stored axis axis[i] */
     double spacing[3], saturation; /* mean of (max - min) / max over the pixels of 3 channels   */
     int64_t not_finite, hash;      /* hash of extents, type and values                           */
     un_scan_channel *channel;      /* [c] */
     /* the mask; mask_d = 0: none */
     int mask_d, mask_h, mask_w, mask_c, mask_type, mask_orientation, palette, affine_differs;
-    int by_colour;        /* values are colours                                         */
-    int fractional;       /* values are no whole numbers; kept to 1/256                  */
-    int values;           /* distinct; UN_SCAN_VALUES_MAX: that many or more             */
-    un_mask_value *value; /* [values], ascending                                        */
-    double fill, span;    /* medians over the values above 0: pixels / bounding box, bounding box / picture */
+    int by_colour;         /* values are colours                                         */
+    int fractional;        /* values are no whole numbers; kept to 1/256                  */
+    int values;            /* distinct; UN_SCAN_VALUES_MAX: that many or more             */
+    un_mask_value *value;  /* [values], ascending                                        */
+    int planes;            /* of a mask that can stand for several; else 0               */
+    int64_t *plane_pixels; /* [planes] that belong to each                               */
+    double fill, span;     /* medians over the values above 0: pixels / bounding box, bounding box / picture */
     /* sizes (10th, 50th, 90th percentile) of connected objects, and of values above 0; pixels */
     int objects;
     double object_pixels[3], value_pixels[3];
@@ -59,17 +61,16 @@ typedef struct un_scan {
 } un_scan;
 
 typedef struct un_scan_options {
-    un_pool *pool;          /* NULL: the caller's thread */
-    const char *cache_path; /* NULL: none. One that cannot be read or written is passed over */
-    int (*progress)(
-        void *ctx, int done, int total); /* by any thread, one at a time; not 0: stop, UNET_E_CANCELLED */
+    un_pool *pool;                                   /* NULL: the caller's thread */
+    const char *cache_path;                          /* NULL: none. One that cannot be read or written is passed over */
+    int (*progress)(void *ctx, int done, int total); /* by any thread, one at a time; not 0: stop, UNET_E_CANCELLED */
     void *ctx;
 } un_scan_options;
 
 /* cfg: data.exif, data.pages. Adds issues to d and sets left_out and kind of its items. NULL options: all
  * defaults. */
-UN_NODISCARD unet_status un_scan_run(un_scan **out, un_mem *mem, un_dataset *d, const un_config *cfg,
-    const un_scan_options *opt, unet_error *err);
+UN_NODISCARD unet_status un_scan_run(
+    un_scan **out, un_mem *mem, un_dataset *d, const un_config *cfg, const un_scan_options *opt, unet_error *err);
 void un_scan_destroy(un_scan *s); /* NULL is fine */
 
 /* Decides what the masks mean and what the network takes, where the configuration leaves it open:
@@ -89,20 +90,19 @@ UN_NODISCARD unet_status un_scan_measure(
 void un_scan_item_free(un_scan_item *it);
 /* Pictures that are equal, splits that share one, sizes and channels that do not fit, groups of intensities.
  */
-UN_NODISCARD unet_status un_scan_find_issues(
-    un_dataset *d, const un_scan *s, const un_config *cfg, unet_error *err);
+UN_NODISCARD unet_status un_scan_find_issues(un_dataset *d, const un_scan *s, const un_config *cfg, unet_error *err);
 
 typedef struct un_scan_cache un_scan_cache;
 /* A missing or broken file gives an empty one. */
 UN_NODISCARD unet_status un_scan_cache_open(
     un_scan_cache **out, un_mem *mem, const char *path, const un_config *cfg, unet_error *err);
 /* The same from text; what cannot be used gives an empty one. */
-UN_NODISCARD unet_status un_scan_cache_parse(un_scan_cache **out, un_mem *mem, const char *text, size_t size,
-    const un_config *cfg, unet_error *err);
+UN_NODISCARD unet_status un_scan_cache_parse(
+    un_scan_cache **out, un_mem *mem, const char *text, size_t size, const un_config *cfg, unet_error *err);
 void un_scan_cache_destroy(un_scan_cache *c);
 /* 1: found, *out is filled. */
 int un_scan_cache_get(const un_scan_cache *c, const un_item *item, un_mem *mem, un_scan_item *out);
-UN_NODISCARD unet_status un_scan_cache_write(const char *path, un_mem *mem, const un_dataset *d,
-    const un_scan *s, const un_config *cfg, unet_error *err);
+UN_NODISCARD unet_status un_scan_cache_write(
+    const char *path, un_mem *mem, const un_dataset *d, const un_scan *s, const un_config *cfg, unet_error *err);
 
 #endif

@@ -43,7 +43,6 @@ static unet_status class_table(un_table **out, un_mem *mem, const un_inspection 
 {
     static const char *const head[] = {"class", "name", "mask value", "% of pixels", "masks with it", "scored"};
     const un_cfg_data *c = &in->cfg->data;
-    const int shares = c->mask_kind != UN_CFG_MASK_MULTILABEL;
     unet_status st = un_table_create(out, mem, head, UN_COUNT(head), 2, err);
 
     for (int k = 0; k < in->f->classes && !st; k++) {
@@ -56,8 +55,8 @@ static unet_status class_table(un_table **out, un_mem *mem, const un_inspection 
         un_table_integer(*out, k);
         un_table_text(*out, c->classes.v[k].name);
         un_table_text(*out, values);
-        un_table_real(*out, shares ? 100 * in->f->share[k] : (double)NAN, 2);
-        un_table_real(*out, shares ? (double)in->f->masks_with[k] : (double)NAN, 0);
+        un_table_real(*out, 100 * in->f->share[k], 2);
+        un_table_integer(*out, in->f->masks_with[k]);
         un_table_text(*out, scored ? "yes" : "no");
     }
     return st;
@@ -168,7 +167,7 @@ static unet_status add_classes(un_text *out, un_mem *mem, const un_inspection *i
         name[k] = in->cfg->data.classes.v[k].name;
         share[k] = 100 * in->f->share[k];
     }
-    if (in->cfg->data.mask_kind != UN_CFG_MASK_MULTILABEL && in->f->classes <= BARS)
+    if (in->f->classes <= BARS)
         un_svg_bars(out, &(un_bars){.title = "share of the pixels",
                              .y_label = "%",
                              .name = name,

@@ -129,8 +129,8 @@ TEST(overrides)
     CHECK_INT(cfg.model.strides.n, 4);
     CHECK_STATUS(un_config_set(&cfg, NULL, "mode.depth=4", &err), UNET_E_CONFIG);
     CHECK(strstr(err.message, "did you mean 'model.depth'"));
-    CHECK_STATUS(un_config_set(&cfg, NULL, "batch=4", &err), UNET_E_CONFIG);
-    CHECK(strstr(err.message, "train.batch, predict.batch"));
+    CHECK_STATUS(un_config_set(&cfg, NULL, "scale=4", &err), UNET_E_CONFIG);
+    CHECK(strstr(err.message, "data.scale, augment.scale"));
     CHECK_STATUS(un_config_set(&cfg, NULL, "model.depth=4}, train: {batch: 3", &err), UNET_E_CONFIG);
     CHECK_STATUS(un_config_set(&cfg, NULL, "model.depth", &err), UNET_E_CONFIG);
     CHECK_STATUS(un_config_set(&cfg, NULL, "model.depth=", &err), UNET_E_CONFIG);

@@ -594,6 +594,44 @@ static void put_stack(const char *rel, int pages, int different, int (*rule)(int
     un_image_free(&im);
 }
 
+/* Masks of two channels: each class has a share of its own, and they may sum to more than all. */
+TEST(shares_of_classes_that_overlap)
+{
+    un_fingerprint f;
+    un_image im;
+    char rel[1100], cache[1100];
+    looked l;
+
+    BEGIN("data.normalise=minmax");
+    put_set(7, 1, binary);
+    for (int i = 0; i < 7; i++) {
+        CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 1, H, W, 2, &err), &err);
+        for (int k = 0; k < H * W; k++) {
+            ((uint8_t *)im.data)[2 * k] = k % W < 3 * W / 4 ? 255 : 0;
+            ((uint8_t *)im.data)[2 * k + 1] = i < 6 && k % W >= W / 2 ? 255 : 100; /* 100: soft edges do not count */
+        }
+        im.alpha = 0;
+        snprintf(rel, sizeof rel, "%s/masks/p%02d.tif", dir, i);
+        CHECK_OK(un_image_write_tiff(NULL, rel, &im, &err), &err);
+        un_image_free(&im);
+        snprintf(rel, sizeof rel, "%s/masks/p%02d.png", dir, i);
+        remove(rel);
+    }
+    snprintf(cache, sizeof cache, "%s/scan.json", dir);
+    for (int again = 0; again < 2; again++) { /* the second from the file of results */
+        l = look(&(un_scan_options){.cache_path = cache});
+        CHECK_INT(l.s->decoded, again ? 0 : 7);
+        CHECK_INT(cfg.data.mask_kind, UN_CFG_MASK_MULTILABEL);
+        CHECK_OK(un_fingerprint_make(&f, l.d, l.s, &cfg, &err), &err);
+        CHECK_INT(f.classes, 2);
+        CHECK_NEAR(f.share[0], 0.75, 1e-12);
+        CHECK_NEAR(f.share[1], 0.5 * 6 / 7, 1e-12);
+        CHECK_INT(f.masks_with[0], 7);
+        CHECK_INT(f.masks_with[1], 6);
+        done(&l);
+    }
+}
+
 /* Pages of a TIFF as pictures: of one group, each with the page of its mask; a mask with fewer pages is told. */
 TEST(pages_are_pictures)
 {
