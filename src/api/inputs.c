@@ -61,7 +61,8 @@ static unet_status visit(
     un_inputs *in, const char *root, const char *below, const char *name, int depth, unet_error *err)
 {
     char *relative = un_asprintf(in->mem, "%s%s%s", below, *below ? "/" : "", name);
-    char *path = relative ? un_asprintf(in->mem, "%s/%s", root, relative) : NULL;
+    const char *slash = root[0] && root[strlen(root) - 1] == '/' ? "" : "/"; /* as it was typed */
+    char *path = relative ? un_asprintf(in->mem, "%s%s%s", root, slash, relative) : NULL;
     unet_status st = UNET_OK;
 
     if (!path)

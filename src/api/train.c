@@ -176,6 +176,21 @@ static unet_status make_model(training *t, const un_model *from, unet_error *err
     return UNET_OK;
 }
 
+/* What will be trained, in one line. */
+static void tell_network(const training *t)
+{
+    const un_cfg_model *m = &t->cfg->model;
+    const un_cfg_train *r = &t->cfg->train;
+    char depth[24] = "";
+
+    if (m->dims == 3)
+        snprintf(depth, sizeof depth, "%dx", r->patch[0]);
+    un_api_log(t->c, UNET_LOG_INFO,
+        "network: %d levels down, %d filters on the first; %d patches of %s%dx%d a step, %lld steps (unet plan says "
+        "why)",
+        m->depth, m->base_filters, r->batch, depth, r->patch[1], r->patch[2], (long long)r->steps);
+}
+
 static unet_status open_new(training *t, unet_error *err)
 {
     const un_data_open_options o = open_options(t);
@@ -190,8 +205,10 @@ static unet_status open_new(training *t, unet_error *err)
         st = un_origin_config(t->cfg, from, err);
     if (!st)
         st = un_planned_open(&t->planned, t->c, &o, t->cfg, err);
-    if (!st && !t->o->dry_run)
+    if (!st && !t->o->dry_run) {
+        tell_network(t);
         st = make_model(t, from, err);
+    }
     un_model_destroy(from);
     return st;
 }
@@ -456,9 +473,9 @@ static unet_status tell_result(const training *t, char **text, unet_error *err)
     un_text s;
 
     un_text_init(&s, t->c->mem, TEXT_MAX);
-    un_text_printf(&s, "%lld steps in %.1f minutes%s; %.1f patches/s, %.1f %% of the time waiting for data\n",
-        (long long)r->steps, r->seconds / 60, r->stopped_early ? ", stopped early" : "", t->samples_per_s,
-        100 * r->waiting);
+    un_text_printf(&s, "%lld steps in %.1f %s%s; %.1f patches/s, %.1f %% of the time waiting for data\n",
+        (long long)r->steps, r->seconds < 120 ? r->seconds : r->seconds / 60, r->seconds < 120 ? "s" : "minutes",
+        r->stopped_early ? ", stopped early" : "", t->samples_per_s, 100 * r->waiting);
     if (r->best_step)
         un_text_printf(&s,
             "best on the pictures kept for selection: Dice %.4f, IoU %.4f at step %lld (they chose the model: evaluate "

@@ -250,9 +250,13 @@ void un_scores_rules(un_text *out, const un_score_set *s)
         }
         un_text_add(out, ". ");
     } else if (p->background >= 0) {
-        un_text_printf(out, "Class %d (", p->background);
-        un_text_add(out, s->class_name[p->background]);
-        un_text_add(out, ") is the background; means without background leave it out. ");
+        un_text_printf(out, "Class %d", p->background);
+        if (strcmp(s->class_name[p->background], "background")) {
+            un_text_add(out, " (");
+            un_text_add(out, s->class_name[p->background]);
+            un_text_add(out, ")");
+        }
+        un_text_add(out, " is the background; means without background leave it out. ");
     } else {
         un_text_add(out, "No class is the background. ");
     }

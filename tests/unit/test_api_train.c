@@ -137,6 +137,7 @@ TEST(trains_and_leaves_a_run_folder)
     make_data();
     OPEN(&w, 2, SMALL);
     CHECK_OK(unet_train(w.c, &w.o, &r, &text, &err), &err);
+    CHECK(strstr(w.log, "network: 2 levels down, 4 filters on the first; 2 patches of 32x32 a step, 8 steps"));
     CHECK_INT(r.steps, 8);
     CHECK(strstr(text, "8 steps") && strstr(text, "report.html") && r.dice >= 0);
     unet_string_free(text);
