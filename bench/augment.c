@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/text.h"
-#include "data/augment.h"
+#include "data/mix.h"
 
 enum { POLICIES = UN_CFG_POLICY_RAND + 1 };
 
@@ -53,6 +53,7 @@ static unet_status measure(
     const un_patch to = {.image = un_alloc_array(NULL, n, (size_t)s->channels * sizeof(float)),
         .target = un_alloc_array(NULL, n, sizeof(int32_t)),
         .classes = 3};
+    const un_partners itself = un_partners_of(r);
     const double end = now_s() + seconds;
     un_augment *a = NULL;
     un_augment_scratch *scratch = NULL;
@@ -73,6 +74,8 @@ static unet_status measure(
             un_rng_init(&rng, 1, UN_RNG_SAMPLE, 1, (uint32_t)k, 0);
             un_sampler_crop(r, s->patch, un_augment_config(a)->foreground, &rng, start);
             st = un_augment_run(a, scratch, r, start, &draw, &to, err);
+            if (!st)
+                st = un_mix_run(a, scratch, &draw, &itself, &to, err);
         }
         *best = now_s() - began < *best ? now_s() - began : *best;
     }

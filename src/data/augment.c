@@ -182,6 +182,7 @@ unet_status un_augment_scratch_create(un_augment_scratch **out, un_mem *mem, con
     *out = NULL;
     if (!s)
         return un_fail_nomem(err, sizeof *s);
+    s->mem = mem;
     if (cfg->blur > 0 || cfg->sharpen > 0)
         blur = un_blur_scratch(a->size, a->channels, UN_MAX(UN_SHARPEN_PX, UN_MAX(cfg->blur_px[0], cfg->blur_px[1])));
     s->blur = un_alloc_array(mem, blur, sizeof *s->blur);
@@ -208,6 +209,10 @@ void un_augment_scratch_destroy(un_augment_scratch *s)
     un_free(s->blur);
     un_free(s->spare);
     un_free(s->plane);
+    un_free(s->other.image);
+    un_free(s->other.target);
+    un_free(s->other.soft);
+    un_free(s->other.weight);
     un_free(s->channel);
     un_free(s);
 }
@@ -225,6 +230,8 @@ static void draw_operations(un_augment_job *j, un_cfg_augment *c)
     for (int k = 0; k < UN_AUGMENT_COUNT; k++) {
         double *chance = un_augment_chance(c, (un_augment_op)k);
 
+        if (un_augment_row_of((un_augment_op)k)->where == UN_AUGMENT_IN_BETWEEN)
+            continue; /* data/mix.h goes by its own probabilities */
         if (*chance > 0 && un_augment_fits((un_augment_op)k, j->a->channels))
             list[n++] = k;
         *chance = 0;

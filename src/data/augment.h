@@ -23,12 +23,13 @@ enum {
 #include "data/augment.def"
 };
 
-/* What an operation works on: positions, values, values of three channels, of two or more. */
+/* What an operation works on: positions, values, values of three channels, of two or more, two samples (data/mix.h). */
 typedef enum un_augment_where {
     UN_AUGMENT_IN_SPACE,
     UN_AUGMENT_IN_VALUE,
     UN_AUGMENT_IN_COLOUR,
-    UN_AUGMENT_IN_CHANNELS
+    UN_AUGMENT_IN_CHANNELS,
+    UN_AUGMENT_IN_BETWEEN
 } un_augment_where;
 
 typedef struct un_augment_row {

@@ -17,6 +17,8 @@ struct un_augment_scratch {
     float *spare;          /* as large as the image; NULL: no operation that is on needs it */
     float *plane;          /* h w floats and a row of tables; NULL likewise */
     un_curve curve;
+    un_mem *mem;
+    un_patch other; /* room for a patch that is mixed in; parts that were not asked for yet are NULL */
 };
 
 /* What the operations of one sample share. */
@@ -33,11 +35,15 @@ typedef struct un_augment_job {
 } un_augment_job;
 
 /* Starts the stream of an operation; whether it takes place. Nothing is drawn for one that is off. */
+static inline int un_draw_begins(un_rng *r, const un_draw *d, un_augment_op op, double probability)
+{
+    un_rng_init(r, d->seed, UN_RNG_AUGMENT, (uint32_t)d->step, (uint32_t)d->sample, (uint32_t)op);
+    return probability > 0 && un_rng_uniform(r) < probability;
+}
+
 static inline int un_augment_begins(un_augment_job *j, un_augment_op op, double probability)
 {
-    un_rng_init(
-        &j->rng, j->draw->seed, UN_RNG_AUGMENT, (uint32_t)j->draw->step, (uint32_t)j->draw->sample, (uint32_t)op);
-    return probability > 0 && un_rng_uniform(&j->rng) < probability;
+    return un_draw_begins(&j->rng, j->draw, op, probability);
 }
 
 static inline double un_either_sign(un_rng *r, double most)

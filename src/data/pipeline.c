@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/size.h"
+#include "data/mix.h"
 #include "data/picture_cache.h"
 
 enum { AHEAD = 3 };
@@ -25,6 +26,7 @@ struct un_pipeline {
     un_pipeline_options opt;
     un_cfg_augment cfg; /* settled */
     un_picture_cache *cache;
+    int pictures;
     un_augment *augment;
     un_augment_scratch **scratch; /* [max(threads, 1)] */
     int workers;
@@ -160,6 +162,7 @@ unet_status un_pipeline_create(
     if (!p)
         return un_fail_nomem(err, sizeof *p);
     p->mem = mem;
+    p->pictures = source->count;
     p->opt = *opt;
     settle(&p->opt);
     un_augment_settle(opt->augment, &p->cfg);
@@ -236,6 +239,24 @@ static unet_status check_picture(const un_pipeline *p, const un_picture *pic, un
     return UNET_OK;
 }
 
+static unet_status get_partner(void *ctx, int index, const un_ready **out, unet_error *err)
+{
+    un_pipeline *p = ctx;
+    unet_status st = un_picture_cache_get(p->cache, index, out, err);
+
+    if (st)
+        return st;
+    st = check_picture(p, &(*out)->picture, err);
+    if (st)
+        un_picture_cache_put(p->cache, index);
+    return st;
+}
+
+static void put_partner(void *ctx, int index)
+{
+    un_picture_cache_put(((un_pipeline *)ctx)->cache, index);
+}
+
 /* Sample i of a batch, into its place. */
 static unet_status prepare(un_pipeline *p, const un_batch *b, int i, int worker, unet_error *err)
 {
@@ -260,6 +281,11 @@ static unet_status prepare(un_pipeline *p, const un_batch *b, int i, int worker,
         st = un_augment_run(p->augment, p->scratch[worker], r, start, &draw, &to, err);
     }
     un_picture_cache_put(p->cache, b->picture[i]);
+    if (!st) {
+        const un_partners others = {p, p->pictures, get_partner, put_partner};
+
+        st = un_mix_run(p->augment, p->scratch[worker], &draw, &others, &to, err);
+    }
     return st;
 }
 

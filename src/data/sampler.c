@@ -335,26 +335,38 @@ static int64_t object_pixel(const un_ready *r, int present, un_rng *rng)
     return a->first;
 }
 
-void un_sampler_crop(const un_ready *r, const int size[3], double foreground, un_rng *rng, int start[3])
+int un_sampler_crop_class(const un_ready *r, const int size[3], un_rng *rng, int start[3])
 {
     const un_picture *p = &r->picture;
     const int extent[3] = {p->d, p->h, p->w};
-    const int centred = un_rng_uniform(rng) < foreground && r->present_count;
-    int64_t pixel = 0;
-    int at[3];
+    int64_t pixel, at[3];
+    int k, cls;
 
-    if (centred) {
-        const int k = (int)un_rng_below(rng, r->present_count), cls = r->present[k];
-
-        pixel = r->anchor ? object_pixel(r, k, rng) : un_ready_find(r, cls, un_rng_below(rng, r->totals[cls]));
-    }
-    at[0] = (int)(pixel / ((int64_t)p->h * p->w));
-    at[1] = (int)(pixel / p->w % p->h);
-    at[2] = (int)(pixel % p->w);
+    if (!r->present_count)
+        return -1;
+    k = (int)un_rng_below(rng, r->present_count);
+    cls = r->present[k];
+    pixel = r->anchor ? object_pixel(r, k, rng) : un_ready_find(r, cls, un_rng_below(rng, r->totals[cls]));
+    at[0] = pixel / ((int64_t)p->h * p->w);
+    at[1] = pixel / p->w % p->h;
+    at[2] = pixel % p->w;
     for (int a = 0; a < 3; a++) {
         const int lo = UN_MIN(0, extent[a] - size[a]), hi = UN_MAX(0, extent[a] - size[a]);
 
-        start[a] =
-            centred ? UN_MIN(UN_MAX(at[a] - size[a] / 2, lo), hi) : lo + (int)un_rng_below(rng, (int64_t)hi - lo + 1);
+        start[a] = UN_MIN(UN_MAX((int)at[a] - size[a] / 2, lo), hi);
+    }
+    return cls;
+}
+
+void un_sampler_crop(const un_ready *r, const int size[3], double foreground, un_rng *rng, int start[3])
+{
+    const int extent[3] = {r->picture.d, r->picture.h, r->picture.w};
+
+    if (un_rng_uniform(rng) < foreground && un_sampler_crop_class(r, size, rng, start) >= 0)
+        return;
+    for (int a = 0; a < 3; a++) {
+        const int lo = UN_MIN(0, extent[a] - size[a]), hi = UN_MAX(0, extent[a] - size[a]);
+
+        start[a] = lo + (int)un_rng_below(rng, (int64_t)hi - lo + 1);
     }
 }

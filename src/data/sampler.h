@@ -62,5 +62,7 @@ un_epoch un_sampler_epoch(const un_sampler *s);
  * picture wherever the picture is large enough, else anywhere such that the picture is inside (start is then negative).
  */
 void un_sampler_crop(const un_ready *r, const int size[3], double foreground, un_rng *rng, int start[3]);
+/* Centred on a pixel of a random foreground class, which is returned; -1: the picture has none. */
+int un_sampler_crop_class(const un_ready *r, const int size[3], un_rng *rng, int start[3]);
 
 #endif

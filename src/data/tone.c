@@ -228,11 +228,17 @@ void un_normal_table_make(un_normal_table *t)
 
     for (int i = 0; i <= UN_NORMAL_CELLS / 2; i++) {
         const double p = (double)i / UN_NORMAL_CELLS; /* of the distance from the middle */
+        double before = -1;
 
         for (int k = 0; k < 40 && i; k++) { /* Newton on erf(x / sqrt 2) / 2 = p */
             const double slope = un_exp(-0.5 * x * x) * 0.39894228040143268;
 
-            x = UN_MIN(4, x - (0.5 * un_erf(x * 0.70710678118654752) - p) / slope);
+            const double next = UN_MIN(4, x - (0.5 * un_erf(x * 0.70710678118654752) - p) / slope);
+
+            if (next == x || next == before) /* there, or to and fro in the last bit */
+                break;
+            before = x;
+            x = next;
         }
         t->q[UN_NORMAL_CELLS / 2 + i] = (float)x;
         t->q[UN_NORMAL_CELLS / 2 - i] = -(float)x;

@@ -6,6 +6,7 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "data/mix.h"
 #include "data/values.h"
 #include "io/image.h"
 #include "report/view.h"
@@ -193,8 +194,11 @@ static unet_status make_patch(un_picture *out, un_mem *mem, const un_augment *a,
     } else {
         const un_patch to = {
             .image = out->image, .target = out->target, .soft = out->soft, .weight = NULL, .classes = p->classes};
+        const un_partners itself = un_partners_of(r);
 
         st = un_augment_run(a, scratch, r, start, draw, &to, err);
+        if (!st)
+            st = un_mix_run(a, scratch, draw, &itself, &to, err);
     }
     un_augment_scratch_destroy(scratch);
     if (st)

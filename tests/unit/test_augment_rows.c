@@ -10,6 +10,7 @@
 #include "data/artefact.h"
 #include "data/augment.h"
 #include "data/degrade.h"
+#include "data/mix.h"
 
 static unet_error err;
 
@@ -68,6 +69,8 @@ typedef struct shot {
 static void take(shot *s, const un_ready *r, const un_cfg_augment *cfg, const int size[3], int draw)
 {
     const int start[3] = {(r->picture.d - size[0]) / 2, (r->picture.h - size[1]) / 2, (r->picture.w - size[2]) / 2};
+    const un_partners itself = un_partners_of(r);
+    const un_draw at = {7, 1 + draw, draw};
     un_augment *a;
     un_augment_scratch *scratch;
 
@@ -80,7 +83,8 @@ static void take(shot *s, const un_ready *r, const un_cfg_augment *cfg, const in
     CHECK(s->p.image && s->p.target && s->p.weight);
     CHECK_OK(un_augment_create(&a, NULL, cfg, size, r->picture.c, &err), &err);
     CHECK_OK(un_augment_scratch_create(&scratch, NULL, a, &err), &err);
-    CHECK_OK(un_augment_run(a, scratch, r, start, &(un_draw){7, 1 + draw, draw}, &s->p, &err), &err);
+    CHECK_OK(un_augment_run(a, scratch, r, start, &at, &s->p, &err), &err);
+    CHECK_OK(un_mix_run(a, scratch, &at, &itself, &s->p, &err), &err);
     un_augment_scratch_destroy(scratch);
     un_augment_destroy(a);
 }
@@ -126,7 +130,8 @@ static void walk(const un_ready *r, const int size[3])
     for (int k = 0; k < UN_AUGMENT_COUNT; k++) {
         const un_augment_op op = (un_augment_op)k;
         const char *name = un_augment_row_of(op)->name;
-        const int space = un_augment_row_of(op)->where == UN_AUGMENT_IN_SPACE;
+        const un_augment_where where = un_augment_row_of(op)->where;
+        const int space = where == UN_AUGMENT_IN_SPACE || (where == UN_AUGMENT_IN_BETWEEN && op != UN_AUGMENT_MIXUP);
         const un_cfg_augment on = alone(op, 1), still = alone(op, 0), none = {.outside = on.outside};
         int changed = 0;
 
@@ -445,4 +450,58 @@ TEST(as_many_operations_as_asked)
         drop(&plain);
     }
     un_ready_free(&r);
+}
+
+/* ---- between samples ---- */
+
+static unet_status broken(void *ctx, int index, const un_ready **out, unet_error *e)
+{
+    (void)ctx;
+    (void)out;
+    return un_fail(e, UNET_E_FORMAT, "picture %d is broken", index);
+}
+
+/* A sample of class 0 and a partner that has a rare class: pasted pixels are those of the rare class, values and mask.
+ */
+TEST(rare_objects_are_pasted)
+{
+    const int size[3] = {1, 40, 44}, start[3] = {0, 0, 0};
+    un_ready rare = shapes(1, 40, 44, 1), plain = shapes(1, 40, 44, 1);
+    un_partners others = un_partners_of(&rare);
+    un_cfg_augment c = alone(UN_AUGMENT_COPY_PASTE, 1);
+    un_patch p = {.image = un_alloc_array(NULL, 1760, sizeof(float)),
+        .target = un_alloc_array(NULL, 1760, sizeof(int32_t)),
+        .classes = CLASSES};
+    int count[CLASSES] = {0};
+    un_augment *a;
+    un_augment_scratch *s;
+
+    c.foreground = 0;
+    memset(plain.picture.target, 0, 1760 * sizeof(int32_t));
+    memset(plain.picture.image, 0, 1760 * sizeof(float));
+    CHECK_OK(un_augment_create(&a, NULL, &c, size, 1, &err), &err);
+    CHECK_OK(un_augment_scratch_create(&s, NULL, a, &err), &err);
+    for (int k = 0; k < 40; k++) {
+        const un_draw draw = {3, 1, k};
+        int cls = 0;
+
+        CHECK_OK(un_augment_run(a, s, &plain, start, &draw, &p, &err), &err);
+        CHECK_OK(un_mix_run(a, s, &draw, &others, &p, &err), &err);
+        for (int i = 0; i < 1760; i++)
+            cls = UN_MAX(cls, p.target[i]);
+        count[cls]++;
+        for (int i = 0; i < 1760; i++) {
+            CHECK(p.target[i] == (rare.picture.target[i] == cls ? cls : 0));
+            CHECK(p.image[i] == (rare.picture.target[i] == cls ? rare.picture.image[i] : 0));
+        }
+    }
+    CHECK(count[0] == 0 && count[1] > 10 && count[2] > 10); /* though class 1 has far more pixels */
+    others.get = broken;
+    CHECK_STATUS(un_mix_run(a, s, &(un_draw){3, 1, 0}, &others, &p, &err), UNET_E_FORMAT);
+    un_augment_scratch_destroy(s);
+    un_augment_destroy(a);
+    un_free(p.image);
+    un_free(p.target);
+    un_ready_free(&rare);
+    un_ready_free(&plain);
 }

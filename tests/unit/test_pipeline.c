@@ -112,7 +112,7 @@ static void run_all(int threads, size_t cache, int64_t step, uint64_t *out)
     f = un_pipeline_figures_get(p);
     CHECK_INT(f.samples, (STEPS - step + 1) * BATCH);
     CHECK_INT(f.loads, atomic_load(&m.loads));
-    CHECK_INT(f.loads + f.hits, f.samples);
+    CHECK(f.loads + f.hits > f.samples); /* others are mixed in */
     if (cache > 1 << 20)
         CHECK(f.loads <= PICTURES);
     un_pipeline_destroy(p);
