@@ -259,22 +259,31 @@ static void add_method(lister *l, un_cfg_method method)
     end_entry(l);
 }
 
+static void add_around(lister *l, const un_around_info *info)
+{
+    begin_entry(l, info->name, info->title);
+    add_field(l, "formula", info->formula);
+    add_field(l, "paper", info->paper);
+    add_field(l, "when", info->when);
+    add_field(l, "setting", info->setting);
+    add_keys(l, info->keys);
+    end_entry(l);
+}
+
 static void fill_methods(lister *l, const topic *t)
 {
     (void)t;
     for (int i = 0; i < un_method_count(); i++)
         add_method(l, (un_cfg_method)i);
-    for (int i = 0; i < un_around_count(); i++) {
-        const un_around_info *info = un_around_info_of(i);
+    for (int i = 0; i < un_around_count(); i++)
+        add_around(l, un_around_info_of(i));
+}
 
-        begin_entry(l, info->name, info->title);
-        add_field(l, "formula", info->formula);
-        add_field(l, "paper", info->paper);
-        add_field(l, "when", info->when);
-        add_field(l, "setting", info->setting);
-        add_keys(l, info->keys);
-        end_entry(l);
-    }
+static void fill_regularisers(lister *l, const topic *t)
+{
+    (void)t;
+    for (int i = 0; i < un_regulariser_count(); i++)
+        add_around(l, un_regulariser_info_of(i));
 }
 
 static void fill_schedules(lister *l, const topic *t)
@@ -407,6 +416,7 @@ static const topic topics[] = {
     {"augmentations", "operations of the section augment", fill_augmentations, NULL, NULL, NULL},
     {"policies", "augment.policy", fill_words, "augment", "policy", "policy"},
     {"optimisers", "optimiser.name, and what goes with each", fill_methods, NULL, NULL, NULL},
+    {"regularisers", "against overfitting and unsteady steps", fill_regularisers, NULL, NULL, NULL},
     {"schedules", "optimiser.schedule", fill_schedules, NULL, NULL, NULL},
     {"metrics", "scores of unet eval", fill_metrics, NULL, NULL, NULL},
     {"blocks", "model.block", fill_words, "model", "block", "block"},

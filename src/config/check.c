@@ -82,6 +82,12 @@ static unet_status check_parts(const un_cfg_model *m, unet_error *err)
         rates += m->dilations.v[i] > 1;
     if (m->bottom == UN_CFG_BOTTOM_ASPP && rates > 6)
         return wrong(err, "model.dilations", "%d rates above 1; at most 6 branches", rates, 0);
+    if (m->drop_path > 0 && m->block != UN_CFG_BLOCK_RESIDUAL && m->block != UN_CFG_BLOCK_INVERTED &&
+        m->block != UN_CFG_BLOCK_RECURRENT)
+        return wrong(
+            err, "model.drop_path", "only blocks with a shortcut can be left out: residual, inverted, recurrent", 0, 0);
+    if (m->dropout_block > 1 && m->dropout_spatial)
+        return wrong(err, "model.dropout_block", "blocks of channels that are dropped as a whole have no size", 0, 0);
     if (m->padding == UN_CFG_PAD_VALID) {
         unet_status st = check_valid(m, err);
 

@@ -21,6 +21,11 @@ static const un_around_info arounds[] = {
 #include "config/optimisers.def"
 };
 
+static const un_around_info regularisers[] = {
+#define UN_AROUND(name, title, formula, paper, when, keys, setting) {name, title, formula, paper, when, keys, setting},
+#include "config/regularisers.def"
+};
+
 static const un_schedule_info schedules[] = {
 #define UN_SCHEDULE(ID, name, title, formula, paper, when) [UN_CFG_SCHEDULE_##ID] = {name, title, formula, paper, when},
 #include "config/schedules.def"
@@ -83,6 +88,16 @@ int un_around_count(void)
 const un_around_info *un_around_info_of(int i)
 {
     return &arounds[i];
+}
+
+int un_regulariser_count(void)
+{
+    return (int)UN_COUNT(regularisers);
+}
+
+const un_around_info *un_regulariser_info_of(int i)
+{
+    return &regularisers[i];
 }
 
 /* ---- values ---- */
@@ -249,10 +264,12 @@ static void doc_schedule(un_text *t, un_cfg_schedule schedule)
 }
 
 static const char intro[] =
-    "# Optimisers and courses of the learning rate\n\n"
-    "Made from `src/config/optimisers.def` and `src/config/schedules.def`; do not edit. All keys are of the section\n"
-    "`optimiser`. A key that is left out, or `auto`, has the default of its row; a key that the row does not have is\n"
-    "refused. `unet list optimisers` and `unet list schedules` show the same.\n\n"
+    "# Optimisers, regularisation and courses of the learning rate\n\n"
+    "Made from `src/config/optimisers.def`, `regularisers.def` and `schedules.def`; do not edit. Keys are of the "
+    "section\n"
+    "`optimiser` unless they say otherwise. A key that is left out, or `auto`, has the default of its row; a key that "
+    "the row does not have is\n"
+    "refused. `unet list optimisers`, `regularisers` and `schedules` show the same.\n\n"
     "**What to use.** The defaults (`adamw`, `cosine`, a moving average) need no tuning on most sets. `sgd` with "
     "`poly`\n"
     "and momentum 0.99 is nnU-Net's choice for long runs. When a run is unsteady: a longer `warmup`, a lower `lr`,\n"
@@ -300,19 +317,24 @@ static const char schedules_intro[] = "## Courses of the learning rate\n\n"
                                       "run that is extended goes on where a\n"
                                       "run of the new length would stand.\n\n";
 
+static void doc_around(un_text *t, const un_around_info *info)
+{
+    un_text_printf(t, "### `%s`: %s\n\n    %s\n\n", info->name, info->title, info->formula);
+    un_text_printf(t, "%s. For: %s. Keys: %s.\n\n", info->paper, info->when, info->keys);
+    un_text_printf(t, run_text, info->setting, "");
+}
+
 void un_optimiser_docs(un_text *t)
 {
     un_text_add(t, intro);
     for (int i = 0; i < un_method_count(); i++)
         doc_method(t, (un_cfg_method)i);
     un_text_add(t, "## With any optimiser\n\n");
-    for (int i = 0; i < un_around_count(); i++) {
-        const un_around_info *info = &arounds[i];
-
-        un_text_printf(t, "### `%s`: %s\n\n    %s\n\n", info->name, info->title, info->formula);
-        un_text_printf(t, "%s. For: %s. Keys: %s.\n\n", info->paper, info->when, info->keys);
-        un_text_printf(t, run_text, info->setting, "");
-    }
+    for (int i = 0; i < un_around_count(); i++)
+        doc_around(t, &arounds[i]);
+    un_text_add(t, "## Regularisation and limits of the gradient\n\n");
+    for (int i = 0; i < un_regulariser_count(); i++)
+        doc_around(t, &regularisers[i]);
     un_text_add(t, schedules_intro);
     for (int i = 0; i < un_schedule_count(); i++)
         doc_schedule(t, (un_cfg_schedule)i);

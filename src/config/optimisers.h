@@ -36,6 +36,8 @@ const un_schedule_info *un_schedule_info_of(un_cfg_schedule schedule);
 int un_schedule_keys(const un_row_key **first, un_cfg_schedule schedule);
 int un_around_count(void);
 const un_around_info *un_around_info_of(int i);
+int un_regulariser_count(void); /* rows of regularisers.def */
+const un_around_info *un_regulariser_info_of(int i);
 
 /* The value of a key of its method or schedule: as set, else the row's default (0 where the row has no such key). */
 double un_method_value(const un_cfg_optimiser *o, const char *key);

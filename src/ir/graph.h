@@ -57,8 +57,9 @@ typedef struct un_blocks_attr {
 } un_blocks_attr;
 typedef struct un_dropout_attr {
     double p;
-    int spatial;
-    int stream; /* names the random stream: equal in a recomputed copy and in the gradient */
+    int spatial, sample; /* 1: whole channels; all of a sample */
+    int block;           /* above 1: blocks of so many pixels a side */
+    int stream;          /* names the random stream: equal in a recomputed copy and in the gradient */
 } un_dropout_attr;
 typedef struct un_softmax_attr {
     int sigmoid;

@@ -125,11 +125,13 @@ typedef struct un_mul_sum_args {
 } un_mul_sum_args;
 
 /* y = x * keep / (1-p), keep from Philox: key = seed, counter = (element index inside the sample, sample number `first`
- * + n, node, step). spatial: one decision for a channel of a sample. */
+ * + n, node, step). spatial: one decision for a channel of a sample; sample: one for all of a sample. The family
+ * drop_block (Ghiasi 2018) drops blocks of `block` pixels a side, along d only where there is depth, of each channel
+ * apart. */
 typedef struct un_dropout_args {
     un_view x, y;
     double p;
-    int spatial;
+    int spatial, sample, block;
     uint64_t seed;
     const uint32_t *step; /* read at run time: [0] step, [1] number of the first sample of the view in its batch */
     uint32_t node;

@@ -52,6 +52,21 @@ static int shortcut(un_builder *b, const un_block *k, int x)
     return k->ci == k->co && !is_strided(k) ? x : unit(b, k, "_shortcut", l, 0, x);
 }
 
+/* Stochastic depth (Huang 2016): what stands beside the shortcut is left out for a sample, with a probability that
+ * rises in a straight line over the blocks of encoder and decoder. */
+static int drop_path(un_builder *b, const un_block *k, const char *tag, int y)
+{
+    const double blocks = 2 * b->m->depth + 1, share = UN_MIN((b->paths + 1) / blocks, 1.0);
+    const un_attr a = {.dropout = {.p = b->m->drop_path * share, .sample = 1, .stream = b->streams}};
+    char name[NAME];
+
+    if (!(b->m->drop_path > 0))
+        return y;
+    b->streams++;
+    snprintf(name, sizeof name, "%s.%s", k->name, tag);
+    return un_graph_op(b->g, UN_OP_DROPOUT, name, &y, 1, &a);
+}
+
 /* act(norm(conv(... x)) + x), the order of He et al. 2016, figure 2. */
 static int residual(un_builder *b, const un_block *k, int x)
 {
@@ -62,7 +77,7 @@ static int residual(un_builder *b, const un_block *k, int x)
         snprintf(tag, sizeof tag, "%d", i);
         y = unit(b, k, tag, spatial(b, k, i ? k->co : k->ci, k->co, !i), i < k->count - 1, y);
     }
-    y = un_build_recalibrate(b, k->name, y, k->co);
+    y = drop_path(b, k, "path", un_build_recalibrate(b, k->name, y, k->co));
     snprintf(name, sizeof name, "%s.crop", k->name);
     x = un_build_like(b, name, shortcut(b, k, x), y);
     snprintf(name, sizeof name, "%s.add", k->name);
@@ -126,6 +141,7 @@ static int recurrent(un_builder *b, const un_block *k, int x)
     h = x;
     for (int i = 0; i < k->count; i++)
         h = recurrent_layer(b, k, i, h);
+    h = drop_path(b, k, "path", h);
     snprintf(name, sizeof name, "%s.add", k->name);
     return un_build_binary(b, UN_OP_ADD, name, x, h);
 }
@@ -167,7 +183,7 @@ static int separable(un_builder *b, const un_block *k, int x)
 /* Wider inside than outside, without activation at the narrow ends. */
 static int inverted(un_builder *b, const un_block *k, int x)
 {
-    char name[NAME];
+    char name[NAME], tag[TAG];
     int ci = k->ci;
 
     for (int i = 0; i < k->count; i++, ci = k->co) {
@@ -183,7 +199,8 @@ static int inverted(un_builder *b, const un_block *k, int x)
         y = depthwise(b, k, i, inner, y);
         y = pointwise(b, k, i, "project", inner, k->co, 0, y);
         snprintf(name, sizeof name, "%s.add%d", k->name, i);
-        x = ci == k->co && (i || !is_strided(k)) ? un_build_binary(b, UN_OP_ADD, name, x, y) : y;
+        snprintf(tag, sizeof tag, "path%d", i);
+        x = ci == k->co && (i || !is_strided(k)) ? un_build_binary(b, UN_OP_ADD, name, x, drop_path(b, k, tag, y)) : y;
     }
     return x;
 }
@@ -206,10 +223,13 @@ int un_build_block(un_builder *b, const un_block *k, int x)
     char name[NAME];
 
     x = kinds[m->block].build(b, k, x);
+    b->paths++;
     if (!kinds[m->block].recalibrates)
         x = un_build_recalibrate(b, k->name, x, k->co);
     if (m->dropout > 0 && (m->dropout_at == UN_CFG_DROPOUT_ALL || k->level == m->depth)) {
-        const un_attr a = {.dropout = {m->dropout, m->dropout_spatial, b->streams++}};
+        const un_attr a = {
+            .dropout = {
+                .p = m->dropout, .spatial = m->dropout_spatial, .block = m->dropout_block, .stream = b->streams++}};
 
         snprintf(name, sizeof name, "%s.dropout", k->name);
         x = un_graph_op(b->g, UN_OP_DROPOUT, name, &x, 1, &a);

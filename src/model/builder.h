@@ -12,6 +12,7 @@ typedef struct un_builder {
     un_graph *g;
     const un_cfg_model *m;
     int streams; /* dropout nodes so far */
+    int paths;   /* blocks with a shortcut so far, for stochastic depth */
 } un_builder;
 
 /* ---- layers (layers.c) ---- */

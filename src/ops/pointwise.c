@@ -12,6 +12,8 @@ static const un_field act_fields[] = {
 static const un_field dropout_fields[] = {
     {"p", UN_FIELD_DOUBLE, offsetof(un_attr, dropout.p), 0, 0.999, NULL, 0.5},
     {"spatial", UN_FIELD_BOOL, offsetof(un_attr, dropout.spatial), 0, 1, NULL, 0},
+    {"sample", UN_FIELD_BOOL, offsetof(un_attr, dropout.sample), 0, 1, NULL, 0},
+    {"block", UN_FIELD_INT, offsetof(un_attr, dropout.block), 0, 64, NULL, 0},
     {"stream", UN_FIELD_INT, offsetof(un_attr, dropout.stream), 0, 1 << 30, NULL, 0},
 };
 static const un_field softmax_fields[] = {

@@ -184,6 +184,16 @@ TEST(two_dimensions)
         "norm: batch, activation: gelu, dropout: 0.2, dropout_spatial: true, convs_per_level: [1, 2, 3]", 2, 1);
 }
 
+/* Blocks and whole samples that are dropped. */
+TEST(dropped_blocks)
+{
+    check_gradients("norm: group, activation: silu, dropout: 0.2, dropout_at: all, dropout_block: 3", 2, 0);
+    check_gradients("norm: none, activation: gelu, dropout: 0.2, dropout_block: 2", 3, 0);
+    check_gradients("norm: group, activation: silu, block: residual, drop_path: 0.4", 2, 0);
+    check_gradients("norm: none, activation: elu, block: inverted, expansion: 2, drop_path: 0.4", 2, 1);
+    check_gradients("norm: instance, activation: silu, block: recurrent, drop_path: 0.4", 3, 0);
+}
+
 TEST(valid_padding)
 {
     check_gradients("norm: instance, activation: silu, padding: valid, convs_per_level: 1", 2, 0);

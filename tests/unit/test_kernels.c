@@ -380,12 +380,63 @@ TEST(factors)
         check_factors(k, s, pad, f & 3, f >> 2);
 }
 
+/* A value is dropped when a seed lies in its window; seeds lie round the picture too. */
+static int in_block(const un_view *v, int64_t i, int block, double p)
+{
+    const int bd = v->d > 1 ? block : 1;
+    const int64_t eh = v->h + block - 1, row = (int64_t)(v->w + block - 1) * v->c;
+    const int64_t c = i % v->c, w = i / v->c % v->w, h = i / v->c / v->w % v->h, d = i / v->c / v->w / v->h % v->d;
+    const int64_t n = i / v->c / v->w / v->h / v->d;
+    const double odds = 1 - pow(1 - p, 1.0 / (bd * block * block));
+    int hit = 0;
+
+    for (int64_t z = d; z < d + bd; z++)
+        for (int64_t y = h; y < h + block; y++)
+            for (int64_t x = w; x < w + block; x++) {
+                uint32_t key[2] = {0x89abcdef, 0x1234567}, out[4];
+                const int64_t at = x * v->c + c, line = z * eh + y;
+                uint32_t ctr[4] = {(uint32_t)(line * ((row + 3) / 4) + at / 4), (uint32_t)(4 + n), 9, 17};
+
+                un_philox(out, ctr, key);
+                hit |= out[at % 4] / 4294967296.0 < odds;
+            }
+    return hit;
+}
+
+TEST(drop_block)
+{
+    const un_kernel *k;
+
+    EACH_CASE(UN_K_DROP_BLOCK, s, pad, k)
+    {
+        kc_tensor x = tensor_of(k, s, pad), y = tensor_of(k, s, 2 - pad);
+        const int64_t n = kc_count(&x.v);
+        double *vx = kc_random(n), *want = kc_random(n);
+        uint32_t step[2] = {17, 4};
+        un_dropout_args a = {
+            .x = x.v, .y = y.v, .p = 0.3, .block = 3, .seed = UINT64_C(0x123456789abcdef), .step = step, .node = 9};
+        int64_t kept = 0;
+
+        for (int64_t i = 0; i < n; i++) {
+            want[i] = in_block(&x.v, i, 3, 0.3) ? 0 : vx[i] / 0.7;
+            kept += want[i] != 0;
+        }
+        if (n > 10000)
+            CHECK_NEAR((double)kept / (double)n, 0.7, 0.04);
+        kc_set(&x, vx);
+        kc_run(k, &a, &y, NULL);
+        kc_expect(&y, want, kc_tolerance(k, 3e-7), k->name);
+        kc_release(&x), kc_release(&y);
+        un_free(vx), un_free(want);
+    }
+}
+
 TEST(dropout)
 {
     const un_kernel *k;
 
     EACH_CASE(UN_K_DROPOUT, s, pad, k)
-    for (int spatial = 0; spatial < 2; spatial++) {
+    for (int spatial = 0; spatial < 3; spatial++) { /* 2: whole samples */
         kc_tensor x = tensor_of(k, s, pad), y = tensor_of(k, s, 2 - pad);
         int64_t n = kc_count(&x.v), sample = n / x.v.n, kept = 0;
         double *vx = kc_random(n), *want = kc_random(n);
@@ -393,14 +444,18 @@ TEST(dropout)
         un_dropout_args a = {.x = x.v,
             .y = y.v,
             .p = 0.3,
-            .spatial = spatial,
+            .spatial = spatial == 1,
+            .sample = spatial == 2,
             .seed = UINT64_C(0x123456789abcdef),
             .step = step,
             .node = 9};
 
         for (int64_t i = 0; i < n; i++) {
             uint32_t key[2] = {0x89abcdef, 0x1234567}, out[4];
-            uint32_t ctr[4] = {(uint32_t)(spatial ? i % x.v.c : i % sample), (uint32_t)(4 + i / sample), 9, 17};
+            uint32_t ctr[4] = {(uint32_t)(spatial == 2 ? 0
+                                          : spatial    ? i % x.v.c
+                                                       : i % sample),
+                (uint32_t)(4 + i / sample), 9, 17};
 
             un_philox(out, ctr, key);
             want[i] = out[0] / 4294967296.0 < 0.3 ? 0 : vx[i] / 0.7;

@@ -57,6 +57,8 @@ TEST(every_row_has_its_text)
     CHECK_INT(check_entries("augmentations", FIELDS("name", "title", "formula", "paper")), UN_AUGMENT_COUNT);
     CHECK_INT(check_entries("optimisers", FIELDS("title", "formula", "paper", "when")),
         un_method_count() + un_around_count());
+    CHECK_INT(
+        check_entries("regularisers", FIELDS("title", "formula", "paper", "when", "setting")), un_regulariser_count());
     CHECK_INT(check_entries("schedules", FIELDS("title", "formula", "paper", "when")), un_schedule_count());
     check_entries("metrics", FIELDS("title", "formula"));
     check_entries("initialisations", FIELDS("title", "formula", "paper"));

@@ -186,6 +186,8 @@ TEST(keys_that_do_not_belong)
         {"optimiser: {schedule: multi_step, milestones: [0.5, 0.4]}", "optimiser.milestones"},
         {"optimiser: {lr: 0.001, min_lr: 0.01}", "optimiser.min_lr"},
         {"optimiser: {schedule: plateau}\ntrain: {select_share: 0}", "optimiser.schedule"},
+        {"model: {drop_path: 0.2}", "model.drop_path"},
+        {"model: {dropout: 0.2, dropout_spatial: true, dropout_block: 3}", "model.dropout_block"},
         {"optimiser: {average: swa}\nmodel: {norm: batch, norm_momentum: 0}", "optimiser.average"}};
 
     for (size_t i = 0; i < UN_COUNT(wrong); i++) {
@@ -196,6 +198,26 @@ TEST(keys_that_do_not_belong)
         if (!strstr(err.message, wrong[i][1]))
             un_test_fail(__FILE__, __LINE__, "%s: %s", wrong[i][0], err.message);
     }
+}
+
+/* Stochastic depth: a node for each block, with a probability that rises in a straight line. */
+TEST(stochastic_depth)
+{
+    un_graph *g;
+    int n = 0;
+
+    configure(BASE "loss: {terms: [ce]}\n");
+    CHECK_OK(un_config_set(&cfg, NULL, "model.depth=2", &err), &err);
+    CHECK_OK(un_config_set(&cfg, NULL, "model.block=residual", &err), &err);
+    CHECK_OK(un_config_set(&cfg, NULL, "model.drop_path=0.5", &err), &err);
+    CHECK_OK(un_model_build(&g, NULL, &cfg.model, &err), &err);
+    for (int i = 0; i < g->n_nodes; i++)
+        if (g->node[i].op == UN_OP_DROPOUT) {
+            CHECK_NEAR(g->node[i].attr.dropout.p, 0.1 * ++n, 1e-15);
+            CHECK(g->node[i].attr.dropout.sample);
+        }
+    CHECK_INT(n, 5); /* three on the way down, two on the way up */
+    un_graph_destroy(g);
 }
 
 /* Extended from 100 to 200 steps: the rate of step 101 is that of a run of 200. */

@@ -435,12 +435,14 @@ static void lower_dropout(un_lowering *l, int i)
         .y = un_lower_view(l, n->out[0]),
         .p = n->attr.dropout.p,
         .spatial = n->attr.dropout.spatial,
+        .sample = n->attr.dropout.sample,
+        .block = n->attr.dropout.block,
         .seed = l->p->spec.seed,
         .step = l->p->counter,
         .node = (uint32_t)n->attr.dropout.stream};
 
     if (l->plan->training)
-        un_lower_emit(l, i, UN_K_DROPOUT, &a, sizeof a);
+        un_lower_emit(l, i, a.block > 1 ? UN_K_DROP_BLOCK : UN_K_DROPOUT, &a, sizeof a);
     else
         copy_view(l, i, a.x, a.y);
 }

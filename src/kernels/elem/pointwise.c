@@ -151,11 +151,11 @@ static void dropout_run(const void *args, int phase, int64_t task, void *worker,
     for (; i < end; i++) {
         const real *px = un_px(&a->x, i);
         real *py = un_px(y, i);
-        uint32_t first = a->spatial ? 0 : (uint32_t)(i % sample) * (uint32_t)y->c;
+        uint32_t first = a->spatial || a->sample ? 0 : (uint32_t)(i % sample) * (uint32_t)y->c;
 
         ctr[1] = a->step[1] + (uint32_t)(i / sample);
         for (int c = 0; c < y->c; c++) {
-            ctr[0] = first + (uint32_t)c;
+            ctr[0] = a->sample ? 0 : first + (uint32_t)c;
             un_philox(out, ctr, key);
             py[c] = (double)out[0] < threshold ? 0 : px[c] * scale;
         }
