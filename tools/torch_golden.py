@@ -7,29 +7,16 @@ Weights, pictures and targets are made by a formula that the test repeats bit fo
 results only. Its metadata hold each case's configuration as JSON, which is YAML: there is one source of truth.
 """
 import json
-import struct
 import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from golden_file import fill, write
+
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
-MASK = np.uint64(0xFFFFFFFFFFFFFFFF)
-
-
-def fill(name, count):
-    """count numbers in [-1, 1), multiples of 2^-23: splitmix64 of FNV-1a(name) + index."""
-    h = 0xCBF29CE484222325
-    for byte in name.encode():
-        h = ((h ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    with np.errstate(over="ignore"):
-        z = (np.arange(count, dtype=np.uint64) + np.uint64(h)) + np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(40)).astype(np.float64) / 2**23 - 1
 
 
 def parameter(name, shape):
@@ -380,19 +367,6 @@ CASES = {
                             {"terms": [BCE, DICE], "class_weights": [1, 2, 0.5], "smoothing": 0.1, "dice_batch": False},
                             pixel_weight=True),
 }
-
-
-def write(path, tensors, meta):
-    header, at = {"__metadata__": meta}, 0
-    for n, t in tensors.items():
-        header[n] = {"dtype": "F32", "shape": list(t.shape), "data_offsets": [at, at + 4 * t.size]}
-        at += 4 * t.size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-(8 + len(text)) % 64)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text)
-        for t in tensors.values():
-            f.write(np.ascontiguousarray(t, dtype="<f4").tobytes())
 
 
 def main():

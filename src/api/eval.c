@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/data_open.h"
+#include "api/eval_metrics.h"
 #include "api/progress.h"
 #include "api/runner.h"
 #include "api/views.h"
@@ -24,6 +25,8 @@ typedef struct eval_job {
     int count, background;
     char scored[RULE_MAX], ignored[RULE_MAX]; /* rules in words */
     un_evaluation *e, *floor_e;               /* of the model, of the floor (NULL: none) */
+    un_eval_metrics metrics;
+    un_text fitted; /* what was fitted, in words */
     un_baseline *baseline;
     un_floor_scores floor;
     un_named_scores *image; /* [count] */
@@ -141,11 +144,13 @@ static unet_status evaluate_one(eval_job *j, int index, int again, unet_error *e
     unet_status st = load(j, index, &f, &truth, err);
 
     if (!st)
-        st = un_segment(
-            &s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &(un_raster){f.image, f.count, NULL}, NULL, err);
+        st = un_segment(&s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &(un_raster){f.image, f.count, NULL},
+            un_eval_metrics_scratch(again ? NULL : &j->metrics, j->o->out_dir), err);
     n = st ? 0 : un_image_count(&f.image[0]) / (size_t)f.image[0].c;
     if (!st && !again)
         st = un_evaluation_add(j->e, index, truth, s.classes, (int64_t)n, err);
+    if (!st && !again)
+        st = un_eval_metrics_add(&j->metrics, index, &f.image[0], truth, &s, j->e->item[index].scores, err);
     if (!st && !again)
         st = score_floor(j, index, &f, truth, n, err);
     if (!st && j->o->out_dir)
@@ -195,6 +200,8 @@ static unet_status finish(eval_job *j, unet_error *err)
     if (!st && j->floor_e)
         st = un_evaluation_finish(j->floor_e, err);
     if (!st)
+        st = un_eval_metrics_finish(&j->metrics, err);
+    if (!st)
         j->image = un_alloc_array(j->c->mem, (size_t)j->count, sizeof *j->image);
     if (!st && !j->image)
         st = un_fail_nomem(err, (size_t)j->count * sizeof *j->image);
@@ -210,6 +217,9 @@ static unet_status finish(eval_job *j, unet_error *err)
         .means = j->e->means,
         .confusion = j->e->pooled,
         .ignore_rule = j->ignored,
+        .summary = j->metrics.summary,
+        .curves = j->metrics.curves,
+        .unit = un_eval_metrics_unit(&j->metrics),
         .scored = j->scored};
     if (j->floor_e)
         fill_floor(j);
@@ -255,6 +265,10 @@ static unet_status tell_text(const eval_job *j, char **out, unet_error *err)
         st = un_scores_floor_table(&table, j->c->mem, &j->set, err);
         st = add_table(&t, table, st, err);
     }
+    if (!st) {
+        st = un_scores_metric_table(&table, j->c->mem, &j->set, 0, err);
+        st = add_table(&t, table, st, err);
+    }
     un_text_add(&t, j->set.confusion ? "pixel accuracy " : "label accuracy ");
     un_text_fixed(&t, j->set.pooled->accuracy, 4);
     un_text_add(&t, ", mean IoU of all classes ");
@@ -262,6 +276,8 @@ static unet_status tell_text(const eval_job *j, char **out, unet_error *err)
     un_text_add(&t, " (pooled)\n");
     un_scores_rules(&t, &j->set);
     un_text_add(&t, "\n");
+    if (j->fitted.s)
+        un_text_add(&t, j->fitted.s);
     if (j->o->out_dir) {
         un_text_add(&t, "report: ");
         un_text_add(&t, j->o->out_dir);
@@ -350,7 +366,7 @@ static unet_status write_files(eval_job *j, unet_error *err)
     char *csv = un_asprintf(mem, "%s/scores.csv", j->o->out_dir);
     char *json = un_asprintf(mem, "%s/scores.json", j->o->out_dir);
     char *page = un_asprintf(mem, "%s/report.html", j->o->out_dir);
-    unet_status st = csv && json && page ? un_make_dirs(j->o->out_dir, err) : un_fail_nomem(err, 1);
+    unet_status st = csv && json && page ? UNET_OK : un_fail_nomem(err, 1);
 
     if (!st)
         st = un_metrics_write_csv(mem, csv, &j->set, err);
@@ -371,6 +387,20 @@ static int rarer_class(const un_fingerprint *f)
     return f->classes >= 2 && f->share[0] < f->share[1] ? 0 : 1;
 }
 
+/* Numbers that were fitted on pictures make scores of the same pictures too good. */
+static unet_status check_calibration(const eval_job *j, unet_error *err)
+{
+    const char *split = j->o->split ? j->o->split : "val", *fitted = j->r.model->config.predict.calibrated;
+
+    if (j->o->calibrate && !strcmp(split, "test"))
+        return un_fail(err, UNET_E_ARG,
+            "thresholds are not fitted on the test pictures, whose scores are reported; --split select or val");
+    if (!j->o->calibrate && fitted[0] && (!strcmp(fitted, split) || !strcmp(split, "all")))
+        un_api_log(j->c, UNET_LOG_WARN,
+            "threshold and temperature of this model were fitted on the split '%s': its scores are too good", fitted);
+    return UNET_OK;
+}
+
 static unet_status open_job(eval_job *j, unet_error *err)
 {
     const unet_eval_options *o = j->o;
@@ -386,6 +416,8 @@ static unet_status open_job(eval_job *j, unet_error *err)
     if (st)
         return st;
     cfg = &j->r.model->config;
+    if (o->calibrate)
+        cfg->predict.temperature = 1;
     st = un_data_open(&j->data, j->c, &data, cfg, err);
     if (!st)
         st = un_runner_prepare(&j->r, 1, NULL, err);
@@ -398,10 +430,16 @@ static unet_status open_job(eval_job *j, unet_error *err)
     say_ignore_rule(j);
     j->background = un_eval_background(cfg);
     st = un_evaluation_create(&j->e, j->c->mem, cfg, j->count, j->background, err);
+    if (!st)
+        st = un_eval_metrics_open(&j->metrics, j->c, cfg, j->e, o->calibrate != NULL, err);
     if (!st && !o->no_floor)
         st = un_baseline_create(&j->baseline, j->c->mem, cfg, j->data.d, j->r.pre, rarer_class(&j->data.f), err);
     if (!st && j->baseline)
         st = un_evaluation_create(&j->floor_e, j->c->mem, cfg, j->count, j->background, err);
+    if (!st)
+        st = check_calibration(j, err);
+    if (!st && o->out_dir)
+        st = un_make_dirs(o->out_dir, err);
     if (!st)
         st = un_views_create(&j->views, j->c->mem, j->count, UN_MAX(j->background, 0), err);
     return st;
@@ -411,6 +449,8 @@ static void close_job(eval_job *j)
 {
     un_views_destroy(&j->views);
     un_free(j->image);
+    un_eval_metrics_close(&j->metrics);
+    un_text_free(&j->fitted);
     un_baseline_destroy(j->baseline);
     un_evaluation_destroy(j->floor_e);
     un_evaluation_destroy(j->e);
@@ -446,6 +486,9 @@ unet_status unet_eval(unet_context *c, const unet_eval_options *options, unet_ev
         st = finish(j, err);
     if (!st && o.out_dir)
         st = write_files(j, err);
+    un_text_init(&j->fitted, c->mem, TEXT_MAX);
+    if (!st && o.calibrate)
+        st = un_eval_metrics_calibrate(&j->metrics, o.model, o.calibrate, o.split ? o.split : "val", &j->fitted, err);
     if (!st && text)
         st = tell_text(j, text, err);
     if (!st && json)

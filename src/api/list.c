@@ -9,6 +9,7 @@
 #include "config/losses.h"
 #include "config/optimisers.h"
 #include "data/augment.h"
+#include "metrics/registry.h"
 
 enum { LIST_MAX = 1 << 22, KEY_NAME = 96, VALUES_TEXT = 160 };
 
@@ -384,14 +385,22 @@ static void fill_augmentations(lister *l, const topic *t)
 
 static void fill_metrics(lister *l, const topic *t)
 {
+    static const char *const better[] = {"higher", "lower", "neither"};
+
     (void)t;
-#define UN_METRIC(name, title, formula, paper, note)                                                                   \
-    begin_entry(l, name, title);                                                                                       \
-    add_field(l, "formula", formula);                                                                                  \
-    add_field(l, "paper", paper);                                                                                      \
-    add_field(l, "note", note);                                                                                        \
-    end_entry(l);
-#include "metrics/metrics.def"
+    for (int m = 0; m < UN_M_COUNT; m++) {
+        const un_metric_info *i = un_metric_info_of((un_metric)m);
+
+        begin_entry(l, i->name, i->title);
+        add_field(l, "formula", i->formula);
+        add_field(l, "paper", i->paper);
+        add_field(l, "range", i->range);
+        add_field(l, "better", better[i->better]);
+        add_field(l, "empty class", i->empty);
+        add_field(l, "note", i->note);
+        add_field(l, "group", un_metric_group_name(i->group));
+        end_entry(l);
+    }
 }
 
 /* ---- presets ---- */

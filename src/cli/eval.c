@@ -8,7 +8,7 @@
 #include "unet/work.h"
 
 typedef struct eval_options {
-    const char *split, *out;
+    const char *calibrate, *split, *out;
     int no_floor;
 } eval_options;
 
@@ -29,6 +29,16 @@ static const un_opt options[] = {
         .value = "DIR",
         .help = "folder for scores.csv, scores.json and report.html; made when it is not there"},
     UN_ROW_TTA,
+    {.name = "metrics",
+        .type = UN_OPT_KEY,
+        .value = "LIST",
+        .key = "eval.metrics",
+        .help = "further metrics: names or groups of unet list metrics between commas, or all"},
+    {.name = "calibrate",
+        .type = UN_OPT_FILE,
+        .offset = offsetof(eval_options, calibrate),
+        .value = "FILE",
+        .help = "write a copy of the model with threshold and temperature fitted on these pictures; not on test"},
     {.name = "no-floor",
         .type = UN_OPT_FLAG,
         .offset = offsetof(eval_options, no_floor),
@@ -51,6 +61,7 @@ static unet_status run(const un_args *a, unet_error *err)
     o.data = a->word[1];
     o.split = p->split;
     o.out_dir = p->out;
+    o.calibrate = p->calibrate;
     o.set = a->key;
     o.set_count = (size_t)a->n_keys;
     o.no_floor = p->no_floor;

@@ -113,7 +113,7 @@ static unet_status hills(finder *f, un_mem *mem, unet_error *err)
 {
     uint64_t *sorted;
     int64_t n = 0;
-    unet_status st = un_distance_squared(f->distance, mem, f->mask, f->size, f->spacing, err);
+    unet_status st = un_distance_squared(f->distance, mem, NULL, f->mask, f->size, f->spacing, err);
 
     if (st)
         return st;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "tensor/shape.h"
 
 enum { UN_OBJECT_ANY_CLASS = -1 };
@@ -45,7 +46,7 @@ void un_objects_free(un_objects *o); /* NULL is fine; leaves an empty one */
 /* Exact squared Euclidean distance of each pixel to the nearest pixel whose mask is 0 (Felzenszwalb and Huttenlocher,
  * "Distance transforms of sampled functions", Theory of Computing 8, 2012): one lower envelope of parabolas per line
  * and axis. What lies outside the picture is not background. No background at all: INFINITY everywhere. */
-UN_NODISCARD unet_status un_distance_squared(
-    float *out, un_mem *mem, const uint8_t *mask, un_shape size, const double spacing[3], unet_error *err);
+UN_NODISCARD unet_status un_distance_squared(float *out, un_mem *mem, un_pool *pool, const uint8_t *mask, un_shape size,
+    const double spacing[3], unet_error *err);
 
 #endif

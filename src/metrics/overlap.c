@@ -231,14 +231,19 @@ static unet_status create_scores(un_scores **out, un_mem *mem, int classes, unet
     return UNET_OK;
 }
 
-int un_scores_is_foreground(const un_scores *s, int k)
+int un_score_rules_foreground(const un_score_rules *r, int background, int k)
 {
-    if (!s->rules.foreground_count)
-        return k != s->background;
-    for (int i = 0; i < s->rules.foreground_count; i++)
-        if (s->rules.foreground[i] == k)
+    if (!r->foreground_count)
+        return k != background;
+    for (int i = 0; i < r->foreground_count; i++)
+        if (r->foreground[i] == k)
             return 1;
     return 0;
+}
+
+int un_scores_is_foreground(const un_scores *s, int k)
+{
+    return un_score_rules_foreground(&s->rules, s->background, k);
 }
 
 void un_scores_apply_rules(un_scores *s, const un_score_rules *r)

@@ -92,6 +92,8 @@ typedef struct un_score_rules {
     int foreground_count;  /* 0: all but the background */
 } un_score_rules;
 
+int un_score_rules_foreground(const un_score_rules *r, int background, int k);
+
 /* Scores of one image, or of many when their counts were pooled first. */
 typedef struct un_scores {
     un_score_rules rules;
@@ -111,8 +113,8 @@ UN_NODISCARD unet_status un_scores_create_multilabel(
     un_scores **out, un_mem *mem, const un_multilabel *m, unet_error *err);
 /* Takes ratios and means anew by these rules; they are made with UN_EMPTY_SKIP and all but the background. */
 void un_scores_apply_rules(un_scores *s, const un_score_rules *r);
-int un_scores_is_foreground(const un_scores *s, int k);
-void un_scores_destroy(un_scores *s); /* NULL is fine */
+int un_scores_is_foreground(const un_scores *s, int k); /* by the rules of s */
+void un_scores_destroy(un_scores *s);                   /* NULL is fine */
 
 /* A mean that leaves NaN out. */
 typedef struct un_mean {

@@ -136,6 +136,65 @@ static unet_status add_class_table(un_text *out, un_mem *mem, const un_eval_repo
     return st;
 }
 
+static unet_status add_metrics(un_text *out, un_mem *mem, const un_eval_report *r, unet_error *err)
+{
+    un_table *t;
+    unet_status st = un_scores_metric_table(&t, mem, &r->set, 0, err);
+
+    if (st)
+        return st;
+    un_html_heading(out, "Metrics");
+    un_html_paragraph(out, "The mean over images with the interval in which 95 % of the means lie that other images of "
+                           "the same kind would "
+                           "give (bootstrap over images), and the value of all images' pixels or objects together.");
+    st = un_table_to_html(t, out, err);
+    un_table_destroy(t);
+    return st;
+}
+
+static void add_curve(un_text *out, const un_score_set *s, un_curve_kind kind)
+{
+    enum { SERIES_MAX = 8 };
+    static const char *const title[] = {"ROC", "Precision and recall", "Calibration"};
+    static const char *const x_label[] = {"share of other pixels taken", "recall", "mean probability"};
+    static const char *const y_label[] = {"recall", "precision", "share that is the class"};
+    static const double diagonal[] = {0, 1};
+    double x[SERIES_MAX][UN_CURVE_POINTS + 2], y[SERIES_MAX][UN_CURVE_POINTS + 2];
+    un_series series[SERIES_MAX + 1];
+    int n = 0;
+
+    for (int k = 0; k < s->classes && n < SERIES_MAX; k++) {
+        if (!un_summary_options_of(s->summary)->foreground[k])
+            continue;
+        series[n] = (un_series){.name = s->class_name[k], .x = x[n], .y = y[n]};
+        series[n].n = (size_t)un_curve_points(x[n], y[n], s->curves, k, kind);
+        n += series[n].n > 0;
+    }
+    if (!n)
+        return;
+    if (kind != UN_CURVE_PR)
+        series[n++] = (un_series){.x = diagonal, .y = diagonal, .n = 2, .faint = 1, .dashed = 1};
+    un_svg_lines(out, &(un_chart){.title = title[kind],
+                          .x_label = x_label[kind],
+                          .y_label = y_label[kind],
+                          .series = series,
+                          .count = n,
+                          .fixed_y = 1,
+                          .y_hi = 1,
+                          .width_px = 420,
+                          .height_px = 320});
+}
+
+static void add_curves(un_text *out, const un_score_set *s)
+{
+    un_html_heading(out, "Probabilities");
+    un_html_paragraph(out, "Every threshold at once, over the pixels of all images, for up to 8 classes. Below the "
+                           "diagonal of the calibration "
+                           "the network is too sure of the class, above it not sure enough.");
+    for (int kind = UN_CURVE_ROC; kind <= UN_CURVE_RELIABILITY; kind++)
+        add_curve(out, s, (un_curve_kind)kind);
+}
+
 /* Cells are coloured by their share of the row: of all pixels that truly are this class. */
 static void add_matrix(un_text *out, const un_score_set *s)
 {
@@ -312,6 +371,10 @@ unet_status un_eval_report_html(un_text *out, un_mem *mem, const un_eval_report 
     st = r->set.floor ? add_floor(out, mem, r, err) : UNET_OK;
     if (!st)
         st = add_class_table(out, mem, r, err);
+    if (!st && r->set.summary)
+        st = add_metrics(out, mem, r, err);
+    if (!st && r->set.summary && r->set.curves)
+        add_curves(out, &r->set);
     if (!st && r->set.confusion && r->set.classes <= MATRIX_MAX)
         add_matrix(out, &r->set);
     if (!st)

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/kth.h"
 #include "base/size.h"
 #include "metrics/objects.h"
 
@@ -14,53 +15,24 @@ unet_status un_measure_create(un_table **out, un_mem *mem, unet_error *err)
     return un_table_create(out, mem, head, UN_COUNT(head), 2, err);
 }
 
-/* Puts the k-th smallest of a[0..n-1] at its place (Hoare, "Algorithm 65: find", 1961); the middle one is the pivot. */
-static int64_t kth(int64_t *a, int64_t n, int64_t k)
-{
-    int64_t lo = 0, hi = n - 1;
-
-    while (lo < hi) {
-        int64_t pivot = a[lo + (hi - lo) / 2], i = lo, j = hi;
-
-        while (i <= j) {
-            while (a[i] < pivot)
-                i++;
-            while (a[j] > pivot)
-                j--;
-            if (i <= j) {
-                int64_t swap = a[i];
-
-                a[i++] = a[j];
-                a[j--] = swap;
-            }
-        }
-        if (k <= j)
-            hi = j;
-        else if (k >= i)
-            lo = i;
-        else
-            break;
-    }
-    return a[k];
-}
-
 static unet_status add_sizes(un_table *t, un_mem *mem, const un_objects *o, unet_error *err)
 {
-    int64_t *size = un_alloc_array(mem, (size_t)o->count, sizeof *size), sum = 0, border = 0, n = o->count;
+    double *size = un_alloc_array(mem, (size_t)o->count, sizeof *size);
+    int64_t sum = 0, border = 0, n = o->count;
 
     if (!size)
         return un_fail_nomem(err, (size_t)n * sizeof *size);
     for (int64_t i = 0; i < n; i++) {
-        size[i] = o->of[i].pixels;
-        sum += size[i];
+        size[i] = (double)o->of[i].pixels;
+        sum += o->of[i].pixels;
         border += o->of[i].touches_border;
     }
     un_table_integer(t, n);
     un_table_integer(t, border);
-    un_table_real(t, n ? (double)kth(size, n, 0) : NAN, 0);
-    un_table_real(t, n ? ((double)kth(size, n, (n - 1) / 2) + (double)kth(size, n, n / 2)) / 2 : NAN, 1);
+    un_table_real(t, n ? un_kth(size, n, 0) : NAN, 0);
+    un_table_real(t, n ? un_quantile(size, n, 0.5) : NAN, 1);
     un_table_real(t, n ? (double)sum / (double)n : NAN, 1);
-    un_table_real(t, n ? (double)kth(size, n, n - 1) : NAN, 0);
+    un_table_real(t, n ? un_kth(size, n, n - 1) : NAN, 0);
     un_free(size);
     return UNET_OK;
 }

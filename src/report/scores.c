@@ -106,11 +106,44 @@ unet_status un_scores_floor_table(un_table **out, un_mem *mem, const un_score_se
     return UNET_OK;
 }
 
+/* Metrics of the summary that have a column of their own: those beside the ratios, of foreground classes and of the
+ * foreground (k = classes). */
+static int is_further(const un_score_set *s, int k, int m)
+{
+    const un_summary_options *o = s->summary ? un_summary_options_of(s->summary) : NULL;
+
+    return o && m > UN_M_F1 && o->choice.on[m] && (k == s->classes || o->foreground[k]);
+}
+
+static int further_columns(const un_score_set *s)
+{
+    int n = 0;
+
+    for (int k = 0; k <= s->classes; k++)
+        for (int m = 0; m < UN_M_COUNT; m++)
+            n += is_further(s, k, m);
+    return n;
+}
+
+/* "a_b" */
+static const char *joined(un_arena *arena, const char *a, const char *b)
+{
+    const size_t n = strlen(a);
+    char *title = un_arena_alloc(arena, n + strlen(b) + 2);
+
+    if (!title)
+        return NULL;
+    memcpy(title, a, n);
+    title[n] = '_';
+    memcpy(title + n + 1, b, strlen(b) + 1);
+    return title;
+}
+
 /* Titles of the image table: row, image, pixels, ignored, accuracy, macro_*, foreground_*, then <class>_* and
  * support. */
 static const char **image_head(un_arena *a, const un_score_set *s, int *columns)
 {
-    int n = 5 + 2 * UN_RATIO_COUNT + s->classes * (UN_RATIO_COUNT + 1), at = 5;
+    int more = further_columns(s), n = 5 + 2 * UN_RATIO_COUNT + s->classes * (UN_RATIO_COUNT + 1) + more, at = 5;
     const char **head = un_arena_alloc(a, (size_t)n * sizeof *head);
     static const char *const fixed[] = {"row", "image", "pixels", "ignored", "accuracy"};
 
@@ -123,17 +156,34 @@ static const char **image_head(un_arena *a, const un_score_set *s, int *columns)
 
         for (int i = 0; i < UN_RATIO_COUNT + (g >= 0); i++) {
             const char *what = i < UN_RATIO_COUNT ? un_ratio_name((un_ratio)i) : "support";
-            char *title = un_arena_alloc(a, strlen(group) + strlen(what) + 2);
 
-            if (!title)
+            head[at] = joined(a, group, what);
+            if (!head[at++])
                 return NULL;
-            memcpy(title, group, strlen(group));
-            title[strlen(group)] = '_';
-            memcpy(title + strlen(group) + 1, what, strlen(what));
-            head[at++] = title;
         }
     }
+    for (int k = 0; k <= s->classes && more; k++)
+        for (int m = 0; m < UN_M_COUNT; m++)
+            if (is_further(s, k, m)) {
+                head[at] =
+                    joined(a, k < s->classes ? s->class_name[k] : "foreground", un_metric_info_of((un_metric)m)->name);
+                if (!head[at++])
+                    return NULL;
+            }
     return head;
+}
+
+/* image -1: the pooled values, -2: the means over images. */
+static void add_further(un_table *t, const un_score_set *s, int image)
+{
+    for (int k = 0; k <= s->classes; k++)
+        for (int m = 0; m < UN_M_COUNT; m++)
+            if (is_further(s, k, m))
+                un_table_real(t,
+                    image >= 0    ? un_summary_value(s->summary, image, k, (un_metric)m)
+                    : image == -1 ? un_summary_line(s->summary, k, (un_metric)m)->pooled
+                                  : un_summary_line(s->summary, k, (un_metric)m)->mean,
+                    DECIMALS);
 }
 
 static void add_image_row(un_table *t, const char *kind, const char *name, const un_scores *s)
@@ -178,10 +228,14 @@ unet_status un_scores_image_table(un_table **out, un_mem *mem, const un_score_se
     un_arena_destroy(a);
     if (st)
         return st;
-    for (size_t i = 0; i < s->images; i++)
+    for (size_t i = 0; i < s->images; i++) {
         add_image_row(*out, "image", s->image[i].name, s->image[i].scores);
+        add_further(*out, s, (int)i);
+    }
     add_image_row(*out, "pooled", "", s->pooled);
+    add_further(*out, s, -1);
     add_mean_row(*out, s->means, s->pooled);
+    add_further(*out, s, -2);
     return UNET_OK;
 }
 
@@ -270,6 +324,31 @@ void un_scores_rules(un_text *out, const un_score_set *s)
     un_text_add(out, "; one that was predicted but is not there scores 0.");
 }
 
+/* The metrics with intervals, and what the confusion matrix says of all classes together. */
+static unet_status add_metrics(un_text *out, un_mem *mem, const un_score_set *s, unet_error *err)
+{
+    un_table *t;
+    unet_status st;
+
+    if (s->confusion) {
+        un_text_add(out, ",\n\"kappa\": ");
+        un_text_json_number(out, un_confusion_kappa(s->confusion));
+        un_text_add(out, ",\n\"mcc\": ");
+        un_text_json_number(out, un_confusion_mcc(s->confusion));
+    }
+    if (!s->summary)
+        return UNET_OK;
+    st = un_scores_metric_table(&t, mem, s, 1, err);
+    if (st)
+        return st;
+    un_text_add(out, ",\n\"unit\": ");
+    un_text_json_string(out, s->unit);
+    un_text_add(out, ",\n\"metrics\": ");
+    st = un_table_to_json(t, out, err);
+    un_table_destroy(t);
+    return st;
+}
+
 unet_status un_metrics_json(un_text *out, un_mem *mem, const un_score_set *s, unet_error *err)
 {
     un_table *classes = NULL, *images = NULL;
@@ -299,6 +378,9 @@ unet_status un_metrics_json(un_text *out, un_mem *mem, const un_score_set *s, un
             add_matrix(out, s->confusion);
         else
             un_text_add(out, "null");
+        st = add_metrics(out, mem, s, err);
+    }
+    if (!st) {
         un_text_add(out, ",\n\"classes\": ");
         st = un_table_to_json(classes, out, err);
         un_text_add(out, ",\n\"images\": ");

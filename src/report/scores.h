@@ -3,7 +3,7 @@
 #ifndef UN_REPORT_SCORES_H
 #define UN_REPORT_SCORES_H
 
-#include "metrics/overlap.h"
+#include "metrics/summary.h"
 #include "report/table.h"
 
 typedef struct un_named_scores {
@@ -28,6 +28,9 @@ typedef struct un_score_set {
     const un_confusion *confusion; /* NULL: multi-label */
     const un_floor_scores *floor;  /* NULL: none */
     const char *ignore_rule;       /* in words, such as "mask value 255 is ignored"; NULL: only the count is given */
+    const un_summary *summary;     /* further metrics and intervals; NULL: none */
+    const un_curves *curves;       /* of probabilities; NULL: none */
+    const char *unit;              /* of their distances: "mm" or "px" */
     const char *scored;            /* which images these are, in words; NULL: not said */
 } un_score_set;
 
@@ -48,6 +51,11 @@ UN_NODISCARD unet_status un_scores_floor_table(un_table **out, un_mem *mem, cons
 /* {"format": "unet-scores", "version": 1, rules, floor, confusion, "classes": [...], "images": [...]} */
 UN_NODISCARD unet_status un_metrics_write_json(un_mem *mem, const char *path, const un_score_set *s, unet_error *err);
 UN_NODISCARD unet_status un_metrics_json(un_text *out, un_mem *mem, const un_score_set *s, unet_error *err);
+
+/* The metrics of the summary: a row for each of the foreground and of its classes, with the mean over images, its
+ * interval, the pooled value and its interval. For people (`wide` 0) without the last two. The set has a summary. */
+UN_NODISCARD unet_status un_scores_metric_table(
+    un_table **out, un_mem *mem, const un_score_set *s, int wide, unet_error *err);
 
 /* The rules in words: which class is background, what is ignored and how many pixels, what empty classes score. */
 void un_scores_rules(un_text *out, const un_score_set *s);

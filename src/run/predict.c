@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/block.h"
+#include "base/math.h"
 #include "base/size.h"
 #include "data/augment.h"
 #include "data/tta.h"
@@ -183,11 +184,30 @@ static void add_window(job *j, const int k[3])
     un_profile_span(profile, "prediction", "join windows", began);
 }
 
+/* Divides the logits of n pixels by the temperature: p^(1/T), made to sum to 1 again (Guo 2017). */
+static void temper(float *p, int64_t n, int channels, int softmax, double temperature)
+{
+    for (int64_t i = 0; i < n; i++, p += channels) {
+        double sum = 0;
+
+        for (int k = 0; k < channels; k++) {
+            const double own = un_pow((double)UN_MAX(p[k], 0.0f), 1 / temperature);
+            const double other = softmax ? 0 : un_pow((double)UN_MAX(1 - p[k], 0.0f), 1 / temperature);
+
+            p[k] = (float)(softmax ? own : own / (own + other));
+            sum += own;
+        }
+        for (int k = 0; k < channels && softmax; k++)
+            p[k] = (float)((double)p[k] / sum);
+    }
+}
+
 /* Gives the sink all slab positions below `until`. base: position of the slab's first row. */
 static unet_status emit(job *j, int base, int until, unet_error *err)
 {
     const un_axis *a = j->axis;
     const int c = j->channels;
+    const un_config *config = &j->p->model->config;
     unet_status st = UNET_OK;
 
     for (; j->emitted < until && !st; j->emitted++) {
@@ -202,6 +222,9 @@ static unet_status emit(job *j, int base, int until, unet_error *err)
                 for (int i = 0; i < c; i++)
                     j->row[((int64_t)y * a[2].extent + x) * c + i] = from[((int64_t)y * a[2].extent + x) * c + i] * n;
             }
+        if (config->predict.temperature != 1)
+            temper(j->row, (int64_t)rows * a[2].extent, c, config->model.head == UN_CFG_HEAD_SOFTMAX,
+                config->predict.temperature);
         st = j->slab == 0 ? j->sink(j->ctx, e, e + 1, 0, rows, j->row, err)
                           : j->sink(j->ctx, 0, 1, e, e + 1, j->row, err);
     }

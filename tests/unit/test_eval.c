@@ -133,6 +133,95 @@ TEST(scores_by_hand)
     CHECK(un_path_exists(at("scores/new/scores.json")));
 }
 
+TEST(further_metrics)
+{
+    static const char *const set[] = {"eval.metrics=hd95,object_f1,kappa,curves", "eval.resamples=50"};
+    static const char *const mm[] = {"eval.metrics=surface", "eval.unit=mm"}, *const wrong[] = {"eval.metrics=hd59"};
+    unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
+    unsigned char *file;
+    size_t size;
+    char *text, *json;
+
+    small_set();
+    o.model = at("set.safetensors");
+    o.data = at("set");
+    o.out_dir = at("scores/metrics");
+    o.set = set;
+    o.set_count = 2;
+    CHECK_OK(eval(&o, NULL, &text, &json), &err);
+    /* a: columns 0..4 against 0..9 of 19 rows; the prediction's outer edge is 5 away */
+    CHECK(strstr(text, "hd95 (px)") && strstr(text, "object_f1"));
+    CHECK(strstr(json, "\"metric\": \"hd95\", \"image_mean\": 5") && strstr(json, "\"unit\": \"px\""));
+    CHECK(strstr(json, "\"kappa\": 0.6") && strstr(json, "\"metric\": \"auc\", \"image_mean\": null"));
+    unet_string_free(text);
+    unet_string_free(json);
+    CHECK_OK(un_file_read(&file, &size, NULL, at("scores/metrics/scores.csv"), 1 << 20, &err), &err);
+    CHECK(strstr((char *)file, ",left_kappa,left_hd95,left_object_f1,"));
+    un_free(file);
+    CHECK_OK(un_file_read(&file, &size, NULL, at("scores/metrics/report.html"), 1 << 24, &err), &err);
+    CHECK(
+        strstr((char *)file, "hd95 (px)") && strstr((char *)file, "bootstrap") && strstr((char *)file, "Calibration"));
+    un_free(file);
+    o.set = mm;
+    CHECK_STATUS(eval(&o, NULL, NULL, NULL), UNET_E_DATA);
+    CHECK(strstr(err.message, "eval.unit=px"));
+    o.set = wrong;
+    o.set_count = 1;
+    CHECK_STATUS(eval(&o, NULL, NULL, NULL), UNET_E_ARG);
+    CHECK(strstr(err.message, "Did you mean 'hd95'?"));
+}
+
+/* The pooled calibration error as it is printed. */
+static void ece_of(char out[16], const char *json)
+{
+    const char *at = strstr(json, "\"metric\": \"ece\""), *pooled = at ? strstr(at, "\"pooled\": ") : NULL;
+
+    CHECK(pooled);
+    snprintf(out, 16, "%.15s", pooled + 10);
+}
+
+TEST(calibration_is_fitted_stored_and_used)
+{
+    static const char *const set[] = {"eval.metrics=ece", "eval.resamples=0"};
+    unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
+    unet_eval_result before, after;
+    un_model *m;
+    char *text, *json;
+    char ece[2][16];
+
+    small_set();
+    save_model("sigmoid.safetensors", "dims: 2, depth: 1, in_channels: 1, classes: 2, head: sigmoid",
+        "classes: [ground, left], mapping: [{value: 0, class: 0}, {value: 1, class: 1}], ignore: [255]");
+    o.model = at("sigmoid.safetensors");
+    o.data = at("set");
+    o.set = set;
+    o.set_count = 2;
+    CHECK_OK(eval(&o, &before, NULL, &json), &err);
+    ece_of(ece[0], json);
+    unet_string_free(json);
+    o.calibrate = at("calibrated.safetensors");
+    CHECK_OK(eval(&o, NULL, &text, NULL), &err);
+    CHECK(strstr(text, "fitted on the split 'val': temperature "));
+    unet_string_free(text);
+    CHECK_OK(un_model_load(&m, NULL, at("calibrated.safetensors"), &err), &err);
+    CHECK_STR(m->config.predict.calibrated, "val");
+    CHECK(m->config.predict.temperature > 1); /* half of what it was sure of is wrong */
+    CHECK(m->config.predict.threshold.n == 1 && m->config.predict.threshold.v[0] != 0.5);
+    CHECK(m->config.eval.resamples != 0); /* keys of the evaluation are not stored */
+    un_model_destroy(m);
+    o.model = at("calibrated.safetensors");
+    o.calibrate = NULL;
+    CHECK_OK(eval(&o, &after, NULL, &json), &err);
+    ece_of(ece[1], json);
+    CHECK(strcmp(ece[0], ece[1])); /* the probabilities are other ones */
+    CHECK(after.dice_pooled >= before.dice_pooled);
+    unet_string_free(json);
+    o.calibrate = at("no.safetensors");
+    o.split = "test";
+    CHECK(eval(&o, NULL, NULL, NULL) != UNET_OK);
+    CHECK(!un_path_exists(at("no.safetensors")));
+}
+
 TEST(splits)
 {
     unet_eval_options o = UNET_EVAL_OPTIONS_INIT;

@@ -7,6 +7,7 @@
 #include "data/augment.h"
 #include "io/json.h"
 #include "metrics/overlap.h"
+#include "metrics/registry.h"
 
 static unet_error err;
 static unet_context *context;
@@ -60,7 +61,8 @@ TEST(every_row_has_its_text)
     CHECK_INT(
         check_entries("regularisers", FIELDS("title", "formula", "paper", "when", "setting")), un_regulariser_count());
     CHECK_INT(check_entries("schedules", FIELDS("title", "formula", "paper", "when")), un_schedule_count());
-    check_entries("metrics", FIELDS("title", "formula"));
+    CHECK_INT(
+        check_entries("metrics", FIELDS("title", "formula", "range", "better", "empty class", "group")), UN_M_COUNT);
     check_entries("initialisations", FIELDS("title", "formula", "paper"));
     check_entries("activations", FIELDS("title", "formula"));
     check_entries("downsamplings", FIELDS("title", "formula", "paper"));

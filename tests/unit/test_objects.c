@@ -155,7 +155,7 @@ TEST(distance_is_exact)
     un_rng_init(&r, 1, UN_RNG_TEST, 0, 0, 0);
     for (int i = 0; i < N; i++)
         mask[i] = un_rng_uniform(&r) < 0.97;
-    CHECK_OK(un_distance_squared(got, NULL, mask, shape(D, H, W), spacing, &err), &err);
+    CHECK_OK(un_distance_squared(got, NULL, NULL, mask, shape(D, H, W), spacing, &err), &err);
     for (int i = 0; i < N; i++) {
         double best = INFINITY;
 
@@ -169,7 +169,7 @@ TEST(distance_is_exact)
         CHECK_NEAR(got[i], best, 0); /* multiples of 1/4: exact */
     }
     memset(mask, 1, sizeof mask);
-    CHECK_OK(un_distance_squared(got, NULL, mask, shape(D, H, W), spacing, &err), &err);
+    CHECK_OK(un_distance_squared(got, NULL, NULL, mask, shape(D, H, W), spacing, &err), &err);
     CHECK(isinf(got[0]) && isinf(got[N - 1]));
 }
 

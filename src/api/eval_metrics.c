@@ -1,0 +1,179 @@
+#include "api/eval_metrics.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/math.h"
+#include "base/size.h"
+
+unet_status un_eval_metrics_open(
+    un_eval_metrics *m, unet_context *c, const un_config *cfg, const un_evaluation *e, int fit, unet_error *err)
+{
+    const un_cfg_eval *k = &cfg->eval;
+    un_summary_options o = {.rules = {k->beta, k->tolerance, k->boundary, k->object_iou, k->split, e->rules.empty},
+        .classes = e->classes,
+        .images = e->count,
+        .resamples = k->resamples,
+        .seed = (uint64_t)k->seed,
+        .confidence = 0.95};
+    unet_status st = un_metric_choose(&o.choice, k->metrics, err);
+
+    *m = (un_eval_metrics){.c = c, .cfg = cfg};
+    if (st)
+        return st;
+    un_metric_add(&o.choice, UN_M_DICE);
+    un_metric_add(&o.choice, UN_M_IOU);
+    for (int i = 0; i < o.classes; i++)
+        o.foreground[i] = (unsigned char)un_score_rules_foreground(&e->rules, e->background, i);
+    st = un_summary_create(&m->summary, c->mem, &o, err);
+    if (!st && (fit || o.choice.group[UN_GROUP_CURVES]))
+        st = un_curves_create(&m->curves, c->mem, o.classes, err);
+    if (!st && fit)
+        st = un_temperature_create(
+            &m->temperature, c->mem, cfg->model.head == UN_CFG_HEAD_SOFTMAX ? un_model_channels(&cfg->model) : 2, err);
+    return st;
+}
+
+const char *un_eval_metrics_scratch(const un_eval_metrics *m, const char *out_dir)
+{
+    const char *folder = getenv("TMPDIR");
+
+    return !m || !m->curves ? NULL : out_dir ? out_dir : folder && folder[0] ? folder : "/tmp";
+}
+
+/* One channel of a sigmoid or multilabel head is two classes. */
+static void add_channel(const un_eval_metrics *m, int k, float p, int belongs)
+{
+    un_curves_add(m->curves, k, p, belongs);
+    if (m->temperature)
+        un_temperature_add(m->temperature, (const float[]){1 - p, p}, belongs);
+}
+
+static void add_curves(const un_eval_metrics *m, const float *p, const int32_t *truth, int64_t n)
+{
+    const un_cfg_model *model = &m->cfg->model;
+    const int channels = un_model_channels(model);
+
+    for (int64_t i = 0; i < n; i++, p += channels) {
+        if (truth[i] == UN_METRIC_IGNORE)
+            continue;
+        if (model->head == UN_CFG_HEAD_SIGMOID) {
+            un_curves_add(m->curves, 0, 1 - *p, truth[i] == 0);
+            add_channel(m, 1, *p, truth[i] == 1);
+        }
+        for (int k = 0; k < channels && model->head == UN_CFG_HEAD_MULTILABEL; k++)
+            add_channel(m, k, p[k], truth[i] >> k & 1);
+        for (int k = 0; k < channels && model->head == UN_CFG_HEAD_SOFTMAX; k++)
+            un_curves_add(m->curves, k, p[k], truth[i] == k);
+        if (model->head == UN_CFG_HEAD_SOFTMAX && m->temperature)
+            un_temperature_add(m->temperature, p, truth[i]);
+    }
+}
+
+/* ---- fitted numbers ---- */
+
+/* What becomes of a threshold when logits are divided by the temperature. */
+static double tempered(double threshold, double temperature)
+{
+    const double own = un_pow(threshold, 1 / temperature), other = un_pow(1 - threshold, 1 / temperature);
+
+    return own / (own + other);
+}
+
+static void set_fitted(const un_eval_metrics *m, un_config *cfg, const char *split, un_text *told)
+{
+    const int channels = un_model_channels(&cfg->model), first = cfg->model.head == UN_CFG_HEAD_SIGMOID;
+    un_cfg_predict *p = &cfg->predict;
+    double v[UN_M_COUNT];
+
+    p->temperature = un_temperature_fit(m->temperature);
+    snprintf(p->calibrated, sizeof p->calibrated, "%s", split);
+    un_text_printf(told, "fitted on the split '%s': temperature ", split);
+    un_text_number(told, un_round(p->temperature * 10000) / 10000);
+    if (cfg->model.head == UN_CFG_HEAD_SOFTMAX)
+        return;
+    p->threshold.n = channels;
+    for (int k = 0; k < channels; k++) {
+        un_curve_metrics(v, m->curves, k + first);
+        p->threshold.v[k] = isnan(v[UN_M_BEST_THRESHOLD]) ? 0.5 : tempered(v[UN_M_BEST_THRESHOLD], p->temperature);
+        un_text_add(told, k ? ", " : ", threshold ");
+        un_text_number(told, un_round(p->threshold.v[k] * 10000) / 10000);
+    }
+}
+
+unet_status un_eval_metrics_calibrate(
+    const un_eval_metrics *m, const char *from, const char *to, const char *split, un_text *told, unet_error *err)
+{
+    un_model *model;
+    unet_status st = un_model_load(&model, m->c->mem, from, err);
+
+    if (st)
+        return st;
+    set_fitted(m, &model->config, split, told);
+    un_text_add(told, "\nmodel: ");
+    un_text_add(told, to);
+    un_text_add(told, "\n");
+    st = un_model_save(model, to, err);
+    un_model_destroy(model);
+    return st;
+}
+
+/* The first picture decides what `auto` means. */
+static unet_status decide_unit(un_eval_metrics *m, const un_image *image, unet_error *err)
+{
+    const un_cfg_eval_unit unit = m->cfg->eval.unit;
+
+    if (!m->decided)
+        m->mm = unit == UN_CFG_UNIT_MM || (unit == UN_CFG_UNIT_AUTO && image->d > 1 && image->has_spacing);
+    m->decided = 1;
+    if (m->mm && !image->has_spacing)
+        return un_fail(err, UNET_E_DATA,
+            "the file does not say how large its pixels are, so distances in mm cannot be given; eval.unit=px gives "
+            "them in pixels");
+    return UNET_OK;
+}
+
+unet_status un_eval_metrics_add(un_eval_metrics *m, int index, const un_image *image, const int32_t *truth,
+    const un_segmentation *seg, const un_scores *scores, unet_error *err)
+{
+    un_class_counts n[UN_METRIC_CLASSES_MAX];
+    un_scored_picture p = {.truth = truth,
+        .prediction = seg->classes,
+        .size = {1, image->d, image->h, image->w, 1},
+        .bits = m->cfg->model.head == UN_CFG_HEAD_MULTILABEL,
+        .spacing = {1, 1, 1}};
+    unet_status st = decide_unit(m, image, err);
+
+    if (st)
+        return st;
+    for (int a = 0; a < 3 && m->mm; a++)
+        p.spacing[a] = image->spacing[a];
+    for (int k = 0; k < scores->classes; k++)
+        n[k] = scores->of[k].n;
+    if (m->curves)
+        add_curves(m, seg->probabilities.data, truth, (int64_t)image->d * image->h * image->w);
+    return un_summary_add(m->summary, index, &p, n, m->c->pool, err);
+}
+
+unet_status un_eval_metrics_finish(un_eval_metrics *m, unet_error *err)
+{
+    unet_status st = un_summary_finish(m->summary, m->c->pool, err);
+
+    if (!st && m->curves) /* what was not asked for is passed over */
+        un_summary_add_curves(m->summary, m->curves);
+    return st;
+}
+
+const char *un_eval_metrics_unit(const un_eval_metrics *m)
+{
+    return m->mm ? "mm" : "px";
+}
+
+void un_eval_metrics_close(un_eval_metrics *m)
+{
+    un_summary_destroy(m->summary);
+    un_curves_destroy(m->curves);
+    un_temperature_destroy(m->temperature);
+    *m = (un_eval_metrics){0};
+}
