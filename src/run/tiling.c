@@ -271,6 +271,7 @@ static unet_status choose_capped(
 {
     un_tiling best = {0};
     unet_status st = UNET_OK;
+    size_t fewest = SIZE_MAX;
 
     do {
         st = window_of(c, want, t, err);
@@ -283,9 +284,10 @@ static unet_status choose_capped(
             if (cheap) /* smaller windows do no less */
                 break;
         }
+        fewest = UN_MIN(fewest, t->bytes);
     } while (!st && shrink(c, want, least));
     if (!st && !best.out.n)
-        st = un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed", (double)t->bytes / 1048576,
+        st = un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed", (double)fewest / 1048576,
             (double)c->budget / 1048576);
     else if (!st)
         *t = best;
