@@ -5,6 +5,13 @@
 
 #include "base/size.h"
 
+/* The inference library explains no keys. */
+#ifdef UN_INFERENCE
+#define EXPLAINED(text) ""
+#else
+#define EXPLAINED(text) text
+#endif
+
 enum { AUTO = UN_CFG_AUTO, NONE = UN_CFG_NONE, LOCAL = UN_CFG_LOCAL };
 
 #define UN_VALUES(list)                static const char *const names_##list[] = {
@@ -15,7 +22,7 @@ enum { AUTO = UN_CFG_AUTO, NONE = UN_CFG_NONE, LOCAL = UN_CFG_LOCAL };
 #include "config/schema.def"
 
 #define UN_VALUES(list)                static const char *const helps_##list[] = {
-#define UN_VALUE(list, ID, name, help) help,
+#define UN_VALUE(list, ID, name, help) EXPLAINED(help),
 #define UN_VALUES_END(list)                                                                                            \
     }                                                                                                                  \
     ;
@@ -55,19 +62,19 @@ enum { AUTO = UN_CFG_AUTO, NONE = UN_CFG_NONE, LOCAL = UN_CFG_LOCAL };
     }                                                                                                                  \
     ;
 #define UN_KEY(KIND, owner, key, def, lo, hi, extra, flags, help)                                                      \
-    {#key, def, help, UN_KIND_##KIND, flags, lo, hi, offsetof(un_cfg_##owner, key),                                    \
+    {#key, def, EXPLAINED(help), UN_KIND_##KIND, flags, lo, hi, offsetof(un_cfg_##owner, key),                         \
         sizeof(((un_cfg_##owner *)0)->key), EXTRA_##KIND(extra)},
 #include "config/schema.def"
 
 #define UN_RECORD(name, max, help)                                                                                     \
-    static const un_cfg_struct record_##name = {#name, help, help, fields_##name, UN_COUNT(fields_##name), 0,          \
-        sizeof(un_cfg_##name), max, offsetof(un_cfg_##name##_list, v)};
+    static const un_cfg_struct record_##name = {#name, EXPLAINED(help), EXPLAINED(help), fields_##name,                \
+        UN_COUNT(fields_##name), 0, sizeof(un_cfg_##name), max, offsetof(un_cfg_##name##_list, v)};
 #include "config/schema.def"
 
 static const un_cfg_struct sections[] = {
 #define UN_SECTION(name, title, help)                                                                                  \
-    {#name, title, help, fields_##name, UN_COUNT(fields_##name), offsetof(un_config, name), sizeof(un_cfg_##name), 0,  \
-        0},
+    {#name, EXPLAINED(title), EXPLAINED(help), fields_##name, UN_COUNT(fields_##name), offsetof(un_config, name),      \
+        sizeof(un_cfg_##name), 0, 0},
 #include "config/schema.def"
 };
 

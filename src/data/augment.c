@@ -5,6 +5,7 @@
 #include "base/size.h"
 #include "data/augment_job.h"
 #include "data/degrade.h"
+#include "data/tta.h"
 
 /* Slices further apart than this many pixels of the plane are not mixed (nnU-Net's limit, Isensee 2021). */
 #define FLAT_RATIO 3.0
@@ -24,25 +25,12 @@ static int base_of(un_cfg_policy policy)
     }
 }
 
-un_cfg_flip_axes un_augment_flip_axes(const un_cfg_augment *c)
-{
-    if (c->flip_axes != UN_CFG_FLIP_AUTO)
-        return c->flip_axes;
-    switch (c->policy) {
-#define UN_POLICY_UPRIGHT(ID) case UN_CFG_POLICY_##ID:
-#include "data/augment.def"
-        return UN_CFG_FLIP_W;
-    default:
-        return UN_CFG_FLIP_AUTO;
-    }
-}
-
 void un_augment_settle(const un_cfg_augment *in, un_cfg_augment *out)
 {
     const int p = base_of(in->policy);
 
     *out = *in;
-    out->flip_axes = un_augment_flip_axes(in);
+    out->flip_axes = un_tta_flip_axes(in);
 #define UN_POLICY_NUM(key, none, light, def, strong)                                                                   \
     if (un_is_auto(in->key)) {                                                                                         \
         const double by[4] = {none, light, def, strong};                                                               \

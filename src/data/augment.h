@@ -44,8 +44,6 @@ double *un_augment_chance(un_cfg_augment *c, un_augment_op op); /* its probabili
 /* Brings the strengths of an operation (settled) nearer to where it changes nothing: 1 leaves them, 0 stills it. */
 void un_augment_weaken(un_cfg_augment *c, un_augment_op op, double magnitude);
 
-/* Axes that may be flipped: what the key says, or the policy where the key is auto. */
-un_cfg_flip_axes un_augment_flip_axes(const un_cfg_augment *c);
 /* Puts numbers where the section says auto, by its policy. */
 void un_augment_settle(const un_cfg_augment *in, un_cfg_augment *out);
 

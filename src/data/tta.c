@@ -2,6 +2,19 @@
 
 #include <stddef.h>
 
+un_cfg_flip_axes un_tta_flip_axes(const un_cfg_augment *c)
+{
+    if (c->flip_axes != UN_CFG_FLIP_AUTO)
+        return c->flip_axes;
+    switch (c->policy) {
+#define UN_POLICY_UPRIGHT(ID) case UN_CFG_POLICY_##ID:
+#include "data/augment.def"
+        return UN_CFG_FLIP_W;
+    default:
+        return UN_CFG_FLIP_AUTO;
+    }
+}
+
 int un_tta_views(un_cfg_tta tta, un_cfg_flip_axes flip_axes, int dims, un_view out[UN_TTA_MAX])
 {
     const int all = tta == UN_CFG_TTA_ALL, any = tta != UN_CFG_TTA_NONE;

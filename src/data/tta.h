@@ -11,6 +11,9 @@ typedef struct un_view {
 
 enum { UN_TTA_MAX = 16 };
 
+/* Axes that may be flipped, in training and here: what the key says, or the policy where the key is auto. */
+un_cfg_flip_axes un_tta_flip_axes(const un_cfg_augment *c);
+
 /* The views to average over; the first is the picture itself. Flips: along the axes of flip_axes (auto: h and w, and d
  * in volumes). All: with quarter turns, so that the eight symmetries of the square are there (twice with flips of d);
  * sides that differ then change places. dims: 2 or 3. Returns their number. */

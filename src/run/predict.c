@@ -7,7 +7,6 @@
 #include "base/block.h"
 #include "base/math.h"
 #include "base/size.h"
-#include "data/augment.h"
 #include "data/tta.h"
 #include "run/tiling.h"
 
@@ -62,7 +61,7 @@ unet_status un_predictor_create(
     p->model = model;
     p->opt = opt ? *opt : defaults;
     p->views = un_tta_views(
-        (un_cfg_tta)p->opt.tta, un_augment_flip_axes(&model->config.augment), model->config.model.dims, p->view);
+        (un_cfg_tta)p->opt.tta, un_tta_flip_axes(&model->config.augment), model->config.model.dims, p->view);
     *out = p;
     return UNET_OK;
 }

@@ -5,7 +5,6 @@
 
 #include "base/math.h"
 #include "base/size.h"
-#include "data/augment.h"
 #include "data/tta.h"
 
 void un_axis_destroy(un_axis *a)
@@ -399,7 +398,7 @@ static unet_status set_up(chooser *c, unet_error *err)
 
     un_tiling_grid(c->model, c->opt, c->grid);
     c->views = un_tta_views(
-        (un_cfg_tta)c->opt->tta, un_augment_flip_axes(&c->model->config.augment), c->model->config.model.dims, views);
+        (un_cfg_tta)c->opt->tta, un_tta_flip_axes(&c->model->config.augment), c->model->config.model.dims, views);
     c->turns = c->opt->tta == UN_CFG_TTA_ALL;
     st = un_model_reach(c->model->graph, c->grid, &reach, err);
     if (st)

@@ -27,11 +27,12 @@ holds() {
     shift 2
     "$unet" plan "$data" train.steps=1 --quiet >"$tmp/plan" 2>&1
     "$unet" train "$data" -o "$tmp/$name.model" --quiet --json "$@" >"$tmp/$name.json" 2>&1
-    result "$name" "$(awk '{
+    result "$name" "$(awk '/"stated_bytes"/ {
             split($0, s, "\"stated_bytes\":"); split($0, p, "\"peak_bytes\":")
             stated = s[2] + 0; held = p[2] + 0
             if (!(held > 0 && stated >= held && stated <= 1.15 * held)) print "stated " stated ", held " held ": " $0
-        }' "$tmp/$name.json")"
+            seen = 1
+        } END {if (!seen) print "states nothing"}' "$tmp/$name.json")"
 }
 nuclei=$root/examples/nuclei
 holds pictures "$nuclei" --steps 12 train.patch=[64,64] model.base_filters=8 model.depth=3 train.val_interval=6

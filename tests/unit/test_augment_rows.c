@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "data/artefact.h"
 #include "data/augment.h"
+#include "data/tta.h"
 #include "data/degrade.h"
 #include "data/mix.h"
 
@@ -401,7 +402,7 @@ TEST(policies_set_every_key)
         CHECK(p == UN_CFG_POLICY_NONE ? on == 1 : on >= 3);
         CHECK(p < UN_CFG_POLICY_MEDIUM || on > 9);
         in.flip_axes = UN_CFG_FLIP_HW;
-        CHECK_INT(un_augment_flip_axes(&in), UN_CFG_FLIP_HW);
+        CHECK_INT(un_tta_flip_axes(&in), UN_CFG_FLIP_HW);
     }
 }
 
