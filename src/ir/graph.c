@@ -143,7 +143,8 @@ int un_graph_node_to(
     }
     if (attr)
         n.attr = *attr;
-    memcpy(n.in, in, (size_t)n_in * sizeof *in);
+    if (n_in)
+        memcpy(n.in, in, (size_t)n_in * sizeof *in);
     for (int i = 0; i < info->outputs; i++) {
         n.out[i] = out ? out[i] : UN_NEW;
         if (n.out[i] == UN_NEW)

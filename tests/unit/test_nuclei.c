@@ -41,7 +41,7 @@ static void load(nucleus_image *n, const char *folder, const char *name)
     grey = calloc(3 * pixels, sizeof *grey);
     un_image_to_f32(&n->picture, px);
     for (size_t i = 0; i < 3 * pixels; i++)
-        grey[i] = px[i / 3 * (size_t)n->picture.c + i % 3];
+        grey[i] = px[i / 3 * (size_t)n->picture.c + (n->picture.c < 3 ? 0 : i % 3)];
     un_grey(grey, grey, (int64_t)pixels, 3);
     o = un_otsu_find(grey, (int64_t)pixels);
     un_otsu_apply(&o, grey, (int64_t)pixels, n->otsu);
