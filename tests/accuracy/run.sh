@@ -8,10 +8,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 export UNET=$2 UNET_SHARED=$tmp/shared ACCURACY_RESULTS=$tmp/results ACCURACY_PAGE=$tmp/page.md ACCURACY_WORK=$tmp/todo
 export ACCURACY_DIVIDE=600 XDG_CACHE_HOME=$tmp/cache
-results=$tmp/log
-result() { # result NAME REASON: passed when there is no reason
-    if [ -z "$2" ]; then echo "PASS $1"; else echo "FAIL $1: $2"; fi | tee -a "$results"
-}
+. "$root/tests/results.sh"
 accuracy() { "$root/accuracy/run.sh" "$@" >"$tmp/out" 2>&1; }
 last() { tail -n 1 "$tmp/out"; }
 page_has() { grep -qF -- "$1" "$ACCURACY_PAGE" || echo "no '$1'"; }
@@ -66,5 +63,4 @@ result newest_first "$(page_has '| 0.81 | 0.84 | 0.820 | yes | no | 0.720 (0.700
 result keeps_old_rows "$(page_has '| full | 1 | 0.800 | no | no |')"
 result each_bar_counts "$(page_has '| 0.880 / 0.810 | no | no | not run |')"
 
-awk '{n[$1]++} END {printf "%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]
-    exit n["FAIL"] > 0}' "$results"
+finish

@@ -7,15 +7,7 @@ root=$1 build=$2 cc=$3
 library=$build/src/embed/libunet-embed.a
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-results=$tmp/results
-result() { # result NAME REASON: passed when there is no reason
-    if [ -z "$2" ]; then echo "PASS $1"; else echo "FAIL $1: $2"; fi | tee -a "$results"
-}
-finish() {
-    awk '{n[$1]++} END {printf "%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]
-        exit n["FAIL"] > 0}' "$results"
-    exit
-}
+. "$root/tests/results.sh"
 
 if nm "$library" | grep -qE ' U __(asan|tsan|ubsan)'; then
     echo "SKIP embed: a sanitizer build is not for embedding" | tee "$results"

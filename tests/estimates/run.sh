@@ -5,15 +5,7 @@ set -u
 root=$1 unet=$2 make_sets=$3
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-results=$tmp/results
-result() { # result NAME REASON: passed when there is no reason
-    if [ -z "$2" ]; then echo "PASS $1"; else echo "FAIL $1: $2"; fi | tee -a "$results"
-}
-finish() {
-    awk '{n[$1]++} END {printf "%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]
-        exit n["FAIL"] > 0}' "$results"
-    exit
-}
+. "$root/tests/results.sh"
 if nm "$unet" 2>/dev/null | grep -qE ' U __(asan|tsan|ubsan)'; then
     echo "SKIP estimates: a sanitizer has memory of its own" | tee "$results"
     finish

@@ -5,10 +5,7 @@ set -u
 root=$1 build=$2 cc=$3 cxx=$4
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-results=$tmp/results
-result() { # result NAME REASON: passed when there is no reason
-    if [ -z "$2" ]; then echo "PASS $1"; else echo "FAIL $1: $2"; fi | tee -a "$results"
-}
+. "$root/tests/results.sh"
 
 if nm -D "$build/libunet.so" | grep -qE ' U __(asan|tsan|ubsan)'; then
     echo "SKIP install: a sanitizer build is not for use from outside" | tee "$results"
@@ -79,5 +76,4 @@ result same_with_both_libraries "$(diff shared.txt static.txt | head -n 2)"
 "$tmp/to$prefix/bin/unet" predict m.safetensors picture.ppm -o masks --quiet >"$tmp/log" 2>&1
 result command_runs "$([ -s masks/picture.png ] || head -n 1 "$tmp/log")"
 
-awk '{n[$1]++} END {printf "%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]; exit n["FAIL"] > 0}' \
-    "$results"
+finish
