@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Accuracy of the default command on public data sets: trains, scores the validation list once, keeps one JSON a run in
-# accuracy/results and writes docs/accuracy.md from them. A queue that goes on where it was stopped: what has a result
-# at these kernels (the last commit under src/kernels and src/backend) is not run again, and a training that was killed
-# is resumed.
+# accuracy/results and writes docs/accuracy.md from them. A queue that goes on where it was stopped: what has a result is
+# not run again, and a training that was killed is resumed.
 #   accuracy/run.sh                          all sets: a quarter of the time with seeds 1, 2, 3, all of it with seed 1
-#   accuracy/run.sh [SET...] [full|quarter] [seed N] [again]   a part of it; again: also where there is a result
+#   accuracy/run.sh [SET...] [full|quarter] [seed N] [again|stale]   a part of it; again: also where there is a result;
+#                                            stale: where there is none at these kernels (src/kernels, src/backend)
 #   accuracy/run.sh list                     what would be run, and for how long
 #   accuracy/run.sh table                    only docs/accuracy.md
 # Environment: UNET (program), UNET_SHARED (folder whose data/ holds the sets), ACCURACY_RESULTS, ACCURACY_PAGE and
@@ -45,11 +45,12 @@ seconds() {
         'BEGIN {s = minutes * 60 / part / divide; printf "%.4g\n", (s < 1 ? 1 : s)}'
 }
 
-# has_result SET BUDGET SEED: one at these kernels.
+# has_result SET BUDGET SEED: any, or one at these kernels.
 has_result() {
     local f
     for f in "$results/$1-$2-seed$3"-*.json; do
-        [ -f "$f" ] && [ "$(number kernels "$f")" = "$kernels" ] && return 0
+        [ -f "$f" ] || continue
+        [ $stale = 0 ] || [ "$(number kernels "$f")" = "$kernels" ] && return 0
     done
     return 1
 }
@@ -133,12 +134,13 @@ one() {
         rm -rf "$folder.done" && mv "$folder" "$folder.done"
 }
 
-sets=() budgets=() seeds='1 2 3' again=0 mode=run
+sets=() budgets=() seeds='1 2 3' again=0 stale=0 mode=run
 while [ $# -gt 0 ]; do
     case $1 in
     full | quarter) budgets+=("$1") ;;
     seed) seeds=${2:?seed needs a number}; shift ;;
     again) again=1 ;;
+    stale) stale=1 ;;
     list | table) mode=$1 ;;
     *)
         all_sets | grep -qxF -- "$1" || { echo "accuracy: no set '$1'; there are: $(all_sets | xargs)" >&2; exit 2; }

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 
 enum { WHY_MAX = 1 << 20, TOLD_MAX = 8 };
@@ -49,19 +49,17 @@ char *un_data_cache_path(un_mem *mem, const char *data)
 typedef struct watch {
     unet_context *c;
     const un_data_open_options *o;
-    struct timespec began;
+    double began;
 } watch;
 
 static int on_file(void *ctx, int done, int total)
 {
     const watch *w = ctx;
-    struct timespec now;
     unet_progress p = {.phase = "scan", .done = done, .total = total, .epoch = -1};
     double seconds;
 
     if (w->o->progress) {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        seconds = (double)(now.tv_sec - w->began.tv_sec) + 1e-9 * (double)(now.tv_nsec - w->began.tv_nsec);
+        seconds = un_clock_s() - w->began;
         p.loss = p.dice = p.iou = p.learning_rate = p.waiting = NAN;
         p.per_second = seconds > 0 ? done / seconds : -1;
         p.seconds_left = p.per_second > 0 ? (total - done) / p.per_second : -1;
@@ -77,7 +75,7 @@ static unet_status scan(un_opened *out, unet_context *c, const un_data_open_opti
     const un_scan_options opt = {.pool = c->pool, .cache_path = cache, .progress = on_file, .ctx = &w};
     unet_status st;
 
-    clock_gettime(CLOCK_MONOTONIC, &w.began);
+    w.began = un_clock_s();
     st = un_scan_run(&out->s, c->mem, out->d, cfg, &opt, err);
     un_free(cache);
     return st;

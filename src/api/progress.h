@@ -2,8 +2,6 @@
 #ifndef UN_API_PROGRESS_H
 #define UN_API_PROGRESS_H
 
-#include <time.h>
-
 #include "unet/work.h"
 
 typedef struct un_file_progress {
@@ -11,7 +9,7 @@ typedef struct un_file_progress {
     void *ctx;
     const char *phase;
     int64_t total;
-    struct timespec began;
+    double began; /* un_clock_s */
 } un_file_progress;
 
 void un_file_progress_begin(un_file_progress *p, unet_progress_fn fn, void *ctx, const char *phase, int64_t total);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/planned.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/size.h"
@@ -21,6 +22,7 @@
 #include "train/run_page.h"
 
 enum { TEXT_MAX = 1 << 22, PATH_BYTES_MAX = 2 * PATH_MAX };
+static const double page_pause = 50; /* times what writing the page takes, until it is written again */
 
 #define PATHS_FILE "paths"
 
@@ -40,6 +42,7 @@ typedef struct training {
     char checksum[UN_CHECKSUM_MAX];
     char state[160]; /* a sentence for the page */
     double samples_per_s, waiting;
+    double page_due;          /* un_clock_s from when on the page is written anew */
     double suggested, lowest; /* rates that the range test found */
     int told_paths;           /* the file `paths` is written */
 } training;
@@ -303,6 +306,7 @@ static void on_step(void *ctx, const un_train_progress *p)
         .seconds_left = p->seconds_left,
         .waiting = p->waiting};
     unet_error why;
+    double began;
 
     if (!t->o->find_rate && !t->told_paths && write_paths(t, &why))
         un_api_log(t->c, UNET_LOG_WARN, "%s", why.message);
@@ -314,8 +318,12 @@ static void on_step(void *ctx, const un_train_progress *p)
     if (!p->selected)
         return;
     snprintf(t->state, sizeof t->state, "Step %lld of %lld.", (long long)p->step, (long long)p->steps);
+    if (un_clock_s() < t->page_due)
+        return;
+    began = un_clock_s();
     if (write_page(t, &why)) /* training matters more than its page */
         un_api_log(t->c, UNET_LOG_WARN, "the page of the run cannot be written: %s", why.message);
+    t->page_due = un_clock_s() + page_pause * (un_clock_s() - began);
 }
 
 static void on_warning(void *ctx, const char *text)
@@ -353,7 +361,7 @@ static unet_status open_job(training *t, unet_error *err)
         .session = session,
         .steps = train->steps + t->o->extend_steps,
         .workers = un_account_workers(&t->model->config, pool),
-        .batch_cache = un_is_auto(train->cache) ? (size_t)1 << 30 : (size_t)train->cache,
+        .batch_cache = un_account_cache(&t->model->config),
         .predict_bytes = t->account.predict_bytes,
         .seen = show_selected,
         .ctx = t,

@@ -2,8 +2,8 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/size.h"
 #include "data/mix.h"
 #include "data/picture_cache.h"
@@ -46,14 +46,6 @@ typedef struct worker_arg {
     un_pipeline *p;
     int index;
 } worker_arg;
-
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- making and ending ---- */
 
@@ -323,9 +315,9 @@ static void do_sample(un_pipeline *p, slot *s, int worker)
     unet_status st;
 
     pthread_mutex_unlock(&p->lock);
-    began = now_s();
+    began = un_clock_s();
     st = prepare(p, &s->batch, i, worker, &why);
-    began = now_s() - began;
+    began = un_clock_s() - began;
     pthread_mutex_lock(&p->lock);
     p->figures.busy_s += began;
     p->figures.samples++;
@@ -391,7 +383,7 @@ unet_status un_pipeline_start(un_pipeline *p, int64_t step, unet_error *err)
 
 unet_status un_pipeline_next(un_pipeline *p, const un_batch **out, unet_error *err)
 {
-    const double began = now_s();
+    const double began = un_clock_s();
     unet_status st = UNET_OK;
     slot *s;
 
@@ -410,7 +402,7 @@ unet_status un_pipeline_next(un_pipeline *p, const un_batch **out, unet_error *e
         else
             do_sample(p, claim(p), 0);
     }
-    p->figures.waiting_s += now_s() - began;
+    p->figures.waiting_s += un_clock_s() - began;
     if (!st && p->cancelled)
         st = un_fail(err, UNET_E_CANCELLED, "cancelled");
     if (!st && s->st) {

@@ -648,36 +648,40 @@ static double selections_in(const un_cfg_train *t, double selection_s)
     return fit < 1 ? 1 : UN_MIN(fit, SELECTIONS);
 }
 
-static void steps_by_time(const planner *p, double step_s, double selection_s)
+static void steps_by_time(const planner *p, const un_plan_times *s)
 {
     un_cfg_train *t = &p->cfg->train;
     const int told = !un_is_auto(t->val_interval);
-    const double n = selections_in(t, selection_s), each = step_s + (told ? selection_s / (double)t->val_interval : 0),
-                 left = share_for_steps * t->time - (told ? 0 : n * selection_s), steps = un_floor(left / each);
+    const double n = selections_in(t, s->selection),
+                 each = s->step + (told ? s->selection / (double)t->val_interval : 0),
+                 left = share_for_steps * t->time - s->once - (told ? 0 : n * s->selection),
+                 steps = un_floor(left / each);
 
     t->steps = steps < 1 ? 1 : steps > 1e9 ? 1000000000 : (int64_t)steps;
-    because(p, "train.steps", "%.0f s at %.3g s a step, the rest kept for scores and checkpoints", t->time, step_s);
+    because(p, "train.steps", "%.0f s at %.3g s a step, the rest kept for scores and checkpoints", t->time, s->step);
     if (told || n >= SELECTIONS)
         return;
     t->val_interval = UN_MAX(t->steps / (int64_t)n, 1);
-    because(p, "train.val_interval", "scoring takes %.3g s: %.0f times fit in a quarter of the time", selection_s, n);
+    because(p, "train.val_interval", "scoring takes %.3g s: %.0f times fit in a quarter of the time", s->selection, n);
 }
 
 static unet_status plan_steps(const planner *p, un_plan_result *out)
 {
     un_cfg_train *t = &p->cfg->train;
-    double steps, selection_s = 0, scored, again;
-    unet_status st = estimate(p, &out->step_seconds, &out->peak_bytes);
+    double steps, scored, again;
+    un_plan_times s = {0};
+    unet_status st = estimate(p, &s.step, &out->peak_bytes);
 
     if (!st && p->costs->measure)
-        st = p->costs->measure(p->costs->ctx, p->cfg, &out->step_seconds, &selection_s, p->err);
+        st = p->costs->measure(p->costs->ctx, p->cfg, &s, p->err);
     if (st)
         return st;
     if (un_is_auto(t->steps) && !un_is_auto(t->time))
-        steps_by_time(p, out->step_seconds, selection_s);
+        steps_by_time(p, &s);
+    out->step_seconds = s.step;
     steps = !un_is_auto(t->steps) ? (double)t->steps : t->epochs * p->f->role[UN_ROLE_TRAIN] / t->batch;
     scored = un_is_auto(t->val_interval) ? UN_MIN(steps, SELECTIONS) : -un_floor(-steps / (double)t->val_interval);
-    out->seconds = (steps * out->step_seconds + scored * selection_s) / share_for_steps;
+    out->seconds = (s.once + steps * s.step + scored * s.selection) / share_for_steps;
     return estimate(p, &again, &out->peak_bytes); /* few steps do not draw every picture */
 }
 

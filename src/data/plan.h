@@ -19,6 +19,12 @@ typedef struct un_plan_limits {
     int threads;        /* used when train.threads is auto                                                     */
 } un_plan_limits;
 
+/* Seconds. */
+typedef struct un_plan_times {
+    double step, selection; /* of one step; of scoring the selection pictures once */
+    double once;            /* beside both: decoding pictures that are then kept */
+} un_plan_times;
+
 /* What the caller knows of the engine. cfg has model, train.patch, batch, ghost_batch, recompute and threads
  * settled. */
 typedef struct un_plan_costs {
@@ -27,10 +33,8 @@ typedef struct un_plan_costs {
      * when these are open; at most train.cache). */
     unet_status (*estimate)(
         void *ctx, const un_config *cfg, double *step_seconds, uint64_t *peak_bytes, unet_error *err);
-    /* Exact: asked once, for what was chosen; the time of a step and of scoring the selection pictures once. NULL: the
-     * estimate serves, and scoring costs nothing. */
-    unet_status (*measure)(
-        void *ctx, const un_config *cfg, double *step_seconds, double *selection_seconds, unet_error *err);
+    /* Exact: asked once, for what was chosen. NULL: the estimate serves, and nothing else costs time. */
+    unet_status (*measure)(void *ctx, const un_config *cfg, un_plan_times *out, unet_error *err);
 } un_plan_costs;
 
 typedef struct un_plan_result {

@@ -1,5 +1,7 @@
 #include "report/html.h"
 
+#include <string.h>
+
 #include <limits.h>
 
 #include "base/file.h"
@@ -176,24 +178,44 @@ static void add_base64(un_text *out, const unsigned char *p, size_t n)
     }
 }
 
-unet_status un_html_figure(un_text *out, un_mem *mem, const un_image *im, const char *caption, unet_error *err)
+static uint32_t big_endian(const unsigned char *p)
 {
-    unsigned char *png;
-    size_t size;
-    int h, w;
-    unet_status st = un_image_encode_png(&png, &size, mem, im, err);
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
 
-    if (st)
-        return st;
-    un_view_size(&h, &w, im->h, im->w, SHOWN_MIN_PX, INT_MAX);
+void un_html_png(un_text *out, const void *png, size_t size, const char *caption)
+{
+    static const unsigned char head[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I', 'H', 'D', 'R'};
+    const unsigned char *p = png;
+    uint32_t wide, high;
+    int h, w;
+
+    if (size < sizeof head + 8 || memcmp(p, head, sizeof head))
+        return;
+    wide = big_endian(p + sizeof head);
+    high = big_endian(p + sizeof head + 4);
+    if (!wide || !high || wide > INT_MAX || high > INT_MAX)
+        return;
+    un_view_size(&h, &w, (int)high, (int)wide, SHOWN_MIN_PX, INT_MAX);
     un_text_printf(out, "<figure><img width=\"%d\" height=\"%d\" alt=\"", w, h);
     un_text_xml(out, caption ? caption : "");
     un_text_add(out, "\" src=\"data:image/png;base64,");
-    add_base64(out, png, size);
+    add_base64(out, p, size);
     un_text_add(out, "\">");
     if (caption)
         element(out, "figcaption", caption);
     un_text_add(out, "</figure>\n");
+}
+
+unet_status un_html_figure(un_text *out, un_mem *mem, const un_image *im, const char *caption, unet_error *err)
+{
+    unsigned char *png;
+    size_t size;
+    unet_status st = un_image_encode_png(&png, &size, mem, im, err);
+
+    if (st)
+        return st;
+    un_html_png(out, png, size, caption);
     un_free(png);
     return UNET_OK;
 }

@@ -29,6 +29,8 @@ void un_html_fold_end(un_text *out);
 /* Figures stand side by side as the width allows. */
 void un_html_figures_begin(un_text *out);
 void un_html_figures_end(un_text *out);
+/* A PNG file's bytes; what does not begin like one is passed over. Size and caption as below. */
+void un_html_png(un_text *out, const void *png, size_t size, const char *caption);
 /* The picture, as un_image_encode_png takes it; a small one is shown larger by a whole factor, never smoothed.
  * caption NULL: none. */
 UN_NODISCARD unet_status un_html_figure(

@@ -21,18 +21,15 @@ void un_smooth(double *out, const double *y, size_t n, size_t reach)
     }
 }
 
-static unet_status add_previews(un_text *out, un_mem *mem, const un_train_report *r, unet_error *err)
+static void add_previews(un_text *out, const un_train_report *r)
 {
-    unet_status st = UNET_OK;
-
     un_html_heading(out, "Previews");
     if (r->legend_count)
         un_html_legend(out, r->legend, r->legend_count);
     un_html_figures_begin(out);
-    for (int i = 0; !st && i < r->preview_count; i++)
-        st = un_html_figure(out, mem, r->preview[i].image, r->preview[i].caption, err);
+    for (int i = 0; i < r->preview_count; i++)
+        un_html_png(out, r->preview[i].png, r->preview[i].size, r->preview[i].caption);
     un_html_figures_end(out);
-    return st;
 }
 
 static void add_how_to_read(un_text *out)
@@ -47,7 +44,7 @@ static void add_how_to_read(un_text *out)
         "model on pictures that had no part in training.");
 }
 
-unet_status un_train_report_html(un_text *out, un_mem *mem, const un_train_report *r, unet_error *err)
+unet_status un_train_report_html(un_text *out, const un_train_report *r, unet_error *err)
 {
     unet_status st = UNET_OK;
 
@@ -66,10 +63,10 @@ unet_status un_train_report_html(un_text *out, un_mem *mem, const un_train_repor
             un_html_paragraph(out, r->scores_note);
         st = un_table_to_html(r->scores, out, err);
     }
-    if (!st && r->preview_count)
-        st = add_previews(out, mem, r, err);
     if (st)
         return st;
+    if (r->preview_count)
+        add_previews(out, r);
     if (r->environment_count) {
         un_html_heading(out, "Environment");
         un_html_facts(out, r->environment, r->environment_count);
@@ -91,6 +88,6 @@ unet_status un_train_report_write(un_mem *mem, const char *path, const un_train_
     unet_status st;
 
     un_text_init(&page, mem, PAGE_MAX);
-    st = un_train_report_html(&page, mem, r, err);
+    st = un_train_report_html(&page, r, err);
     return un_html_write(mem, path, &page, st, err);
 }

@@ -8,8 +8,9 @@
 #include "report/table.h"
 
 typedef struct un_preview {
-    const char *caption;   /* "step 400, cell_07.png" */
-    const un_image *image; /* U8, c = 3, d = 1 */
+    const char *caption; /* "step 400, cell_07.png" */
+    void *png;           /* a file's bytes */
+    size_t size;
 } un_preview;
 
 typedef struct un_train_report {
@@ -30,7 +31,7 @@ typedef struct un_train_report {
     const char *config; /* the settled configuration as text */
 } un_train_report;
 
-UN_NODISCARD unet_status un_train_report_html(un_text *out, un_mem *mem, const un_train_report *r, unet_error *err);
+UN_NODISCARD unet_status un_train_report_html(un_text *out, const un_train_report *r, unet_error *err);
 UN_NODISCARD unet_status un_train_report_write(
     un_mem *mem, const char *path, const un_train_report *r, unet_error *err);
 

@@ -211,3 +211,8 @@ int un_account_workers(const un_config *cfg, const un_pool *pool)
 {
     return un_is_auto(cfg->train.workers) ? UN_MAX(un_pool_threads(pool) / 2, 1) : cfg->train.workers;
 }
+
+size_t un_account_cache(const un_config *cfg)
+{
+    return un_is_auto(cfg->train.cache) ? (size_t)1 << 30 : (size_t)cfg->train.cache;
+}

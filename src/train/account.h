@@ -35,6 +35,9 @@ typedef struct un_account {
 UN_NODISCARD unet_status un_account_make(
     un_account *out, un_mem *mem, const un_account_spec *spec, un_model *model, unet_error *err);
 
+/* Bytes of the prepared training pictures that are kept: train.cache, or 1 GiB. */
+size_t un_account_cache(const un_config *cfg);
+
 /* Threads that prepare patches: train.workers, or half of those that compute. */
 int un_account_workers(const un_config *cfg, const un_pool *pool);
 

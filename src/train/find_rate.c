@@ -1,10 +1,9 @@
-#define _POSIX_C_SOURCE 200809L
 #include "train/find_rate.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/math.h"
 #include "base/size.h"
@@ -21,14 +20,6 @@ enum { SIDE = 4, SETTLED = 10, SVG_MAX = 1 << 18, CSV_MAX = 1 << 16 }; /* SIDE: 
 static double rate_at(double middle, int step)
 {
     return middle / span * un_pow(span * span, (double)step / (UN_FIND_RATE_STEPS - 1));
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* A rate that rises makes an average of the weights worthless. */
@@ -78,7 +69,7 @@ static unet_status one_step(
 
 static void tell(const un_train_options *opt, const un_rate_search *s, int steps, double began)
 {
-    const double spent = fmax(now() - began, 1e-9);
+    const double spent = fmax(un_clock_s() - began, 1e-9);
     const un_train_progress p = {.step = s->steps,
         .steps = steps,
         .lr = s->lr[s->steps - 1],
@@ -107,7 +98,7 @@ static int add_step(un_rate_search *s, double lr, double loss, double *mean)
 
 static unet_status search(un_rate_search *s, un_engine *e, const un_train_options *opt, unet_error *err)
 {
-    const double middle = un_method_info_of(opt->model->config.optimiser.name)->lr, began = now();
+    const double middle = un_method_info_of(opt->model->config.optimiser.name)->lr, began = un_clock_s();
     const int steps = (int)UN_MIN(opt->model->config.train.steps, UN_FIND_RATE_STEPS);
     unet_status st = opt->feed.start(opt->feed.ctx, 1, err);
     double mean = 0;

@@ -1,17 +1,22 @@
-#define _POSIX_C_SOURCE 200809L
 #include "train/meter.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "base/size.h"
 #include "train/engine.h"
 #include "train/job.h"
 #include "train/schedule.h"
 
-enum { PROBE_FILTERS = 16, PROBE_PIXELS_2D = 128 * 128, PROBE_PIXELS_3D = 32 * 32 * 32, RUNS_MOST = 5 };
+enum {
+    PROBE_FILTERS = 16,
+    PROBE_PIXELS_2D = 128 * 128,
+    PROBE_PIXELS_3D = 32 * 32 * 32,
+    RUNS_MOST = 5,
+    BATCHES_MOST = 12
+};
 static const double enough_s = 0.4; /* a run this long needs no second one */
 
 struct un_meter {
@@ -19,14 +24,6 @@ struct un_meter {
     un_account_spec spec;
     double seconds_per_mac; /* of training a network of PROBE_FILTERS; 0: not known yet */
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 unet_status un_meter_create(un_meter **out, un_mem *mem, const un_account_spec *spec, unet_error *err)
 {
@@ -127,14 +124,14 @@ static unet_status time_engine(un_engine *e, const un_batch *b, double *group_s,
 
     *group_s = *apply_s = INFINITY;
     for (int i = 0; i < RUNS_MOST && !st && (i < 2 || *group_s < enough_s / 2); i++) {
-        const double begun = now_s();
+        const double begun = un_clock_s();
         double summed;
 
         st = un_engine_accumulate(e, b, i + 1, 0, 1, err);
-        summed = now_s();
+        summed = un_clock_s();
         if (!st)
             st = un_engine_apply(e, i + 1, 1e-8, &r, err);
-        *apply_s = UN_MIN(*apply_s, now_s() - summed);
+        *apply_s = UN_MIN(*apply_s, un_clock_s() - summed);
         *group_s = UN_MIN(*group_s, summed - begun);
         if (*group_s > 4 * enough_s)
             break;
@@ -261,22 +258,45 @@ static unet_status estimate(
     return st;
 }
 
-/* The second batch: the first one waits for pictures to be decoded. */
-static unet_status time_samples(un_job *j, const un_config *c, double *each_s, unet_error *err)
+/* Takes n batches from the first step on; stops earlier when that took long, but not before two. How many: *n. */
+static unet_status take_batches(un_job *j, int *n, double *seconds, unet_error *err)
 {
+    const double t = un_clock_s();
+    const int most = *n;
     unet_status st = un_pipeline_start(j->pipeline, 1, err);
 
-    for (int i = 0; i < 2 && !st; i++) {
-        const double t = now_s();
+    for (*n = 0; *n < most && !st && (*n < UN_MIN(most, 2) || un_clock_s() - t < enough_s); ++*n) {
         const un_batch *b;
 
         st = un_pipeline_next(j->pipeline, &b, err);
-        if (st)
-            break;
-        un_pipeline_release(j->pipeline, b);
-        *each_s = (now_s() - t) / c->train.ghost_batch;
+        if (!st)
+            un_pipeline_release(j->pipeline, b);
     }
+    *seconds = un_clock_s() - t;
     return st;
+}
+
+/* The same batches twice: the first time their pictures must be decoded. What the cache cannot hold is decoded again
+ * and again. */
+static unet_status time_samples(un_job *j, const un_config *c, double *sample_s, double *once_s, unet_error *err)
+{
+    const double pictures = un_data_source_view(j->train)->count;
+    double cold, warm, decode_s, all_bytes, kept;
+    int n = BATCHES_MOST;
+    un_pipeline_figures first;
+    unet_status st = take_batches(j, &n, &cold, err);
+
+    first = un_pipeline_figures_get(j->pipeline);
+    if (!st)
+        st = take_batches(j, &n, &warm, err);
+    if (st)
+        return st;
+    decode_s = fmax(cold - warm, 0) / (double)first.loads;
+    all_bytes = pictures * (double)first.most_cache_bytes / (double)first.loads;
+    kept = fmin((double)un_account_cache(c) / all_bytes, 1);
+    *sample_s = warm / n / c->train.ghost_batch + (1 - kept) * decode_s;
+    *once_s = kept * decode_s * pictures;
+    return UNET_OK;
 }
 
 /* One selection picture stands for all. */
@@ -302,9 +322,9 @@ static unet_status time_selection(un_meter *m, un_job *j, un_model *model, doubl
     if (!st && count)
         st = un_selector_create(&s, m->mem, &spec, err);
     for (int i = 0; i < 2 && !st && count; i++) {
-        t = now_s();
+        t = un_clock_s();
         st = un_selector_score(s, model, score, err);
-        t = now_s() - t;
+        t = un_clock_s() - t;
     }
     *seconds = t * count;
     un_selector_destroy(s);
@@ -312,30 +332,28 @@ static unet_status time_selection(un_meter *m, un_job *j, un_model *model, doubl
     return st;
 }
 
-static unet_status measure_data(un_meter *m, un_model *model, double *sample_s, double *selection_s, unet_error *err)
+static unet_status measure_data(un_meter *m, un_model *model, double *sample_s, un_plan_times *t, unet_error *err)
 {
     const un_config *c = &model->config;
-    const un_job_spec spec = {.data = m->spec.data,
-        .cfg = c,
-        .session = m->spec.session,
-        .batch_cache = un_is_auto(c->train.cache) ? 0 : (size_t)c->train.cache};
+    const un_job_spec spec = {
+        .data = m->spec.data, .cfg = c, .session = m->spec.session, .batch_cache = un_account_cache(c)};
     un_job j;
     unet_status st = un_job_open(&j, m->mem, &spec, err);
 
     if (st)
         return st;
-    st = time_samples(&j, c, sample_s, err);
+    st = time_samples(&j, c, sample_s, &t->once, err);
     if (!st)
-        st = time_selection(m, &j, model, selection_s, err);
+        st = time_selection(m, &j, model, &t->selection, err);
     un_job_close(&j);
     return st;
 }
 
-/* The patches are prepared on threads beside those that compute, so their time counts as a share of all. */
-static unet_status measure(
-    void *ctx, const un_config *cfg, double *step_seconds, double *selection_seconds, unet_error *err)
+/* Pictures and patches are prepared on threads beside those that compute, so their time counts as a share of all. */
+static unet_status measure(void *ctx, const un_config *cfg, un_plan_times *out, unet_error *err)
 {
     un_meter *m = ctx;
+    const int threads = UN_MAX(un_pool_threads(m->spec.session.pool), 1);
     un_config *c = NULL;
     un_model *model = NULL;
     double group_s = 0, apply_s = 0, sample_s = 0;
@@ -346,10 +364,11 @@ static unet_status measure(
     if (!st)
         st = run_engine(m, model, &group_s, &apply_s, err);
     if (!st)
-        st = measure_data(m, model, &sample_s, selection_seconds, err);
-    if (!st)
-        *step_seconds = group_s * c->train.batch / c->train.ghost_batch + apply_s +
-                        sample_s * c->train.batch / UN_MAX(un_pool_threads(m->spec.session.pool), 1);
+        st = measure_data(m, model, &sample_s, out, err);
+    if (!st) {
+        out->step = group_s * c->train.batch / c->train.ghost_batch + apply_s + sample_s * c->train.batch / threads;
+        out->once /= threads;
+    }
     un_model_destroy(model);
     un_free(c);
     return st;

@@ -8,13 +8,20 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "data/rows.h"
-#include "io/image.h"
 #include "io/json.h"
 #include "report/train_report.h"
 #include "train/previews.h"
 #include "train/runlog.h"
 
-enum { LOG_MAX = 256 << 20, SVG_MAX = 1 << 24, SHOWN = 4, FACTS = 12, SERIES_MOST = 16, TEXT_MAX = 400 };
+enum {
+    LOG_MAX = 256 << 20,
+    PREVIEW_BYTES = 1 << 24,
+    SVG_MAX = 1 << 24,
+    SHOWN = 4,
+    FACTS = 12,
+    SERIES_MOST = 16,
+    TEXT_MAX = 400
+};
 
 /* A table of numbers as columns; empty cells are NaN. */
 typedef struct columns {
@@ -35,7 +42,6 @@ typedef struct drawing {
     un_fact fact[FACTS], figure[FACTS];
     char text[2 * FACTS][TEXT_MAX];
     int facts, figures, texts;
-    un_image *image; /* previews */
     un_preview *preview;
     char (*caption)[TEXT_MAX];
     int previews;
@@ -323,12 +329,16 @@ static unet_status add_preview(drawing *d, int index, int64_t step, unet_error *
     if (!path)
         return un_fail_nomem(err, 1);
     if (un_path_exists(path)) {
-        st = un_image_read(&d->image[d->previews], d->mem, path, NULL, err);
+        un_preview *p = d->preview + d->previews;
+        unsigned char *png;
+
+        st = un_file_read(&png, &p->size, d->mem, path, PREVIEW_BYTES, err);
         if (step)
             snprintf(d->caption[d->previews], TEXT_MAX, "picture %d, step %lld", index + 1, (long long)step);
         else
             snprintf(d->caption[d->previews], TEXT_MAX, "picture %d, its mask", index + 1);
-        d->preview[d->previews] = (un_preview){d->caption[d->previews], &d->image[d->previews]};
+        p->png = png;
+        p->caption = d->caption[d->previews];
         d->previews += !st;
     }
     un_free(path);
@@ -343,11 +353,10 @@ static unet_status gather_previews(drawing *d, unet_error *err)
     const int steps = shown_steps(&d->scores, step);
     unet_status st = UNET_OK;
 
-    d->image = un_alloc_array(d->mem, room, sizeof *d->image);
     d->preview = un_alloc_array(d->mem, room, sizeof *d->preview);
     d->caption = un_alloc_array(d->mem, room, sizeof *d->caption);
-    if (!d->image || !d->preview || !d->caption)
-        return un_fail_nomem(err, room * sizeof *d->image);
+    if (!d->preview || !d->caption)
+        return un_fail_nomem(err, room * sizeof *d->preview);
     for (int i = 0; i < most && !st; i++) {
         st = add_preview(d, i, 0, err);
         for (int k = 0; k < steps && !st; k++)
@@ -442,8 +451,7 @@ unet_status un_run_page_write(un_mem *mem, const un_run_page *page, unet_error *
     if (!st)
         st = write_page(d, err);
     for (int i = 0; i < d->previews; i++)
-        un_image_free(&d->image[i]);
-    un_free(d->image);
+        un_free(d->preview[i].png);
     un_free(d->preview);
     un_free(d->caption);
     un_free(d->smooth);

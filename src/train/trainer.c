@@ -1,11 +1,10 @@
-#define _POSIX_C_SOURCE 200809L
 #include "train/trainer.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/size.h"
 #include "train/finish.h"
@@ -28,14 +27,6 @@ typedef struct trainer {
     int64_t first;                  /* step this process began behind */
 } trainer;
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- checkpoints ---- */
 
 static unet_status save(trainer *t, unet_error *err)
@@ -50,13 +41,13 @@ static unet_status save(trainer *t, unet_error *err)
         blocks[b] = un_engine_block(t->engine, (un_block)b);
     if (!state.best_step)
         blocks[UN_BLOCK_BEST] = NULL;
-    state.seconds += now() - t->began;
+    state.seconds += un_clock_s() - t->began;
     un_text_init(&config, t->mem, 1 << 22);
     st = un_config_write(&t->opt->model->config, &config, NULL, err);
     if (!st)
         st = un_checkpoint_save(t->checkpoint, t->mem, t->opt->model->graph, config.s, &state, blocks, err);
     un_text_free(&config);
-    t->saved_at = now();
+    t->saved_at = un_clock_s();
     un_profile_span(t->opt->profile, "training", "checkpoint", began);
     return st;
 }
@@ -259,13 +250,13 @@ static unet_status run_groups(trainer *t, int64_t step, unet_error *err)
     const int groups = c->batch / c->ghost_batch;
 
     for (int g = 0; g < groups; g++) {
-        const double asked = now(), began = un_profile_now(t->opt->profile);
+        const double asked = un_clock_s(), began = un_profile_now(t->opt->profile);
         const un_batch *b;
         unet_status st = f->next(f->ctx, &b, err);
 
         if (st)
             return st;
-        t->waited += now() - asked;
+        t->waited += un_clock_s() - asked;
         un_profile_span(t->opt->profile, "training", "wait for data", began);
         un_watch_batch(t->watch, b);
         st = un_engine_accumulate(t->engine, b, step, g, groups, err);
@@ -288,7 +279,7 @@ static unet_status log_step(trainer *t, double lr, double waiting, unet_error *e
         .lr = lr,
         .loss = t->last.loss,
         .grad_norm = t->last.grad_norm,
-        .seconds = t->state.seconds + now() - t->began,
+        .seconds = t->state.seconds + un_clock_s() - t->began,
         .waiting = waiting};
 
     memcpy(r.term, t->last.term, sizeof r.term);
@@ -306,7 +297,7 @@ static unet_status one_step(trainer *t, unet_error *err)
 {
     const int64_t step = t->state.step + 1;
     const double lr = rate_of(t, step);
-    const double began = now(), waited = t->waited;
+    const double began = un_clock_s(), waited = t->waited;
     unet_error why = {0};
     unet_status st = run_groups(t, step, &why);
 
@@ -325,7 +316,7 @@ static unet_status one_step(trainer *t, unet_error *err)
     }
     t->state.step = step;
     t->lr = lr;
-    return log_step(t, lr, (t->waited - waited) / fmax(now() - began, 1e-9), err);
+    return log_step(t, lr, (t->waited - waited) / fmax(un_clock_s() - began, 1e-9), err);
 }
 
 /* Whether the step is one at which the weights are scored. */
@@ -431,7 +422,7 @@ static unet_status make_selection(trainer *t, unet_error *err)
 static void tell(trainer *t, int selected)
 {
     const int64_t done = t->state.step - t->first;
-    const double spent = fmax(now() - t->began, 1e-9);
+    const double spent = fmax(un_clock_s() - t->began, 1e-9);
     const un_cfg_train *c = &t->opt->model->config.train;
     const un_train_progress p = {.step = t->state.step,
         .steps = t->state.steps,
@@ -496,7 +487,7 @@ static unet_status loop(trainer *t, unet_error *err)
         tell(t, selected);
         if (t->state.step < t->state.steps && t->opt->cancel && t->opt->cancel(t->opt->ctx))
             return stop(t, err);
-        if (now() - t->saved_at >= t->opt->model->config.train.checkpoint)
+        if (un_clock_s() - t->saved_at >= t->opt->model->config.train.checkpoint)
             st = save(t, err);
     }
     return st;
@@ -525,8 +516,8 @@ static unet_status end(trainer *t, un_train_result *out, unet_error *err)
     out->best_dice = t->state.best_dice;
     out->best_iou = t->state.best_iou;
     out->loss = t->last.loss;
-    out->seconds = t->state.seconds + now() - t->began;
-    out->waiting = t->waited / fmax(now() - t->began, 1e-9);
+    out->seconds = t->state.seconds + un_clock_s() - t->began;
+    out->waiting = t->waited / fmax(un_clock_s() - t->began, 1e-9);
     out->stopped_early = stopped_early;
     out->bytes = un_engine_bytes(t->engine);
     un_engine_destroy(t->engine); /* what follows has memory of its own */
@@ -536,7 +527,7 @@ static unet_status end(trainer *t, un_train_result *out, unet_error *err)
 
 unet_status un_train(const un_train_options *opt, un_mem *mem, un_train_result *out, unet_error *err)
 {
-    trainer t = {.opt = opt, .mem = mem, .began = now()};
+    trainer t = {.opt = opt, .mem = mem, .began = un_clock_s()};
     unet_status st = begin(&t, err);
 
     memset(out, 0, sizeof *out);

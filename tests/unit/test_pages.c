@@ -286,8 +286,9 @@ TEST(training_page)
     const un_chart chart[] = {{.title = "Loss", .x_label = "step", .series = lines, .count = 2, .log_y = 1},
         {.title = "Dice", .x_label = "step", .series = scores, .count = 1, .fixed_y = 1, .y_hi = 1}};
     const un_fact fact[] = {{"Dice", "0.913"}, {"steps", "948"}}, env[] = {{"CPU", NASTY}};
+    char not_png[40] = "GIF89a";
     fixture *f = fixture_create();
-    const un_preview preview[] = {{"step 100 " NASTY, &f->rgb[1]}, {"step 200", &f->rgb[2]}};
+    un_preview preview[] = {{.caption = "step 100 " NASTY}, {.caption = "step 200"}, {"not a PNG", not_png, 40}};
     un_train_report r = {.title = NASTY,
         .state = "finished",
         .figure = fact,
@@ -295,7 +296,7 @@ TEST(training_page)
         .chart = chart,
         .chart_count = 2,
         .preview = preview,
-        .preview_count = 2,
+        .preview_count = 3,
         .environment = env,
         .environment_count = 1,
         .config = "model:\n  filters: 16 # " NASTY "\n"};
@@ -308,6 +309,12 @@ TEST(training_page)
         dice[i] = i % 10 ? NAN : 1 - exp(-i / 15.0);
     }
     un_smooth(smooth, loss, N, 5);
+    for (int i = 0; i < 2; i++) {
+        unsigned char *png;
+
+        CHECK_OK(un_image_encode_png(&png, &preview[i].size, NULL, &f->rgb[i + 1], &err), &err);
+        preview[i].png = png;
+    }
     snprintf(path, sizeof path, "%s/train.html", getenv("UNET_TEST_KEEP") ? getenv("UNET_TEST_KEEP") : un_test_tmp());
     CHECK_OK(un_train_report_write(NULL, path, &r, &err), &err);
     page = read_page(path);
@@ -316,7 +323,10 @@ TEST(training_page)
     CHECK_INT(count_of(page, "<figure>"), 2);
     CHECK_INT(count_of(page, NASTY_ESCAPED),
         2 + 1 + 1 + 2 + 1); /* title twice, legend, CPU, preview (alt and caption), config */
+    CHECK(!strstr(page, "not a PNG"));
     CHECK(strstr(page, "<b>0.913</b><span>Dice</span>") && strstr(page, "Configuration"));
+    un_free(preview[0].png);
+    un_free(preview[1].png);
     un_free(page);
     fixture_destroy(f);
 }
@@ -328,7 +338,7 @@ TEST(training_page_of_nothing)
     unet_error err = {0};
 
     un_text_init(&page, NULL, 1 << 20);
-    CHECK_OK(un_train_report_html(&page, NULL, &r, &err), &err);
+    CHECK_OK(un_train_report_html(&page, &r, &err), &err);
     check_page(page.s);
     CHECK(!strstr(page.s, "Curves") && !strstr(page.s, "Previews") && !strstr(page.s, "Environment"));
     un_text_free(&page);
