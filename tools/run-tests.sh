@@ -74,7 +74,7 @@ part() {
 }
 
 suite=(--suite smoke)
-[ "$mode" != --all ] || suite=()
+[ "$mode" != --all ] || { suite=(); export UNET_TEST_ALL=1; }
 sanitized=(--buildtype=custom -Doptimization=1 -Ddebug=true -Db_ndebug=false)
 if [ "$mode" = --fuzz ]; then
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined

@@ -427,20 +427,6 @@ static void add_terms(un_engine *e, int64_t step)
         }
 }
 
-/* SAM: the gradient at the weights that the one just computed leads uphill to. The weights, and the running values of
- * norms, come back as they are now. */
-static unet_status accumulate_uphill(un_engine *e, un_step *s, unet_error *err)
-{
-    unet_status st;
-
-    memcpy(e->home, e->block[UN_BLOCK_PARAM], e->block_bytes);
-    st = e->spec.backend->run(e->program[PERTURB], s, err);
-    if (!st)
-        st = e->spec.backend->run(e->program[ACCUMULATE], s, err);
-    memcpy(e->block[UN_BLOCK_PARAM], e->home, e->block_bytes);
-    return st;
-}
-
 static void upload_batch(un_engine *e, const un_batch *b, int64_t step)
 {
     const un_objective *o = e->objective;
@@ -462,6 +448,22 @@ static void upload_batch(un_engine *e, const un_batch *b, int64_t step)
     un_profile_span(e->spec.profile, "training", "batch to network", began);
 }
 
+/* SAM: the gradient at the weights that the one just computed leads uphill to. The weights, and the running values of
+ * norms, come back as they are now. Inputs are loaded again: their memory serves others once they are read. */
+static unet_status accumulate_uphill(un_engine *e, const un_batch *b, un_step *s, unet_error *err)
+{
+    unet_status st;
+
+    memcpy(e->home, e->block[UN_BLOCK_PARAM], e->block_bytes);
+    st = e->spec.backend->run(e->program[PERTURB], s, err);
+    if (!st) {
+        upload_batch(e, b, s->step);
+        st = e->spec.backend->run(e->program[ACCUMULATE], s, err);
+    }
+    memcpy(e->block[UN_BLOCK_PARAM], e->home, e->block_bytes);
+    return st;
+}
+
 unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, int group, int groups, unet_error *err)
 {
     un_step s = {.step = step, .grad_scale = 1, .first_sample = (uint32_t)b->first};
@@ -480,7 +482,7 @@ unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, 
         return st;
     add_terms(e, step);
     if (e->objective->perturb)
-        st = accumulate_uphill(e, &s, err);
+        st = accumulate_uphill(e, b, &s, err);
     if (st)
         return st;
     began = un_profile_now(e->spec.profile);

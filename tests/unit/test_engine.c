@@ -355,10 +355,10 @@ TEST(memory_as_stated)
 
 /* SAM: the gradient is the one a plain engine has at the weights moved by rho g / |g|; weights and running values come
  * back. */
-TEST(gradient_uphill)
+static void compare_uphill(const char *network)
 {
     static const char text[] =
-        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: batch}\n"
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: batch%s}\n"
         "train: {steps: 2, batch: 2, patch: [32, 32]}\noptimiser: {sam_rho: %s}\n";
     char buf[400];
     run plain, sam;
@@ -367,9 +367,9 @@ TEST(gradient_uphill)
     double norm = 0;
     float *w;
 
-    snprintf(buf, sizeof buf, text, "0");
+    snprintf(buf, sizeof buf, text, network, "0");
     open_run(&plain, buf);
-    snprintf(buf, sizeof buf, text, "0.05");
+    snprintf(buf, sizeof buf, text, network, "0.05");
     open_run(&sam, buf);
     a = engine_for(&plain);
     b = engine_for(&sam);
@@ -391,6 +391,13 @@ TEST(gradient_uphill)
     un_engine_destroy(b);
     close_run(&plain);
     close_run(&sam);
+}
+
+/* The memory of the picture serves other values in the second network. */
+TEST(gradient_uphill)
+{
+    compare_uphill("");
+    compare_uphill(", stem: space_to_depth, stem_size: 2");
 }
 
 /* SWA: running values are the mean of the statistics of the batches, as the averaged weights see them. */

@@ -1,6 +1,7 @@
 /* Each pair of options of the network stands in at least one of these networks. Each of them: its gradient in
  * double is the slope of its loss, it learns two pictures by heart, survives saving and loading, and goes on
  * after a stop to the same bits. */
+#include "covering.h"
 #include "two_pictures.h"
 
 #include <stdlib.h>
@@ -16,7 +17,7 @@ static unet_error err;
 
 /* ---- the covering set ---- */
 
-enum { FACTORS = 19, LEVELS_MAX = 6, ROWS_MAX = 80, TRIES = 60, NO_ROW = -1 };
+enum { FACTORS = 19, LEVELS_MAX = 6, ROWS_MAX = 80, NO_ROW = -1 };
 
 typedef struct factor {
     const char *key;
@@ -80,8 +81,9 @@ static int levels(int f)
 
 /* Valid padding eats wide borders: kept small. Without a skip at level 0 it could not place the border
  * exactly. The two pictures show two classes: a third, never seen, goes with softmax. */
-static int allowed(const int *r)
+static int allowed(void *ctx, const int *r)
 {
+    (void)ctx;
     if (r[CLASSES] == 1 && r[HEAD] != 0)
         return 0;
     if (r[DEPTH] == 2 && (r[PADDING] == 1 || r[DIMS] == 1)) /* volumes of depth 3: below */
@@ -93,54 +95,19 @@ static int allowed(const int *r)
     return 1;
 }
 
-static int gain(char covered[FACTORS][LEVELS_MAX][FACTORS][LEVELS_MAX], const int *r, int mark)
-{
-    int n = 0;
-
-    for (int a = 0; a < FACTORS; a++)
-        for (int b = a + 1; b < FACTORS; b++) {
-            n += !covered[a][r[a]][b][r[b]];
-            if (mark)
-                covered[a][r[a]][b][r[b]] = 1;
-        }
-    return n;
-}
-
-/* Greedy: of some random rows that hold a pair still missing, the one with the most missing pairs. */
-static void add_row(char covered[FACTORS][LEVELS_MAX][FACTORS][LEVELS_MAX], un_rng *random, const int pair[4])
-{
-    int best = -1, row[FACTORS];
-
-    for (int t = 0; t < TRIES; t++) {
-        for (int f = 0; f < FACTORS; f++)
-            row[f] = (int)un_rng_below(random, levels(f));
-        row[pair[0]] = pair[1];
-        row[pair[2]] = pair[3];
-        if (allowed(row) && gain(covered, row, 0) > best) {
-            best = gain(covered, row, 0);
-            memcpy(rows[n_rows], row, sizeof row);
-        }
-    }
-    if (best >= 0) {
-        CHECK(n_rows < ROWS_MAX - 1);
-        gain(covered, rows[n_rows++], 1);
-    }
-}
-
 static void cover(void)
 {
-    static char covered[FACTORS][LEVELS_MAX][FACTORS][LEVELS_MAX];
-    un_rng random;
+    static int count[FACTORS];
+    covering c = {.factors = FACTORS, .most_rows = ROWS_MAX, .levels = count, .allowed = allowed};
 
     if (n_rows)
         return;
-    un_rng_init(&random, 3, UN_RNG_TEST, 0, 0, 0);
-    for (int a = 0; a < FACTORS; a++)
-        for (int b = a + 1; b < FACTORS; b++)
-            for (int i = 0; i < levels(a); i++)
-                for (int j = 0; j < levels(b); j++)
-                    if (!covered[a][i][b][j])
-                        add_row(covered, &random, (int[]){a, i, b, j});
+    for (int f = 0; f < FACTORS; f++)
+        count[f] = levels(f);
+    cover_pairs(&c);
+    n_rows = c.rows;
+    memcpy(rows, c.row, (size_t)n_rows * sizeof *rows);
+    free(c.row);
     un_test_note("%d networks", n_rows);
 }
 
