@@ -115,13 +115,13 @@ static unet_status score_floor(
     return st;
 }
 
-static unet_status load(eval_job *j, int index, un_item_files *f, int32_t **truth, unet_error *err)
+/* object: numbers of the objects; NULL: they are not asked for. */
+static unet_status load(eval_job *j, int index, un_item_files *f, int32_t **truth, int32_t **object, unet_error *err)
 {
     int64_t strays = 0;
     size_t n;
     unet_status st = un_item_files_read(f, j->r.pre, j->item[index], 1, j->c->mem, err);
 
-    *truth = NULL;
     if (!st)
         st = un_item_files_cut(f, j->r.pre, j->item[index], err);
     if (st)
@@ -131,7 +131,11 @@ static unet_status load(eval_job *j, int index, un_item_files *f, int32_t **trut
     st = *truth ? un_preprocess_truth(j->r.pre, f->image, f->count, &f->mask, j->c->mem, *truth, &strays, err)
                 : un_fail_nomem(err, n * sizeof **truth);
     j->strays += strays;
-    return st;
+    if (st || !object)
+        return st;
+    *object = un_alloc_array(j->c->mem, n, sizeof **object);
+    return *object ? un_label_map_instances(un_preprocess_labels(j->r.pre), &f->mask, *object, j->c->mem, err)
+                   : un_fail_nomem(err, n * sizeof **object);
 }
 
 /* again: only to show it. */
@@ -139,9 +143,9 @@ static unet_status evaluate_one(eval_job *j, int index, int again, unet_error *e
 {
     un_segmentation s = {0};
     un_item_files f = {0};
-    int32_t *truth;
+    int32_t *truth = NULL, *object = NULL;
     size_t n;
-    unet_status st = load(j, index, &f, &truth, err);
+    unet_status st = load(j, index, &f, &truth, !again && un_eval_metrics_by_number(&j->metrics) ? &object : NULL, err);
 
     if (!st)
         st = un_segment(&s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &(un_raster){f.image, f.count, NULL},
@@ -150,7 +154,7 @@ static unet_status evaluate_one(eval_job *j, int index, int again, unet_error *e
     if (!st && !again)
         st = un_evaluation_add(j->e, index, truth, s.classes, (int64_t)n, err);
     if (!st && !again)
-        st = un_eval_metrics_add(&j->metrics, index, &f.image[0], truth, &s, j->e->item[index].scores, err);
+        st = un_eval_metrics_add(&j->metrics, index, &f.image[0], truth, object, &s, j->e->item[index].scores, err);
     if (!st && !again)
         st = score_floor(j, index, &f, truth, n, err);
     if (!st && j->o->out_dir)
@@ -159,6 +163,7 @@ static unet_status evaluate_one(eval_job *j, int index, int again, unet_error *e
     un_segmentation_free(&s);
     un_item_files_free(&f);
     un_free(truth);
+    un_free(object);
     return st;
 }
 
@@ -217,6 +222,10 @@ static unet_status finish(eval_job *j, unet_error *err)
         .means = j->e->means,
         .confusion = j->e->pooled,
         .ignore_rule = j->ignored,
+        .object_rule =
+            un_eval_metrics_by_number(&j->metrics)
+                ? "True objects are told apart by the numbers of the masks, predicted ones by where they touch"
+                : NULL,
         .summary = j->metrics.summary,
         .curves = j->metrics.curves,
         .unit = un_eval_metrics_unit(&j->metrics),

@@ -119,6 +119,12 @@ unet_status un_eval_metrics_calibrate(
     return st;
 }
 
+int un_eval_metrics_by_number(const un_eval_metrics *m)
+{
+    return m->cfg->data.mask_kind == UN_CFG_MASK_INSTANCE &&
+           un_summary_options_of(m->summary)->choice.group[UN_GROUP_OBJECTS];
+}
+
 /* The first picture decides what `auto` means. */
 static unet_status decide_unit(un_eval_metrics *m, const un_image *image, unet_error *err)
 {
@@ -135,14 +141,16 @@ static unet_status decide_unit(un_eval_metrics *m, const un_image *image, unet_e
 }
 
 unet_status un_eval_metrics_add(un_eval_metrics *m, int index, const un_image *image, const int32_t *truth,
-    const un_segmentation *seg, const un_scores *scores, unet_error *err)
+    const int32_t *object, const un_segmentation *seg, const un_scores *scores, unet_error *err)
 {
     un_class_counts n[UN_METRIC_CLASSES_MAX];
     un_scored_picture p = {.truth = truth,
         .prediction = seg->classes,
         .size = {1, image->d, image->h, image->w, 1},
         .bits = m->cfg->model.head == UN_CFG_HEAD_MULTILABEL,
-        .spacing = {1, 1, 1}};
+        .spacing = {1, 1, 1},
+        .object = object,
+        .object_class = 1};
     unet_status st = decide_unit(m, image, err);
 
     if (st)

@@ -23,9 +23,12 @@ UN_NODISCARD unet_status un_eval_metrics_open(
     un_eval_metrics *m, unet_context *c, const un_config *cfg, const un_evaluation *e, int fit, unet_error *err);
 /* A folder for probabilities while a picture is worked on; NULL: they are not needed. m, out_dir: NULL is fine. */
 const char *un_eval_metrics_scratch(const un_eval_metrics *m, const char *out_dir);
-/* Picture `index` as the evaluation has scored it; image: its file, for extents and spacing. */
+/* Whether objects are counted, by the numbers that the masks give them. */
+int un_eval_metrics_by_number(const un_eval_metrics *m);
+/* Picture `index` as the evaluation has scored it; image: its file, for extents and spacing; object: the numbers of the
+ * true objects, NULL unless they are counted by them. */
 UN_NODISCARD unet_status un_eval_metrics_add(un_eval_metrics *m, int index, const un_image *image, const int32_t *truth,
-    const un_segmentation *seg, const un_scores *scores, unet_error *err);
+    const int32_t *object, const un_segmentation *seg, const un_scores *scores, unet_error *err);
 UN_NODISCARD unet_status un_eval_metrics_finish(un_eval_metrics *m, unet_error *err);
 /* Copies the model of file `from` to `to`, with threshold and temperature fitted on what was added; split: its name. */
 UN_NODISCARD unet_status un_eval_metrics_calibrate(

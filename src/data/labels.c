@@ -271,6 +271,82 @@ unet_status un_label_map_apply(
     return UNET_OK;
 }
 
+/* The values that were seen, sorted, and the number of each. */
+typedef struct numbers {
+    un_mem *mem;
+    double *value;
+    int32_t *number;
+    int32_t count, room;
+} numbers;
+
+static unet_status make_room(numbers *n, unet_error *err)
+{
+    const int32_t room = n->room ? 2 * n->room : 256;
+    double *value = un_realloc(n->mem, n->value, (size_t)room * sizeof *value);
+    int32_t *number;
+
+    if (!value)
+        return un_fail_nomem(err, (size_t)room * sizeof *value);
+    n->value = value;
+    number = un_realloc(n->mem, n->number, (size_t)room * sizeof *number);
+    if (!number)
+        return un_fail_nomem(err, (size_t)room * sizeof *number);
+    n->number = number;
+    n->room = room;
+    return UNET_OK;
+}
+
+static unet_status number_of(numbers *n, double v, int32_t *out, unet_error *err)
+{
+    int32_t lo = 0, hi = n->count;
+
+    while (lo < hi) {
+        const int32_t mid = lo + (hi - lo) / 2;
+
+        if (n->value[mid] < v)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo == n->count || n->value[lo] != v) {
+        unet_status st = n->count == n->room ? make_room(n, err) : UNET_OK;
+
+        if (st)
+            return st;
+        memmove(n->value + lo + 1, n->value + lo, (size_t)(n->count - lo) * sizeof *n->value);
+        memmove(n->number + lo + 1, n->number + lo, (size_t)(n->count - lo) * sizeof *n->number);
+        n->value[lo] = v;
+        n->number[lo] = ++n->count;
+    }
+    *out = n->number[lo];
+    return UNET_OK;
+}
+
+unet_status un_label_map_instances(
+    const un_label_map *m, const un_image *mask, int32_t *id, un_mem *mem, unet_error *err)
+{
+    const size_t pixels = un_image_count(mask) / (size_t)mask->c;
+    numbers n = {.mem = mem};
+    double last = 0;
+    unet_status st = UNET_OK;
+
+    for (size_t i = 0; i < pixels && !st; i++) {
+        const double v = un_image_at(mask, i * (size_t)mask->c);
+
+        if (i && v == last) {
+            id[i] = id[i - 1];
+            continue;
+        }
+        last = v;
+        id[i] = 0;
+        if (v > 0 && !is_ignored(m, v))
+            st = number_of(&n, v, &id[i], err);
+    }
+    un_free(n.value);
+    un_free(n.number);
+    return st;
+}
+
 /* How the planes of a multi-label mask lie. */
 typedef struct planes {
     const un_image *mask;

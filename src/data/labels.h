@@ -39,6 +39,11 @@ UN_NODISCARD unet_status un_label_map_apply_bits(
 int un_mask_planes(const un_image *mask, int flat);
 void un_mask_plane_pixels(const un_image *mask, int planes, int64_t *pixels);
 
+/* Instance masks: id[pixel] is 0 or the number of the object whose value the pixel has, from 1 in the order of their
+ * first pixels; ignored values are 0. */
+UN_NODISCARD unet_status un_label_map_instances(
+    const un_label_map *m, const un_image *mask, int32_t *id, un_mem *mem, unet_error *err);
+
 /* Class of one value, or of a colour 0xrrggbb; -1 ignored, -2 unknown. For shares from histograms. */
 int un_label_map_value(const un_label_map *m, double value);
 int un_label_map_colour(const un_label_map *m, int rgb);

@@ -23,6 +23,7 @@ enum { UN_TRUTH, UN_PREDICTION };
  * what lies outside the picture counts as background everywhere. */
 typedef struct un_mask_pair {
     uint8_t *mask[2]; /* [d][h][w] of `size`, 0 or 1; NULL when both are empty */
+    int32_t *object;  /* the same of the true objects' numbers, 0 outside of the mask; NULL: they are not known */
     un_shape size;    /* of the box */
     int64_t pixels[2];
     int volume;        /* 1: neighbours along z count; 0: the picture has one plane */

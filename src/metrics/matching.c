@@ -78,14 +78,16 @@ unet_status un_object_count(un_object_tally *out, const un_mask_pair *m, const u
     un_objects_options how = {.class_index = 1, .split = rules->split};
     un_objects o[2] = {0};
     shared_pixels s = {0};
-    unet_status st = UNET_OK;
+    unet_status st;
 
     *out = (un_object_tally){0};
     if (!m->pixels[UN_TRUTH] && !m->pixels[UN_PREDICTION])
         return UNET_OK;
     memcpy(how.spacing, m->spacing, sizeof how.spacing);
-    for (int side = 0; side < 2 && !st; side++)
-        st = un_objects_find(&o[side], m->mem, m->mask[side], m->size, &how, err);
+    st = m->object ? un_objects_given(&o[UN_TRUTH], m->mem, m->object, m->size, err)
+                   : un_objects_find(&o[UN_TRUTH], m->mem, m->mask[UN_TRUTH], m->size, &how, err);
+    if (!st)
+        st = un_objects_find(&o[UN_PREDICTION], m->mem, m->mask[UN_PREDICTION], m->size, &how, err);
     if (!st)
         st = gather(&s, o, m, err);
     if (!st) {

@@ -138,7 +138,13 @@ static unet_status hills(finder *f, un_mem *mem, unet_error *err)
     return UNET_OK;
 }
 
-static unet_status number_objects(un_objects *o, finder *f, un_mem *mem, unet_error *err)
+static unet_status make_records(un_objects *o, un_mem *mem, unet_error *err)
+{
+    o->of = un_alloc_array(mem, (size_t)o->count, sizeof *o->of);
+    return o->of ? UNET_OK : un_fail_nomem(err, (size_t)o->count * sizeof *o->of);
+}
+
+static void number_objects(un_objects *o, finder *f)
 {
     for (int32_t i = 0; i < f->pixels; i++) {
         if (f->parent[i] < 0)
@@ -149,8 +155,6 @@ static unet_status number_objects(un_objects *o, finder *f, un_mem *mem, unet_er
     }
     for (int32_t i = 0; i < f->pixels; i++) /* a root keeps its number, so the order does not matter */
         o->label[i] = f->parent[i] < 0 ? 0 : o->label[f->parent[i]];
-    o->of = un_alloc_array(mem, (size_t)o->count, sizeof *o->of);
-    return o->of ? UNET_OK : un_fail_nomem(err, (size_t)o->count * sizeof *o->of);
 }
 
 static void measure(un_objects *o, un_shape size)
@@ -206,18 +210,26 @@ static unet_status reserve(un_objects *out, finder *f, un_mem *mem, int split, u
     return UNET_OK;
 }
 
+static unet_status count_pixels(size_t *n, un_shape size, unet_error *err)
+{
+    if (size.d < 1 || size.h < 1 || size.w < 1)
+        return un_fail(err, UNET_E_ARG, "a picture of %dx%dx%d pixels", size.d, size.h, size.w);
+    if (!un_size_mul((size_t)size.d * (size_t)size.h, (size_t)size.w, n) || *n > INT32_MAX)
+        return un_fail(err, UNET_E_LIMIT, "objects in %dx%dx%d pixels: more than 2^31 - 1", size.d, size.h, size.w);
+    return UNET_OK;
+}
+
 unet_status un_objects_find(
     un_objects *out, un_mem *mem, const uint8_t *map, un_shape size, const un_objects_options *opt, unet_error *err)
 {
-    size_t n;
+    size_t n = 0;
     finder f = {.size = size};
     unet_status st;
 
     *out = (un_objects){0};
-    if (size.d < 1 || size.h < 1 || size.w < 1)
-        return un_fail(err, UNET_E_ARG, "a picture of %dx%dx%d pixels", size.d, size.h, size.w);
-    if (!un_size_mul((size_t)size.d * (size_t)size.h, (size_t)size.w, &n) || n > INT32_MAX)
-        return un_fail(err, UNET_E_LIMIT, "objects in %dx%dx%d pixels: more than 2^31 - 1", size.d, size.h, size.w);
+    st = count_pixels(&n, size, err);
+    if (st)
+        return st;
     f.pixels = (int64_t)n;
     set_options(&f, opt);
     st = reserve(out, &f, mem, opt->split, err);
@@ -227,8 +239,10 @@ unet_status un_objects_find(
         st = hills(&f, mem, err);
     else if (!st)
         components(&f);
-    if (!st)
-        st = number_objects(out, &f, mem, err);
+    if (!st) {
+        number_objects(out, &f);
+        st = make_records(out, mem, err);
+    }
     if (!st)
         measure(out, size);
     else
@@ -237,6 +251,36 @@ unet_status un_objects_find(
     un_free(f.parent);
     un_free(f.distance);
     un_free(f.order);
+    return st;
+}
+
+unet_status un_objects_given(un_objects *out, un_mem *mem, const int32_t *id, un_shape size, unet_error *err)
+{
+    int32_t *number = NULL, most = 0;
+    size_t n = 0;
+    unet_status st = count_pixels(&n, size, err);
+
+    *out = (un_objects){0};
+    if (st)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        most = UN_MAX(most, id[i]);
+    number = un_alloc_zero(mem, ((size_t)most + 1) * sizeof *number);
+    out->label = un_alloc_array(mem, n, sizeof *out->label);
+    if (!number || !out->label)
+        st = un_fail_nomem(err, ((size_t)most + 1 + n) * sizeof *number);
+    for (size_t i = 0; i < n && !st; i++) {
+        if (id[i] && !number[id[i]])
+            number[id[i]] = ++out->count;
+        out->label[i] = number[id[i]];
+    }
+    if (!st)
+        st = make_records(out, mem, err);
+    if (!st)
+        measure(out, size);
+    else
+        un_objects_free(out);
+    un_free(number);
     return st;
 }
 

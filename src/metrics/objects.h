@@ -41,6 +41,10 @@ typedef struct un_objects_options {
  * lower summit by at least min_depth (its dynamics, Grimaud 1992) and at most neck times as high. */
 UN_NODISCARD unet_status un_objects_find(
     un_objects *out, un_mem *mem, const uint8_t *map, un_shape size, const un_objects_options *opt, unet_error *err);
+/* Objects that are known: id[pixel] is 0 or any number of its object, which need not hang together. They are numbered
+ * anew, from 1 in the order of their first pixels. The largest number costs four bytes for each one below. */
+UN_NODISCARD unet_status un_objects_given(
+    un_objects *out, un_mem *mem, const int32_t *id, un_shape size, unet_error *err);
 void un_objects_free(un_objects *o); /* NULL is fine; leaves an empty one */
 
 /* Exact squared Euclidean distance of each pixel to the nearest pixel whose mask is 0 (Felzenszwalb and Huttenlocher,

@@ -46,16 +46,20 @@ static void fill_masks(un_mask_pair *m, const un_scored_picture *p, int k, const
 
                 m->mask[UN_TRUTH][i] = counts && is_class(t, k, p->bits);
                 m->mask[UN_PREDICTION][i] = counts && is_class(p->prediction[row + x], k, p->bits);
+                if (m->object)
+                    m->object[i] = m->mask[UN_TRUTH][i] ? p->object[row + x] : 0;
                 m->pixels[UN_TRUTH] += m->mask[UN_TRUTH][i];
                 m->pixels[UN_PREDICTION] += m->mask[UN_PREDICTION][i];
             }
         }
 }
 
-static unet_status make_pair(un_mask_pair *m, const un_scored_picture *p, int k, un_mem *mem, unet_error *err)
+static unet_status make_pair(
+    un_mask_pair *m, const un_scored_picture *p, int k, int objects, un_mem *mem, unet_error *err)
 {
+    const int known = objects && p->object && k == p->object_class;
     const double extent[3] = {p->size.d * p->spacing[0], p->size.h * p->spacing[1], p->size.w * p->spacing[2]};
-    int lo[3], hi[3];
+    int lo[3] = {0}, hi[3] = {0};
     size_t all;
 
     *m = (un_mask_pair){.size = {1, 1, 1, 1, 1}, .volume = p->size.d > 1, .mem = mem};
@@ -68,8 +72,10 @@ static unet_status make_pair(un_mask_pair *m, const un_scored_picture *p, int k,
     all = (size_t)m->size.d * (size_t)m->size.h * (size_t)m->size.w;
     for (int side = 0; side < 2; side++)
         m->mask[side] = un_alloc(mem, all);
-    if (!m->mask[0] || !m->mask[1])
-        return un_fail_nomem(err, all * 2);
+    if (known)
+        m->object = un_alloc_array(mem, all, sizeof *m->object);
+    if (!m->mask[0] || !m->mask[1] || (known && !m->object))
+        return un_fail_nomem(err, all * 6);
     fill_masks(m, p, k, lo);
     return UNET_OK;
 }
@@ -115,12 +121,13 @@ unet_status un_panel_class(un_class_panel *out, const un_scored_picture *p, int 
         out->v[m] = NAN;
     un_count_metrics(out->v, n, (p->size.d > 1 ? p->spacing[0] : 1) * p->spacing[1] * p->spacing[2], rules->beta);
     if (wanted)
-        st = make_pair(&pair, p, class_index, mem, err);
+        st = make_pair(&pair, p, class_index, choice->group[UN_GROUP_OBJECTS], mem, err);
     pair.pool = pool;
     if (!st && wanted)
         st = take_shapes(out, &pair, choice, rules, err);
     un_free(pair.mask[0]);
     un_free(pair.mask[1]);
+    un_free(pair.object);
     if (!(n.tp + n.fp + n.fn))
         apply_empty_rule(out->v, rules->empty, shapes);
     for (int m = 0; m < UN_M_COUNT; m++)

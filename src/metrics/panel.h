@@ -10,6 +10,9 @@ typedef struct un_scored_picture {
     un_shape size;                     /* d, h, w; n and c are not used */
     int bits;                          /* 1: multi-label */
     double spacing[3];                 /* of neighbours along z, y, x; 1 each: distances in pixels */
+    const int32_t *object;             /* [d][h][w] number of the true object of class object_class, 0: none; NULL: true
+                                          objects are found as predicted ones are */
+    int object_class;
 } un_scored_picture;
 
 typedef struct un_class_panel {

@@ -322,6 +322,11 @@ void un_scores_rules(un_text *out, const un_score_set *s)
     un_text_add(out, "A class that is neither in the truth nor in the prediction ");
     un_text_add(out, empty[p->rules.empty]);
     un_text_add(out, "; one that was predicted but is not there scores 0.");
+    if (s->object_rule) {
+        un_text_add(out, " ");
+        un_text_add(out, s->object_rule);
+        un_text_add(out, ".");
+    }
 }
 
 /* The metrics with intervals, and what the confusion matrix says of all classes together. */

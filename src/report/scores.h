@@ -28,6 +28,7 @@ typedef struct un_score_set {
     const un_confusion *confusion; /* NULL: multi-label */
     const un_floor_scores *floor;  /* NULL: none */
     const char *ignore_rule;       /* in words, such as "mask value 255 is ignored"; NULL: only the count is given */
+    const char *object_rule;       /* what a true object is, in words; NULL: not said */
     const un_summary *summary;     /* further metrics and intervals; NULL: none */
     const un_curves *curves;       /* of probabilities; NULL: none */
     const char *unit;              /* of their distances: "mm" or "px" */

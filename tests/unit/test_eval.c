@@ -222,6 +222,52 @@ TEST(calibration_is_fitted_stored_and_used)
     CHECK(!un_path_exists(at("no.safetensors")));
 }
 
+static int two_stripes(int y, int x)
+{
+    (void)y;
+    return x < 10 && x != 5 ? 200 : 10;
+}
+
+/* Two objects that touch, the first in two pieces. */
+static int two_numbers(int y, int x)
+{
+    return y == 19 ? 255 : x < 5 ? 3 : x < 10 ? 9 : x == 30 && y < 2 ? 3 : 0;
+}
+
+TEST(objects_by_number)
+{
+    static const char *const set[] = {"eval.metrics=objects", "eval.resamples=0"};
+    unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
+    char *text, *json;
+
+    CHECK_OK(un_make_dirs(at("numbers/images"), &err), &err);
+    CHECK_OK(un_make_dirs(at("numbers/masks"), &err), &err);
+    for (const char *name = "ab"; *name; name++) {
+        char path[2][40];
+
+        snprintf(path[0], sizeof path[0], "numbers/images/%c.png", *name);
+        snprintf(path[1], sizeof path[1], "numbers/masks/%c.png", *name);
+        save_grey(path[0], 20, 40, two_stripes);
+        save_grey(path[1], 20, 40, two_numbers);
+    }
+    CHECK_OK(un_file_write(NULL, at("numbers/val.txt"), "a\n", 2, &err), &err);
+    CHECK_OK(un_file_write(NULL, at("numbers/train.txt"), "b\n", 2, &err), &err);
+    save_model("numbers.safetensors", "dims: 2, depth: 1, in_channels: 1, classes: 2, head: softmax",
+        "mask_kind: instance, classes: [ground, cell], ignore: [255]");
+    o.model = at("numbers.safetensors");
+    o.data = at("numbers");
+    o.set = set;
+    o.set_count = 2;
+    CHECK_OK(eval(&o, NULL, &text, &json), &err);
+    CHECK(strstr(json, "\"class\": \"cell\", \"metric\": \"objects_true\", \"image_mean\": 2,"));
+    CHECK(strstr(json, "\"class\": \"cell\", \"metric\": \"objects_predicted\", \"image_mean\": 2,"));
+    CHECK(strstr(json, "\"class\": \"cell\", \"metric\": \"object_f1\", \"image_mean\": 1,"));
+    CHECK(strstr(json, "\"class\": \"cell\", \"metric\": \"pq\", \"image_mean\": 0.88"));
+    CHECK(strstr(text, "told apart by the numbers of the masks"));
+    unet_string_free(text);
+    unet_string_free(json);
+}
+
 TEST(splits)
 {
     unet_eval_options o = UNET_EVAL_OPTIONS_INIT;

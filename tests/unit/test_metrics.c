@@ -116,7 +116,10 @@ static void open_scene(scene *f, const drawn *c)
         f->truth[i] = m[i] & 4 ? UN_METRIC_IGNORE : m[i] & 1;
         f->prediction[i] = m[i] >> 1 & 1;
     }
-    f->p = (un_scored_picture){f->truth, f->prediction, s, 0, {c->spacing[0], c->spacing[1], c->spacing[2]}};
+    f->p = (un_scored_picture){.truth = f->truth,
+        .prediction = f->prediction,
+        .size = s,
+        .spacing = {c->spacing[0], c->spacing[1], c->spacing[2]}};
     CHECK_OK(un_confusion_create(&confusion, NULL, 2, &err), &err);
     CHECK_OK(un_confusion_add(confusion, f->truth, f->prediction, all, &err), &err);
     f->n[0] = un_confusion_class(confusion, 0);
@@ -376,6 +379,35 @@ TEST(empty_rule_is_for_scores)
     close_scene(&f);
 }
 
+/* Numbers that say what components say change nothing; others are followed, for their class alone. */
+TEST(objects_that_are_known)
+{
+    const un_metric_choice all = chosen("objects");
+    un_class_panel found, given, other;
+    int32_t *id;
+    scene f;
+
+    open_scene(&f, &cases[0]);
+    CHECK_OK(un_panel_class(&found, &f.p, 1, 1, f.n[1], &all, &rules, NULL, NULL, &err), &err);
+    id = un_alloc_array(NULL, 48 * 64, sizeof *id);
+    f.p.object = id;
+    f.p.object_class = 1;
+    for (int i = 0; i < 48 * 64; i++)
+        id[i] = 5; /* also outside of the mask, where it does not count */
+    CHECK_OK(un_panel_class(&given, &f.p, 1, 1, f.n[1], &all, &rules, NULL, NULL, &err), &err);
+    CHECK(found.v[UN_M_OBJECTS_TRUE] > 1 && given.v[UN_M_OBJECTS_TRUE] == 1);
+    CHECK(given.v[UN_M_OBJECTS_PREDICTED] == found.v[UN_M_OBJECTS_PREDICTED]);
+    for (int i = 0; i < 48 * 64; i++)
+        id[i] = 1 + i / 2;
+    CHECK_OK(un_panel_class(&given, &f.p, 1, 1, f.n[1], &all, &rules, NULL, NULL, &err), &err);
+    CHECK(given.v[UN_M_OBJECTS_TRUE] > found.v[UN_M_OBJECTS_TRUE] && given.v[UN_M_OBJECT_F1] == 0);
+    f.p.object_class = 0;
+    CHECK_OK(un_panel_class(&other, &f.p, 1, 1, f.n[1], &all, &rules, NULL, NULL, &err), &err);
+    CHECK(!memcmp(found.v, other.v, sizeof found.v));
+    un_free(id);
+    close_scene(&f);
+}
+
 TEST(labels_that_overlap)
 {
     const un_metric_choice all = chosen("surface,objects,skeleton");
@@ -511,7 +543,8 @@ TEST(interval_of_a_known_spread)
     CHECK_OK(un_summary_create(&s, NULL, &o, &err), &err);
     for (int i = 0; i < IMAGES; i++) {
         const int right = i % 5 != 0;
-        const un_scored_picture p = {&one, right ? &one : &zero, {1, 1, 1, 1, 1}, 0, {1, 1, 1}};
+        const un_scored_picture p = {
+            .truth = &one, .prediction = right ? &one : &zero, .size = {1, 1, 1, 1, 1}, .spacing = {1, 1, 1}};
         const un_class_counts n[2] = {{.fp = !right, .tn = right}, {.tp = right, .fn = !right}};
 
         CHECK_OK(un_summary_add(s, i, &p, n, NULL, &err), &err);

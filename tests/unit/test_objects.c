@@ -54,6 +54,23 @@ TEST(components_of_a_drawing)
     un_objects_free(NULL);
 }
 
+/* Objects that are known need not hang together; they are numbered anew. */
+TEST(objects_with_numbers)
+{
+    const int32_t id[10] = {0, 9, 9, 4, 4, 9, 0, 4, 2, 2};
+    unet_error err = {0};
+    un_objects o;
+
+    CHECK_OK(un_objects_given(&o, NULL, id, shape(1, 2, 5), &err), &err);
+    CHECK_INT(o.count, 3);
+    for (int i = 0; i < 10; i++)
+        CHECK_INT(o.label[i], ((int[]){0, 1, 1, 2, 2, 1, 0, 2, 3, 3})[i]);
+    CHECK(o.of[0].pixels == 3 && o.of[0].lo[2] == 0 && o.of[0].hi[2] == 3 && o.of[0].hi[1] == 2);
+    CHECK_NEAR(o.of[1].centroid[2], 3, 1e-15);
+    un_objects_free(&o);
+    CHECK_STATUS(un_objects_given(&o, NULL, id, shape(1, 0, 5), &err), UNET_E_ARG);
+}
+
 TEST(components_join_late)
 {
     /* two arms that meet in the last row only, and a spiral */

@@ -100,6 +100,36 @@ TEST(instance_masks)
     un_image_free(&im);
 }
 
+/* Numbers of objects, from 1 in the order they come; what is ignored has none. */
+TEST(instance_numbers)
+{
+    const double v[10] = {0, 900, 900, 7, 255, 900, 70000.5, NAN, -1, 7};
+    un_image im = picture(UN_DTYPE_F32, 1, 2, 5, 1, v), many;
+    un_label_map *m;
+    int32_t id[10], *all;
+    double *number;
+
+    CONFIGURE("data.mask_kind=instance", "data.classes=[bg, object]", "data.ignore=[255]");
+    CHECK_OK(un_label_map_create(&m, NULL, &cfg, &err), &err);
+    CHECK_OK(un_label_map_instances(m, &im, id, NULL, &err), &err);
+    for (int i = 0; i < 10; i++)
+        CHECK_INT(id[i], ((int[]){0, 1, 1, 2, 0, 1, 3, 0, 0, 2})[i]);
+    number = un_alloc_array(NULL, 1024, sizeof *number);
+    all = un_alloc_array(NULL, 1024, sizeof *all);
+    for (int i = 0; i < 1024; i++)
+        number[i] = 1 + i * 509 % 1024;
+    number[5] = 255;
+    many = picture(UN_DTYPE_U16, 1, 32, 32, 1, number);
+    CHECK_OK(un_label_map_instances(m, &many, all, NULL, &err), &err);
+    for (int i = 0, next = 0; i < 1024; i++)
+        CHECK_INT(all[i], number[i] == 255 ? 0 : ++next);
+    un_free(number);
+    un_free(all);
+    un_image_free(&im);
+    un_image_free(&many);
+    un_label_map_destroy(m);
+}
+
 TEST(colour_masks)
 {
     const double v[9] = {0, 0, 0, 255, 0, 0, 0, 255, 1};
