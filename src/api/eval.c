@@ -426,7 +426,7 @@ static unet_status open_job(eval_job *j, unet_error *err)
         return st;
     cfg = &j->r.model->config;
     if (o->calibrate)
-        cfg->predict.temperature = 1;
+        cfg->predict.temperature = (un_cfg_nums){1, {1}};
     st = un_data_open(&j->data, j->c, &data, cfg, err);
     if (!st)
         st = un_runner_prepare(&j->r, 1, NULL, err);

@@ -7,6 +7,21 @@
 #include "base/math.h"
 #include "base/size.h"
 
+/* A softmax has one for all of its channels together. */
+static unet_status open_temperatures(un_eval_metrics *m, unet_error *err)
+{
+    const int channels = un_model_channels(&m->cfg->model), joint = m->cfg->model.head == UN_CFG_HEAD_SOFTMAX;
+    const int n = joint ? 1 : channels;
+    unet_status st = UNET_OK;
+
+    m->temperature = un_alloc_array(m->c->mem, (size_t)n, sizeof *m->temperature);
+    if (!m->temperature)
+        return un_fail_nomem(err, (size_t)n * sizeof *m->temperature);
+    for (; m->temperatures < n && !st; m->temperatures++)
+        st = un_temperature_create(&m->temperature[m->temperatures], m->c->mem, joint ? channels : 2, err);
+    return st;
+}
+
 unet_status un_eval_metrics_open(
     un_eval_metrics *m, unet_context *c, const un_config *cfg, const un_evaluation *e, int fit, unet_error *err)
 {
@@ -29,10 +44,7 @@ unet_status un_eval_metrics_open(
     st = un_summary_create(&m->summary, c->mem, &o, err);
     if (!st && (fit || o.choice.group[UN_GROUP_CURVES]))
         st = un_curves_create(&m->curves, c->mem, o.classes, err);
-    if (!st && fit)
-        st = un_temperature_create(
-            &m->temperature, c->mem, cfg->model.head == UN_CFG_HEAD_SOFTMAX ? un_model_channels(&cfg->model) : 2, err);
-    return st;
+    return st || !fit ? st : open_temperatures(m, err);
 }
 
 const char *un_eval_metrics_scratch(const un_eval_metrics *m, const char *out_dir)
@@ -42,12 +54,12 @@ const char *un_eval_metrics_scratch(const un_eval_metrics *m, const char *out_di
     return !m || !m->curves ? NULL : out_dir ? out_dir : folder && folder[0] ? folder : "/tmp";
 }
 
-/* One channel of a sigmoid or multilabel head is two classes. */
-static void add_channel(const un_eval_metrics *m, int k, float p, int belongs)
+/* One channel of a sigmoid or multilabel head is two classes. k: that of its curve. */
+static void add_channel(const un_eval_metrics *m, int channel, int k, float p, int belongs)
 {
     un_curves_add(m->curves, k, p, belongs);
     if (m->temperature)
-        un_temperature_add(m->temperature, (const float[]){1 - p, p}, belongs);
+        un_temperature_add(m->temperature[channel], (const float[]){1 - p, p}, belongs);
 }
 
 static void add_curves(const un_eval_metrics *m, const float *p, const int32_t *truth, int64_t n)
@@ -60,14 +72,14 @@ static void add_curves(const un_eval_metrics *m, const float *p, const int32_t *
             continue;
         if (model->head == UN_CFG_HEAD_SIGMOID) {
             un_curves_add(m->curves, 0, 1 - *p, truth[i] == 0);
-            add_channel(m, 1, *p, truth[i] == 1);
+            add_channel(m, 0, 1, *p, truth[i] == 1);
         }
         for (int k = 0; k < channels && model->head == UN_CFG_HEAD_MULTILABEL; k++)
-            add_channel(m, k, p[k], truth[i] >> k & 1);
+            add_channel(m, k, k, p[k], truth[i] >> k & 1);
         for (int k = 0; k < channels && model->head == UN_CFG_HEAD_SOFTMAX; k++)
             un_curves_add(m->curves, k, p[k], truth[i] == k);
         if (model->head == UN_CFG_HEAD_SOFTMAX && m->temperature)
-            un_temperature_add(m->temperature, p, truth[i]);
+            un_temperature_add(m->temperature[0], p, truth[i]);
     }
 }
 
@@ -87,18 +99,20 @@ static void set_fitted(const un_eval_metrics *m, un_config *cfg, const char *spl
     un_cfg_predict *p = &cfg->predict;
     double v[UN_M_COUNT];
 
-    p->temperature = un_temperature_fit(m->temperature);
+    p->temperature.n = m->temperatures;
     snprintf(p->calibrated, sizeof p->calibrated, "%s", split);
     un_text_printf(told, "fitted on the split '%s': temperature ", split);
-    un_text_number(told, un_round(p->temperature * 10000) / 10000);
+    for (int k = 0; k < m->temperatures; k++) {
+        p->temperature.v[k] = un_temperature_fit(m->temperature[k]);
+        un_text_printf(told, "%s%.4g", k ? ", " : "", p->temperature.v[k]);
+    }
     if (cfg->model.head == UN_CFG_HEAD_SOFTMAX)
         return;
     p->threshold.n = channels;
     for (int k = 0; k < channels; k++) {
         un_curve_metrics(v, m->curves, k + first);
-        p->threshold.v[k] = isnan(v[UN_M_BEST_THRESHOLD]) ? 0.5 : tempered(v[UN_M_BEST_THRESHOLD], p->temperature);
-        un_text_add(told, k ? ", " : ", threshold ");
-        un_text_number(told, un_round(p->threshold.v[k] * 10000) / 10000);
+        p->threshold.v[k] = isnan(v[UN_M_BEST_THRESHOLD]) ? 0.5 : tempered(v[UN_M_BEST_THRESHOLD], p->temperature.v[k]);
+        un_text_printf(told, "%s%.4g", k ? ", " : ", threshold ", p->threshold.v[k]);
     }
 }
 
@@ -182,6 +196,8 @@ void un_eval_metrics_close(un_eval_metrics *m)
 {
     un_summary_destroy(m->summary);
     un_curves_destroy(m->curves);
-    un_temperature_destroy(m->temperature);
+    for (int k = 0; k < m->temperatures; k++)
+        un_temperature_destroy(m->temperature[k]);
+    un_free(m->temperature);
     *m = (un_eval_metrics){0};
 }

@@ -13,9 +13,10 @@ typedef struct un_eval_metrics {
     unet_context *c;
     const un_config *cfg;
     un_summary *summary;
-    un_curves *curves;           /* NULL: not asked for */
-    un_temperature *temperature; /* NULL: nothing is fitted */
-    int mm, decided;             /* the unit, once it is known */
+    un_curves *curves;            /* NULL: not asked for */
+    un_temperature **temperature; /* [temperatures] one, or of independent channels one each; NULL: nothing is fitted */
+    int temperatures;
+    int mm, decided; /* the unit, once it is known */
 } un_eval_metrics;
 
 /* e: the evaluation beside it, made but empty. fit 1: for un_eval_metrics_calibrate. */

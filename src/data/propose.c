@@ -206,14 +206,17 @@ static int looks_like_instances(const proposal *p)
     return (most >= 6 && dense >= 0.9 * counted && (most >= least + 3 || counted == 1)) || highest > 255 || p->n > 64;
 }
 
-/* Channels or pages of a mask that stands for several masks; 0: an ordinary one. */
-static int planes(const proposal *p)
+/* Channels or pages of a mask that stands for several masks; 0: an ordinary one. given: that masks are of this kind is
+ * said, so that three channels are no colour. */
+static int planes(const proposal *p, int given)
 {
     for (int i = 0; i < p->s->count; i++) {
         const un_scan_item *it = &p->s->item[i];
 
         if (!is_labelled(p, i))
             continue;
+        if (given && it->planes > 1)
+            return it->planes;
         if (it->mask_c == 2 || it->mask_c > 3)
             return it->mask_c;
         return it->mask_d > 1 && it->d == 1 ? it->mask_d : 0;
@@ -228,7 +231,7 @@ static void propose_kind(const proposal *p)
 
     if (c->mask_kind != UN_CFG_MASK_AUTO)
         return;
-    if (planes(p) > 1 && c->mapping.n < 1) {
+    if (planes(p, 0) > 1 && c->mapping.n < 1) {
         c->mask_kind = UN_CFG_MASK_MULTILABEL;
         because(p, "data.mask_kind", "the masks have several channels or pages: one for each class");
     } else if (!many && !p->d->classes && looks_like_instances(p)) {
@@ -628,7 +631,7 @@ static unet_status propose_classes(proposal *p)
     if (c->mapping.n < 0)
         c->mapping.n = 0;
     if (c->mask_kind == UN_CFG_MASK_MULTILABEL) {
-        const int n = planes(p) > 0 ? planes(p) : 1;
+        const int n = UN_MAX(planes(p, 1), 1);
 
         if (c->classes.n > 0 && c->classes.n != n)
             return un_fail_file(p->err, UNET_E_DATA, "data.classes",

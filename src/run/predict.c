@@ -183,15 +183,32 @@ static void add_window(job *j, const int k[3])
     un_profile_span(profile, "prediction", "join windows", began);
 }
 
-/* Divides the logits of n pixels by the temperature: p^(1/T), made to sum to 1 again (Guo 2017). */
-static void temper(float *p, int64_t n, int channels, int softmax, double temperature)
+/* A list with one number for all channels, or one for each. */
+static double number_at(const un_cfg_nums *t, int channel, double none)
+{
+    return t->n <= 0 ? none : t->v[t->n == 1 ? 0 : UN_MIN(channel, t->n - 1)];
+}
+
+static int is_tempered(const un_cfg_nums *t)
+{
+    int some = 0;
+
+    for (int i = 0; i < t->n; i++)
+        some |= t->v[i] != 1;
+    return some;
+}
+
+/* Divides the logits of n pixels by the temperature: p^(1/T), made to sum to 1 again (Guo 2017). Independent channels
+ * have one each. */
+static void temper(float *p, int64_t n, int channels, int softmax, const un_cfg_nums *temperature)
 {
     for (int64_t i = 0; i < n; i++, p += channels) {
         double sum = 0;
 
         for (int k = 0; k < channels; k++) {
-            const double own = un_pow((double)UN_MAX(p[k], 0.0f), 1 / temperature);
-            const double other = softmax ? 0 : un_pow((double)UN_MAX(1 - p[k], 0.0f), 1 / temperature);
+            const double power = 1 / number_at(temperature, softmax ? 0 : k, 1);
+            const double own = un_pow((double)UN_MAX(p[k], 0.0f), power);
+            const double other = softmax ? 0 : un_pow((double)UN_MAX(1 - p[k], 0.0f), power);
 
             p[k] = (float)(softmax ? own : own / (own + other));
             sum += own;
@@ -221,9 +238,9 @@ static unet_status emit(job *j, int base, int until, unet_error *err)
                 for (int i = 0; i < c; i++)
                     j->row[((int64_t)y * a[2].extent + x) * c + i] = from[((int64_t)y * a[2].extent + x) * c + i] * n;
             }
-        if (config->predict.temperature != 1)
+        if (is_tempered(&config->predict.temperature))
             temper(j->row, (int64_t)rows * a[2].extent, c, config->model.head == UN_CFG_HEAD_SOFTMAX,
-                config->predict.temperature);
+                &config->predict.temperature);
         st = j->slab == 0 ? j->sink(j->ctx, e, e + 1, 0, rows, j->row, err)
                           : j->sink(j->ctx, 0, 1, e, e + 1, j->row, err);
     }
@@ -502,11 +519,6 @@ typedef struct class_sink {
     const un_cfg_nums *threshold;
 } class_sink;
 
-static double threshold_at(const un_cfg_nums *t, int channel)
-{
-    return t->n <= 0 ? 0.5 : t->v[t->n == 1 ? 0 : UN_MIN(channel, t->n - 1)];
-}
-
 static int32_t class_of(const class_sink *s, const float *p)
 {
     int32_t best = 0;
@@ -518,7 +530,7 @@ static int32_t class_of(const class_sink *s, const float *p)
         return best;
     }
     for (int i = 0; i < UN_MIN(s->channels, 31); i++)
-        if ((double)p[i] >= threshold_at(s->threshold, i))
+        if ((double)p[i] >= number_at(s->threshold, i, 0.5))
             best |= 1 << i;
     return best;
 }

@@ -172,10 +172,14 @@ TEST(further_metrics)
 }
 
 /* The pooled calibration error as it is printed. */
-static void ece_of(char out[16], const char *json)
+static void ece_of(char out[16], const char *json, const char *class)
 {
-    const char *at = strstr(json, "\"metric\": \"ece\""), *pooled = at ? strstr(at, "\"pooled\": ") : NULL;
+    const char *at, *pooled;
+    char row[80];
 
+    snprintf(row, sizeof row, "\"class\": \"%s\", \"metric\": \"ece\"", class);
+    at = strstr(json, row);
+    pooled = at ? strstr(at, "\"pooled\": ") : NULL;
     CHECK(pooled);
     snprintf(out, 16, "%.15s", pooled + 10);
 }
@@ -197,7 +201,7 @@ TEST(calibration_is_fitted_stored_and_used)
     o.set = set;
     o.set_count = 2;
     CHECK_OK(eval(&o, &before, NULL, &json), &err);
-    ece_of(ece[0], json);
+    ece_of(ece[0], json, "left");
     unet_string_free(json);
     o.calibrate = at("calibrated.safetensors");
     CHECK_OK(eval(&o, NULL, &text, NULL), &err);
@@ -205,14 +209,15 @@ TEST(calibration_is_fitted_stored_and_used)
     unet_string_free(text);
     CHECK_OK(un_model_load(&m, NULL, at("calibrated.safetensors"), &err), &err);
     CHECK_STR(m->config.predict.calibrated, "val");
-    CHECK(m->config.predict.temperature > 1); /* half of what it was sure of is wrong */
+    CHECK(m->config.predict.temperature.n == 1 &&
+          m->config.predict.temperature.v[0] > 1); /* half of what it was sure of is wrong */
     CHECK(m->config.predict.threshold.n == 1 && m->config.predict.threshold.v[0] != 0.5);
     CHECK(m->config.eval.resamples != 0); /* keys of the evaluation are not stored */
     un_model_destroy(m);
     o.model = at("calibrated.safetensors");
     o.calibrate = NULL;
     CHECK_OK(eval(&o, &after, NULL, &json), &err);
-    ece_of(ece[1], json);
+    ece_of(ece[1], json, "left");
     CHECK(strcmp(ece[0], ece[1])); /* the probabilities are other ones */
     CHECK(after.dice_pooled >= before.dice_pooled);
     unet_string_free(json);
@@ -220,6 +225,89 @@ TEST(calibration_is_fitted_stored_and_used)
     o.split = "test";
     CHECK(eval(&o, NULL, NULL, NULL) != UNET_OK);
     CHECK(!un_path_exists(at("no.safetensors")));
+}
+
+static int level(int y, int x)
+{
+    (void)y;
+    return x < 10 ? 75 : x < 20 ? 160 : 40;
+}
+
+/* Of three labels: the first is there in half of where the network is a little sure of it, and where it is very sure;
+ * the second where it is sure; the third is nowhere. */
+static void save_labels(const char *name)
+{
+    un_image im;
+
+    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 1, 20, 40, 3, &err), &err);
+    for (int i = 0; i < 20 * 40; i++) {
+        ((uint8_t *)im.data)[3 * i] = (i % 40 < 10 && i % 2) || (i % 40 >= 10 && i % 40 < 20) ? 255 : 0;
+        ((uint8_t *)im.data)[3 * i + 1] = i % 40 >= 10 && i % 40 < 20 ? 255 : 0;
+    }
+    CHECK_OK(un_image_write_png(NULL, at(name), &im, &err), &err);
+    un_image_free(&im);
+}
+
+/* Each independent label has a temperature and a threshold of its own. */
+TEST(calibration_of_labels)
+{
+    static const char *const set[] = {"eval.metrics=ece", "eval.resamples=0"};
+    unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
+    const un_cfg_predict *p;
+    un_model *m;
+    char *text, *json;
+    char ece[2][16];
+
+    CHECK_OK(un_make_dirs(at("labels/images"), &err), &err);
+    CHECK_OK(un_make_dirs(at("labels/masks"), &err), &err);
+    save_grey("labels/images/a.png", 20, 40, level);
+    save_grey("labels/images/b.png", 20, 40, level);
+    save_labels("labels/masks/a.png");
+    save_labels("labels/masks/b.png");
+    CHECK_OK(un_file_write(NULL, at("labels/val.txt"), "a\n", 2, &err), &err);
+    CHECK_OK(un_file_write(NULL, at("labels/train.txt"), "b\n", 2, &err), &err);
+    save_model("labels.safetensors", "dims: 2, depth: 1, in_channels: 1, classes: 3, head: multilabel",
+        "mask_kind: multilabel, classes: [half, all, none]");
+    o.model = at("labels.safetensors");
+    o.data = at("labels");
+    o.set = set;
+    o.set_count = 2;
+    CHECK_OK(eval(&o, NULL, NULL, &json), &err);
+    ece_of(ece[0], json, "half");
+    unet_string_free(json);
+    o.calibrate = at("labels_calibrated.safetensors");
+    CHECK_OK(eval(&o, NULL, &text, NULL), &err);
+    un_test_note("%s", strstr(text, "fitted"));
+    unet_string_free(text);
+    CHECK_OK(un_model_load(&m, NULL, at("labels_calibrated.safetensors"), &err), &err);
+    p = &m->config.predict;
+    CHECK(p->temperature.n == 3 && p->threshold.n == 3);
+    CHECK(p->temperature.v[0] > 1.5 && p->temperature.v[1] < 1 && p->temperature.v[2] < 1);
+    un_model_destroy(m);
+    o.model = at("labels_calibrated.safetensors");
+    o.calibrate = NULL;
+    CHECK_OK(eval(&o, NULL, NULL, &json), &err);
+    ece_of(ece[1], json, "half");
+    un_test_note("ece of the first label %s -> %s", ece[0], ece[1]);
+    CHECK(atof(ece[1]) < atof(ece[0]));
+    unet_string_free(json);
+}
+
+/* A softmax has one temperature, and no threshold. */
+TEST(calibration_of_classes)
+{
+    unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
+    un_model *m;
+
+    small_set();
+    o.model = at("set.safetensors");
+    o.data = at("set");
+    o.calibrate = at("set_calibrated.safetensors");
+    CHECK_OK(eval(&o, NULL, NULL, NULL), &err);
+    CHECK_OK(un_model_load(&m, NULL, at("set_calibrated.safetensors"), &err), &err);
+    CHECK(m->config.predict.temperature.n == 1 && m->config.predict.temperature.v[0] > 1);
+    CHECK(m->config.predict.threshold.n == 1 && m->config.predict.threshold.v[0] == 0.5);
+    un_model_destroy(m);
 }
 
 static int two_stripes(int y, int x)

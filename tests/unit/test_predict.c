@@ -15,7 +15,8 @@ static un_model *model_of(const char *options)
     un_model *m;
     un_rng r;
 
-    snprintf(text, sizeof text, "model: {in_channels: 2, classes: 3, head: softmax, %s}", options);
+    snprintf(text, sizeof text, "model: {in_channels: 2, classes: 3, %s%s}",
+        strstr(options, "head:") ? "" : "head: softmax, ", options);
     CHECK_OK(un_config_init(&c, NULL, &err), &err);
     CHECK_OK(un_config_parse(&c, NULL, text, strlen(text), "test", &err), &err);
     CHECK_OK(un_model_create(&m, NULL, &c, &err), &err);
@@ -64,7 +65,7 @@ static float *predict(const un_model *m, un_predict_options *o, int d, int h, in
     CHECK_OK(un_predictor_tiling(p, d, h, w, tiling, &err), &err);
     CHECK_OK(un_predictor_run(p, image, d, h, w, take, &t, &err), &err);
     CHECK_INT(t.filled, (int64_t)d * h * w * 3);
-    for (int64_t i = 0; i < (int64_t)d * h * w; i++)
+    for (int64_t i = 0; i < (int64_t)d * h * w && m->config.model.head == UN_CFG_HEAD_SOFTMAX; i++)
         CHECK_NEAR(t.p[3 * i] + t.p[3 * i + 1] + t.p[3 * i + 2], 1, 1e-4);
     un_predictor_destroy(p);
     un_free(image);
@@ -262,6 +263,47 @@ TEST(odd_sizes)
 }
 
 /* Several windows on the axis along which results are given out: each pixel has its share of all of them. */
+/* Logits divided by the temperature: that of the whole softmax, or of each independent channel. */
+static void check_temperature(const char *options, const double *temperature, int n)
+{
+    un_model *m = model_of(options);
+    un_predict_options o = {.session.level = un_test_level()};
+    const int joint = m->config.model.head == UN_CFG_HEAD_SOFTMAX;
+    un_tiling tiling;
+    float *plain = predict(m, &o, 1, 20, 24, &tiling), *got;
+
+    m->config.predict.temperature.n = n;
+    memcpy(m->config.predict.temperature.v, temperature, (size_t)n * sizeof *temperature);
+    got = predict(m, &o, 1, 20, 24, &tiling);
+    for (int i = 0; i < 20 * 24; i++) {
+        double power[3], sum = 0;
+
+        for (int k = 0; k < 3; k++) {
+            power[k] = pow((double)plain[3 * i + k], 1 / temperature[n == 1 ? 0 : k]);
+            sum += power[k];
+        }
+        for (int k = 0; k < 3; k++)
+            CHECK_NEAR(got[3 * i + k],
+                power[k] /
+                    (joint ? sum : power[k] + pow(1 - (double)plain[3 * i + k], 1 / temperature[n == 1 ? 0 : k])),
+                1e-5);
+    }
+    un_free(plain);
+    un_free(got);
+    un_model_destroy(m);
+}
+
+TEST(temperatures)
+{
+    static const char softmax[] = "dims: 2, depth: 1, base_filters: 4, norm: none",
+                      labels[] = "dims: 2, depth: 1, base_filters: 4, norm: none, head: multilabel";
+
+    check_temperature(softmax, (double[]){2.5}, 1);
+    check_temperature(softmax, (double[]){0.5}, 1);
+    check_temperature(labels, (double[]){2.5}, 1);
+    check_temperature(labels, (double[]){0.5, 1, 3}, 3);
+}
+
 TEST(blended_windows)
 {
     un_model *flat = model_of("dims: 2, depth: 2, base_filters: 2, norm: instance");
