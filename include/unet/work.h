@@ -170,10 +170,11 @@ typedef struct unet_predict_options {
     unet_progress_fn progress;
     void *progress_ctx;
     unet_profile *profile; /* gets where the time goes; NULL: not measured */
+    int attention;         /* 1: OUT/stem_gateN.png too: what the attention gate of level N lets pass, as heat */
 } unet_predict_options;
 #define UNET_PREDICT_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
-        sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL                       \
+        sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0                    \
     }
 
 /* Writes OUT/stem.png, volumes OUT/stem.nii.gz; folders below a given folder are kept. Goes on after a bad file; then

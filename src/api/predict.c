@@ -30,6 +30,9 @@ typedef struct predict_job {
     un_class_names names;
     un_table *measures;
     un_profile *profile; /* NULL: not measured */
+    un_model *gates;     /* NULL: their maps are not wanted */
+    un_predictor *gates_at_work;
+    int gate_level[UN_CFG_LEVELS_MAX];
     failure *failed;
     size_t n_failed, n_done;
     int stop; /* the status of the last file ends the whole job */
@@ -67,8 +70,19 @@ static int identify(file_id *id, const char *path)
     return 1;
 }
 
+/* What the pictures of gates are called, by level. */
+static const char *const gate_suffix[UN_CFG_LEVELS_MAX] = {
+    "_gate0.png", "_gate1.png", "_gate2.png", "_gate3.png", "_gate4.png", "_gate5.png", "_gate6.png", "_gate7.png"};
+
+static int gates_of(const predict_job *j)
+{
+    return j->gates ? j->gates->config.model.classes : 0;
+}
+
 /* Suffixes of what this job may write for a file; NULL behind the last. */
-static void suffixes_of(const predict_job *j, const char *suffix[6])
+enum { SUFFIXES_MAX = 6 + UN_CFG_LEVELS_MAX };
+
+static void suffixes_of(const predict_job *j, const char *suffix[SUFFIXES_MAX])
 {
     int n = 0;
 
@@ -80,6 +94,8 @@ static void suffixes_of(const predict_job *j, const char *suffix[6])
         suffix[n++] = un_probability_suffix(UN_MASK_NIFTI);
         suffix[n++] = un_probability_suffix(UN_MASK_PNG);
     }
+    for (int k = 0; k < gates_of(j); k++)
+        suffix[n++] = gate_suffix[j->gate_level[k]];
     suffix[n] = NULL;
 }
 
@@ -107,7 +123,7 @@ static unet_status identify_inputs(const predict_job *j, file_id **out, size_t *
 /* Refuses outputs that are an input or the model, by whatever name. Files that are not there yet are neither. */
 static unet_status protect_inputs(const predict_job *j, unet_error *err)
 {
-    const char *suffix[6];
+    const char *suffix[SUFFIXES_MAX];
     file_id *id, own;
     size_t n;
     unet_status st = identify_inputs(j, &id, &n, err);
@@ -129,19 +145,20 @@ static unet_status protect_inputs(const predict_job *j, unet_error *err)
     return st;
 }
 
-/* Refuses files whose masks would be what another file's overlay or probabilities are. */
+/* Refuses files whose masks would be what is written for another file beside its mask. */
 static unet_status check_extras(const predict_job *j, unet_error *err)
 {
-    const char *extra[] = {j->o->overlay ? "_overlay" : NULL, j->o->probabilities ? "_prob" : NULL};
+    const char *suffix[SUFFIXES_MAX];
     unet_status st = UNET_OK;
 
+    suffixes_of(j, suffix);
     for (size_t i = 0; i < j->in.count && !st; i++)
-        for (int k = 0; k < 2 && !st; k++) {
-            char *stem = extra[k] ? un_asprintf(j->c->mem, "%s%s", j->in.file[i].stem, extra[k]) : NULL;
+        for (int k = 2; suffix[k] && !st; k++) { /* behind the masks */
+            char *stem = un_asprintf(j->c->mem, "%s%.*s", j->in.file[i].stem, (int)strcspn(suffix[k], "."), suffix[k]);
 
-            if (extra[k] && !stem)
+            if (!stem)
                 st = un_fail_nomem(err, 1);
-            else if (stem && un_inputs_has(&j->in, stem))
+            else if (un_inputs_has(&j->in, stem))
                 st = un_fail_file(err, UNET_E_ARG, j->in.file[i].path,
                     "what is written for this file and for %s would have one name; predict them in two runs", stem);
             un_free(stem);
@@ -227,6 +244,25 @@ static unet_status write_outputs(
     return st;
 }
 
+static unet_status write_gates(predict_job *j, const un_input *in, const un_image *image, unet_error *err)
+{
+    un_segmentation s = {0};
+    unet_status st = un_segment(&s, j->c->mem, j->gates_at_work, j->gates, j->r.pre,
+        &(un_raster){image, in->channels, NULL}, j->o->out_dir, err);
+
+    j->stop |= st == UNET_E_IO;
+    for (int k = 0; k < gates_of(j) && !st; k++) {
+        un_image heat;
+
+        st = un_heat_make(&heat, j->c->mem, image, &s.probabilities, k, err);
+        if (!st)
+            st = write_one(j, in->stem, gate_suffix[j->gate_level[k]], write_png, &heat, UN_MASK_PNG, err);
+        un_image_free(&heat);
+    }
+    un_segmentation_free(&s);
+    return st;
+}
+
 static unet_status read_files(const predict_job *j, const un_input *in, un_image *image, unet_error *err)
 {
     const double began = un_profile_now(j->profile);
@@ -245,7 +281,7 @@ static unet_status predict_one(predict_job *j, const un_input *in, unet_error *e
     un_image *image = un_alloc_array(j->c->mem, (size_t)in->channels, sizeof *image);
     unet_status st = image ? read_files(j, in, image, err) : un_fail_nomem(err, sizeof *image);
 
-    if (!st && j->o->probabilities) {
+    if (!st && (j->o->probabilities || j->gates)) {
         st = un_make_dirs(j->o->out_dir, err);
         j->stop = st != UNET_OK;
     }
@@ -257,6 +293,8 @@ static unet_status predict_one(predict_job *j, const un_input *in, unet_error *e
     if (!st)
         st = write_outputs(j, in, image, &s, err);
     un_segmentation_free(&s);
+    if (!st && j->gates)
+        st = write_gates(j, in, image, err);
     for (int i = 0; image && i < in->channels; i++)
         un_image_free(&image[i]);
     un_free(image);
@@ -371,6 +409,13 @@ static unet_status find_inputs(predict_job *j, unet_error *err)
     return st ? st : check_extras(j, err);
 }
 
+static unet_status open_gates(predict_job *j, unet_error *err)
+{
+    unet_status st = un_model_gates(&j->gates, j->c->mem, j->r.model, j->gate_level, err);
+
+    return st ? st : un_runner_predictor(&j->gates_at_work, &j->r, j->gates, j->profile, err);
+}
+
 static unet_status open_job(predict_job *j, unet_error *err)
 {
     const unet_predict_options *o = j->o;
@@ -381,6 +426,8 @@ static unet_status open_job(predict_job *j, unet_error *err)
     st = un_runner_open(&j->r, j->c, o->model, o->set, o->set_count, err);
     if (!st)
         st = un_runner_prepare(&j->r, 0, j->profile, err);
+    if (!st && o->attention)
+        st = open_gates(j, err);
     if (!st)
         st = find_inputs(j, err);
     if (st)
@@ -406,6 +453,8 @@ static unet_status close_job(predict_job *j, unet_status st, unet_error *err)
     un_table_destroy(j->measures);
     un_free(j->failed);
     un_inputs_free(&j->in);
+    un_predictor_destroy(j->gates_at_work);
+    un_model_destroy(j->gates);
     un_runner_close(&j->r);
     un_free(j);
     return st;

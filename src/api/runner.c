@@ -48,16 +48,23 @@ unet_status un_runner_open(
     return st;
 }
 
-unet_status un_runner_prepare(un_runner *r, int masks, un_profile *profile, unet_error *err)
+unet_status un_runner_predictor(
+    un_predictor **out, const un_runner *r, const un_model *m, un_profile *profile, unet_error *err)
 {
-    un_predict_options o = un_predict_options_of(&r->model->config.predict);
-    unet_status st = un_preprocess_create(&r->pre, r->c->mem, &r->model->config, masks, err);
+    un_predict_options o = un_predict_options_of(&m->config.predict);
 
     o.session = un_api_session_options(r->c);
     o.session.profile = profile;
     o.cancel = un_api_cancelled;
     o.ctx = r->c;
-    return st ? st : un_predictor_create(&r->predictor, r->c->mem, r->model, &o, err);
+    return un_predictor_create(out, r->c->mem, m, &o, err);
+}
+
+unet_status un_runner_prepare(un_runner *r, int masks, un_profile *profile, unet_error *err)
+{
+    unet_status st = un_preprocess_create(&r->pre, r->c->mem, &r->model->config, masks, err);
+
+    return st ? st : un_runner_predictor(&r->predictor, r, r->model, profile, err);
 }
 
 void un_runner_close(un_runner *r)

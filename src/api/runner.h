@@ -21,6 +21,9 @@ UN_NODISCARD unet_status un_runner_open(
     un_runner *r, unet_context *c, const char *model, const char *const *set, size_t set_count, unet_error *err);
 /* Makes it ready to predict, once the configuration is settled. masks 1: truth is read too. profile: NULL is fine. */
 UN_NODISCARD unet_status un_runner_prepare(un_runner *r, int masks, un_profile *profile, unet_error *err);
+/* The same with another network m that takes the same pictures; m must outlive *out. */
+UN_NODISCARD unet_status un_runner_predictor(
+    un_predictor **out, const un_runner *r, const un_model *m, un_profile *profile, unet_error *err);
 void un_runner_close(un_runner *r); /* an empty one is fine; leaves an empty one */
 
 /* Names and colours of the classes for tables, legends and overlays. A class without a name is "class K". Borrows from

@@ -9,7 +9,7 @@
 
 typedef struct predict_options {
     const char *out, *profile;
-    int overlay, probabilities, measure, split;
+    int overlay, probabilities, measure, split, attention;
     uint64_t mem;
 } predict_options;
 
@@ -29,6 +29,10 @@ static const un_opt options[] = {
         .type = UN_OPT_FLAG,
         .offset = offsetof(predict_options, probabilities),
         .help = "write STEM_prob.tif (volumes: .nii.gz) too: a channel of float for each class"},
+    {.name = "attention",
+        .type = UN_OPT_FLAG,
+        .offset = offsetof(predict_options, attention),
+        .help = "write STEM_gateN.png too: what the attention gate of level N lets pass, as heat over the picture"},
     {.name = "measure",
         .type = UN_OPT_FLAG,
         .offset = offsetof(predict_options, measure),
@@ -72,6 +76,7 @@ static unet_status run(const un_args *a, unet_error *err)
     o.probabilities = p->probabilities;
     o.measure = p->measure;
     o.split_touching = p->split;
+    o.attention = p->attention;
     o.progress = un_progress_show;
     o.progress_ctx = &progress;
     st = unet_predict(context, &o, NULL, NULL, a->common.json ? NULL : &text, a->common.json ? &json : NULL, err);
@@ -91,7 +96,7 @@ static const char *const examples[] = {"unet predict nuclei.safetensors photos/ 
 
 const un_command un_cmd_predict = {
     .name = "predict",
-    .usage = "MODEL INPUT... -o OUT [--overlay] [--probabilities] [--measure] [key=value ...]",
+    .usage = "MODEL INPUT... -o OUT [--overlay] [--probabilities] [--attention] [--measure] [key=value ...]",
     .summary = "make masks for pictures and volumes",
     .about = "Inputs are files and folders; folders are walked and kept in the output. A picture gives OUT/STEM.png, "
              "whose values are the classes and whose palette shows them; a volume gives OUT/STEM.nii.gz on the grid "

@@ -36,16 +36,21 @@ static void stem_stride(const un_cfg_model *m, int out[3])
         out[i] = m->stem == UN_CFG_STEM_NONE || (i == 0 && m->dims == 2) ? 1 : m->stem_size;
 }
 
-void un_model_grid(const un_cfg_model *m, int grid[3])
+void un_model_level_grid(const un_cfg_model *m, int level, int grid[3])
 {
     stem_stride(m, grid);
-    for (int level = 0; level < m->depth; level++) {
+    for (int k = 0; k < level; k++) {
         int s[3];
 
-        un_model_stride(m, level, s);
+        un_model_stride(m, k, s);
         for (int i = 0; i < 3; i++)
             grid[i] *= s[i];
     }
+}
+
+void un_model_grid(const un_cfg_model *m, int grid[3])
+{
+    un_model_level_grid(m, m->depth, grid);
 }
 
 /* The picture as level 0 sees it. *channels: of the picture, then of the result. */

@@ -28,6 +28,8 @@ int un_model_filters(const un_cfg_model *m, int level);
 
 /* Extents that "same" padding needs are multiples of this (d, h, w): the product of the strides. */
 void un_model_grid(const un_cfg_model *m, int grid[3]);
+/* Pixels of the picture along each axis of a pixel of the level. */
+void un_model_level_grid(const un_cfg_model *m, int level, int grid[3]);
 
 /* Initial weights of all parameters into a block of g->block_count floats (gaps are zeroed). A parameter's values
  * depend on seed and its index only. Orthogonal needs scratch memory. */

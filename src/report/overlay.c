@@ -71,6 +71,25 @@ void un_paint_classes(un_image *rgb, const int32_t *map, const un_paint *p)
         }
 }
 
+/* Brightness rises evenly, so that it reads without colours too. */
+un_rgb un_heat_colour(int share)
+{
+    static const un_rgb stop[] = {{10, 12, 60}, {92, 20, 130}, {190, 52, 100}, {245, 130, 40}, {252, 240, 120}};
+    const int at = UN_MIN(UN_MAX(share, 0), 255) * 4, k = UN_MIN(at / 255, 3), part = at - 255 * k;
+    const un_rgb a = stop[k], b = stop[k + 1];
+
+    return (un_rgb){(unsigned char)(a.r + (b.r - a.r) * part / 255), (unsigned char)(a.g + (b.g - a.g) * part / 255),
+        (unsigned char)(a.b + (b.b - a.b) * part / 255)};
+}
+
+void un_paint_heat(un_image *rgb, const int32_t *map)
+{
+    unsigned char *px = rgb->data;
+
+    for (size_t i = 0; i < (size_t)rgb->h * (size_t)rgb->w; i++, px += 3)
+        blend(px, un_heat_colour(map[i]), 0.5);
+}
+
 void un_paint_errors(un_image *rgb, const int32_t *truth, const int32_t *prediction, int background, double alpha)
 {
     unsigned char *px = rgb->data;

@@ -18,6 +18,10 @@ typedef struct un_paint {
 /* Areas are tinted; their inner edge is opaque, so that neighbours of one class and thin parts stay visible. */
 void un_paint_classes(un_image *rgb, const int32_t *map, const un_paint *p);
 
+/* Shares 0..255 as colours from dark blue over violet and orange to bright yellow, at half opacity. */
+void un_paint_heat(un_image *rgb, const int32_t *map);
+un_rgb un_heat_colour(int share);
+
 /* Right foreground, extra (truth is background), missed (prediction is background), taken for another class, ignored:
  * the un_colour_... of palette.h. Background that is right stays as it is. background -1: every right pixel is painted
  * as right, every wrong one as taken for another class. */

@@ -45,8 +45,9 @@ unet_status un_probabilities_write(
 typedef struct painter {
     un_mem *mem;
     const un_image *image;
-    const int32_t *classes;
-    un_palette palette; /* as un_class_colours */
+    const int32_t *classes; /* or shares 0..255 */
+    int heat;               /* 1: these */
+    un_palette palette;     /* as un_class_colours */
     un_paint paint;
 } painter;
 
@@ -64,10 +65,12 @@ static unet_status paint_slice(un_image *out, const painter *p, int z, int min_p
         st = un_scale_rgb(out, p->mem, &rgb, vh, vw, err);
     if (!st)
         st = un_scale_map(&map, p->mem, p->classes + (size_t)z * (size_t)h * (size_t)w, h, w, vh, vw, err);
-    if (!st)
-        un_paint_classes(out, map, &p->paint);
-    else
+    if (st)
         un_image_free(out);
+    else if (p->heat)
+        un_paint_heat(out, map);
+    else
+        un_paint_classes(out, map, &p->paint);
     un_free(map);
     un_image_free(&rgb);
     return st;
@@ -79,10 +82,10 @@ static int has_foreground(const painter *p, int z)
     const int32_t *c = p->classes + (size_t)z * n;
     const int32_t nothing = p->paint.bits ? 0 : p->paint.background;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && !p->heat; i++)
         if (c[i] != nothing)
             return 1;
-    return 0;
+    return p->heat;
 }
 
 static unet_status paint_volume(un_image *out, const painter *p, unet_error *err)
@@ -143,5 +146,30 @@ unet_status un_overlay_make(un_image *out, un_mem *mem, const un_config *cfg, co
         st = add_legend(out, &p, cfg, names, err);
     if (st)
         un_image_free(out);
+    return st;
+}
+
+unet_status un_heat_make(
+    un_image *out, un_mem *mem, const un_image *image, const un_image *maps, int k, unet_error *err)
+{
+    const un_legend_entry entry[] = {
+        {un_heat_colour(0), "0"}, {un_heat_colour(128), "0.5"}, {un_heat_colour(255), "1"}};
+    const size_t n = (size_t)image->d * (size_t)image->h * (size_t)image->w;
+    const float *share = maps->data;
+    int32_t *map = un_alloc_array(mem, n, sizeof *map);
+    const painter p = {.mem = mem, .image = image, .classes = map, .heat = 1};
+    unet_status st;
+
+    *out = (un_image){0};
+    if (!map)
+        return un_fail_nomem(err, n * sizeof *map);
+    for (size_t i = 0; i < n; i++)
+        map[i] = (int32_t)(255 * UN_MIN(UN_MAX(share[i * (size_t)maps->c + (size_t)k], 0.0f), 1.0f) + 0.5f);
+    st = image->d > 1 ? paint_volume(out, &p, err) : paint_slice(out, &p, 0, VIEW_MIN_PX, err);
+    if (!st)
+        st = un_add_legend(out, mem, entry, (int)UN_COUNT(entry), err);
+    if (st)
+        un_image_free(out);
+    un_free(map);
     return st;
 }

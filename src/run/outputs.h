@@ -25,4 +25,8 @@ UN_NODISCARD unet_status un_probabilities_write(
 UN_NODISCARD unet_status un_overlay_make(un_image *out, un_mem *mem, const un_config *cfg, const char *const *names,
     const un_image *image, const int32_t *classes, int background, unet_error *err);
 
+/* The same picture with channel `k` of maps (F32 [d][h][w][c], 0..1) as heat over it; of a volume up to nine slices. */
+UN_NODISCARD unet_status un_heat_make(
+    un_image *out, un_mem *mem, const un_image *image, const un_image *maps, int k, unet_error *err);
+
 #endif

@@ -374,6 +374,66 @@ TEST(inputs_are_never_replaced)
     CHECK(strstr(err.message, "would replace") && strstr(err.where, "a.png"));
 }
 
+/* A gate that opens where the picture is bright. */
+static void gated(const char *name)
+{
+    un_model *m = level_model("dims: 2, depth: 1, in_channels: 1, classes: 2, head: softmax, gate: attention",
+        "classes: [ground, bright], mapping: [{value: 0, class: 0}, {value: 255, class: 1}]");
+    const un_param *p;
+
+    level_pass(m, "gate0.x.weight");
+    level_weights(m, "gate0.psi.weight", &p)[0] = 20;
+    level_weights(m, "gate0.psi.bias", &p)[0] = -10;
+    CHECK_OK(un_model_save(m, at(name), &err), &err);
+    un_model_destroy(m);
+}
+
+static void check_pixel(const un_image *im, int y, int x, int r, int g, int b)
+{
+    const uint8_t *px = (const uint8_t *)im->data + ((size_t)y * (size_t)im->w + (size_t)x) * 3;
+
+    CHECK_NEAR(px[0], r, 2);
+    CHECK_NEAR(px[1], g, 2);
+    CHECK_NEAR(px[2], b, 2);
+}
+
+TEST(gates_as_heat)
+{
+    unet_predict_options o = UNET_PREDICT_OPTIONS_INIT;
+    const char *inputs[] = {at("gates")};
+    un_image im, heat;
+
+    CHECK_OK(un_make_dirs(at("gates"), &err), &err);
+    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 1, 24, 40, 1, &err), &err);
+    for (int i = 0; i < 24 * 40; i++)
+        ((uint8_t *)im.data)[i] = i % 40 < 20 ? 0 : 255;
+    CHECK_OK(un_image_write_png(NULL, at("gates/a.png"), &im, &err), &err);
+    un_image_free(&im);
+    two_classes();
+    gated("gated.safetensors");
+    o.model = at("two.safetensors");
+    o.inputs = inputs;
+    o.input_count = 1;
+    o.out_dir = at("gates_out");
+    o.attention = 1;
+    CHECK_STATUS(predict(&o, NULL, NULL, NULL, NULL), UNET_E_ARG);
+    CHECK(strstr(err.message, "no attention gate"));
+    o.model = at("gated.safetensors");
+    CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
+    CHECK(un_path_exists(at("gates_out/a.png")) && !un_path_exists(at("gates_out/a_gate1.png")));
+    CHECK_OK(un_image_read(&heat, NULL, at("gates_out/a_gate0.png"), NULL, &err), &err);
+    CHECK(heat.w == 480 && heat.h > 288); /* twelve times, and a legend */
+    check_pixel(&heat, 100, 30, 5, 6, 30);
+    check_pixel(&heat, 100, 450, 254, 248, 188);
+    un_image_free(&heat);
+    CHECK_OK(un_make_dirs(at("gates_two"), &err), &err);
+    inputs[0] = at("gates_two");
+    save_ramp("gates_two/a.png", 20, 20);
+    save_ramp("gates_two/a_gate0.png", 20, 20);
+    CHECK_STATUS(predict(&o, NULL, NULL, NULL, NULL), UNET_E_ARG);
+    CHECK(strstr(err.message, "would have one name"));
+}
+
 TEST(only_some_keys_can_be_set)
 {
     unet_predict_options o = UNET_PREDICT_OPTIONS_INIT;

@@ -374,6 +374,56 @@ TEST(reach)
     }
 }
 
+/* Gates whose maps are the same everywhere: each stands in its channel, at the extents of the picture. */
+static void check_gates(const char *kind, int dims, int count)
+{
+    const un_session_options o = {.level = un_test_level()};
+    un_model *m = small_model(kind, dims), *gates;
+    int level[UN_CFG_LEVELS_MAX];
+    un_shape z;
+    un_session *s;
+    float *image, *map;
+
+    for (int i = 0; i < m->graph->n_params; i++) {
+        const un_param *p = &m->graph->param[i];
+
+        if (strstr(p->name, ".psi."))
+            for (int64_t k = 0; k < p->count; k++)
+                m->weights[p->offset + k] = strstr(p->name, "bias") ? (float)(p->name[4] - '0' + 1) : 0;
+    }
+    CHECK_OK(un_model_gates(&gates, NULL, m, level, &err), &err);
+    un_model_destroy(m);
+    CHECK_OK(un_session_create(&s, NULL, gates, (un_shape){1, dims == 3 ? 8 : 1, 16, 24, 2}, &o, &err), &err);
+    z = un_session_output(s);
+    CHECK(z.d == (dims == 3 ? 8 : 1) && z.h == 16 && z.w == 24 && z.c == count);
+    image = golden_floats("image", un_shape_pixels(z) * 2, 0);
+    map = un_alloc_array(NULL, (size_t)un_shape_count(z), sizeof *map);
+    CHECK_OK(un_session_run(s, image, NULL, map, &err), &err);
+    for (int64_t i = 0; i < un_shape_count(z); i++)
+        CHECK_NEAR(map[i], 1 / (1 + exp(-(level[i % count] + 1))), 1e-6);
+    un_session_destroy(s);
+    un_model_destroy(gates);
+    un_free(image);
+    un_free(map);
+}
+
+TEST(gates_as_output)
+{
+    un_model *m = small_model("block: plain", 2), *gates;
+    int level[UN_CFG_LEVELS_MAX];
+
+    check_gates("gate: attention", 2, 2);
+    check_gates("gate: attention", 3, 2);
+    check_gates("gate: attention, skips: [false, true]", 2, 1);
+    check_gates("gate: attention, stem: patchify, stem_size: 2", 2, 2);
+    check_gates("gate: attention, supervision: [1]", 2, 2);
+    CHECK_STATUS(un_model_gates(&gates, NULL, m, level, &err), UNET_E_ARG);
+    un_model_destroy(m);
+    m = small_model("gate: attention, padding: valid", 2);
+    CHECK_STATUS(un_model_gates(&gates, NULL, m, level, &err), UNET_E_UNSUPPORTED);
+    un_model_destroy(m);
+}
+
 TEST(described)
 {
     for (size_t i = 0; i < UN_COUNT(kinds); i++) {
