@@ -146,6 +146,25 @@ static void add_keys(lister *l, const char *keys)
     }
 }
 
+/* The keys that a text names as section.key, each once. */
+static void add_named_keys(lister *l, const char *text, const char *section)
+{
+    const size_t n = strlen(section);
+    char seen[VALUES_TEXT] = " ";
+
+    for (const char *at = text; (at = strstr(at, section)); at += n) {
+        const size_t length = n + strspn(at + n, "abcdefghijklmnopqrstuvwxyz_");
+        char name[KEY_NAME], word[KEY_NAME + 2];
+
+        snprintf(name, sizeof name, "%.*s", (int)length, at);
+        snprintf(word, sizeof word, " %s ", name);
+        if (strstr(seen, word))
+            continue;
+        snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ", name);
+        add_keys(l, name);
+    }
+}
+
 typedef struct topic topic;
 struct topic {
     const char *name, *help;
@@ -209,6 +228,7 @@ static void fill_losses(lister *l, const topic *t)
         add_field(l, "heads", heads);
         for (int k = 0; k < n; k++)
             add_param(l, &p[k]);
+        add_named_keys(l, info->when, "loss.");
         end_entry(l);
     }
 }
@@ -399,6 +419,9 @@ static void fill_metrics(lister *l, const topic *t)
         add_field(l, "empty class", i->empty);
         add_field(l, "note", i->note);
         add_field(l, "group", un_metric_group_name(i->group));
+        add_named_keys(l, i->formula, "eval.");
+        if (i->group == UN_GROUP_OBJECTS)
+            add_keys(l, "eval.split");
         end_entry(l);
     }
 }
@@ -430,6 +453,7 @@ static const topic topics[] = {
     {"metrics", "scores of unet eval", fill_metrics, NULL, NULL, NULL},
     {"blocks", "model.block", fill_words, "model", "block", "block"},
     {"decoders", "model.decoder", fill_words, "model", "decoder", "decoder"},
+    {"recalibrations", "model.recalibrate", fill_words, "model", "recalibrate", "recalibrate"},
     {"gates", "model.gate", fill_words, "model", "gate", "gate"},
     {"bottoms", "model.bottom", fill_words, "model", "bottom", "bottom"},
     {"stems", "model.stem", fill_words, "model", "stem", "stem"},

@@ -4,6 +4,7 @@
  * registries, so that new ones join by themselves. UNET_TEST_ALL: every run; else those that show each row once. */
 #include "covering.h"
 #include "two_pictures.h"
+#include "words.h"
 
 #include "base/size.h"
 #include "config/losses.h"
@@ -25,24 +26,6 @@ static int levels[FACTORS];
 static un_config defaults;
 
 /* ---- rows of the registries ---- */
-
-/* The n-th word of a choice, without auto; NULL: no more. */
-static const char *word_of(const char *key, int n)
-{
-    const char *dot = strchr(key, '.');
-
-    for (size_t i = 0; i < un_config_key_count(); i++) {
-        un_config_key_info k;
-
-        un_config_key(i, &k);
-        if (strncmp(k.section, key, (size_t)(dot - key)) != 0 || strcmp(k.key, dot + 1) != 0)
-            continue;
-        for (size_t v = 0; v < k.value_count; v++)
-            if (strcmp(k.values[v], "auto") != 0 && !n--)
-                return k.values[v];
-    }
-    return NULL;
-}
 
 /* Level 0: nothing of it. */
 static const un_around_info *around_of(int level)

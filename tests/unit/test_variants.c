@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/size.h"
 #include "golden_fill.h"
 #include "io/json.h"
@@ -11,6 +12,7 @@
 #include "kernels/args.h"
 #include "run/session.h"
 #include "train/schedule.h"
+#include "words.h"
 
 static unet_error err;
 static un_safetensors *golden;
@@ -190,6 +192,20 @@ static void compare(const char *name)
     un_safetensors_close(golden);
 }
 
+static int file_has(const char *path, const char *text)
+{
+    const size_t length = strlen(text);
+    unsigned char *data;
+    size_t size;
+    int found = 0;
+
+    CHECK_OK(un_file_read(&data, &size, NULL, un_test_source(path), 1 << 24, &err), &err);
+    for (size_t i = 0; i + length <= size && !found; i++)
+        found = !memcmp(data + i, text, length);
+    un_free(data);
+    return found;
+}
+
 #define CASE(name)                                                                                                     \
     TEST(name)                                                                                                         \
     {                                                                                                                  \
@@ -232,6 +248,31 @@ CASE(patchify)
 CASE(blocks)
 CASE(blocks_volume)
 CASE(together)
+
+/* Each word that shapes the network stands in the configuration of a case that PyTorch computed, here or in
+ * test_torch.c: a row without one is a row without proof. The first word of each is in most of them. */
+TEST(each_word_has_a_case)
+{
+    static const char *const keys[] = {"model.block", "model.recalibrate", "model.gate", "model.decoder",
+        "model.bottom", "model.stem", "model.norm", "model.activation", "model.downsample", "model.upsample",
+        "model.padding", "model.head"};
+    static const char *const files[] = {"tests/golden/variants.safetensors", "tests/golden/torch.safetensors"};
+    const char *word;
+    int n = 0;
+
+    for (size_t k = 0; k < UN_COUNT(keys); k++)
+        for (int i = 1; (word = word_of(keys[k], i)); i++, n++) {
+            char text[80];
+            int found = 0;
+
+            snprintf(text, sizeof text, "\\\"%s\\\": \\\"%s\\\"", strchr(keys[k], '.') + 1, word);
+            for (size_t f = 0; f < UN_COUNT(files); f++)
+                found |= file_has(files[f], text);
+            if (!found)
+                un_test_fail(__FILE__, __LINE__, "%s: %s has no case in tools/torch_variants.py", keys[k], word);
+        }
+    un_test_note("%d words", n);
+}
 
 /* ---- as a user meets them ---- */
 
