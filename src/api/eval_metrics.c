@@ -44,6 +44,8 @@ unet_status un_eval_metrics_open(
     st = un_summary_create(&m->summary, c->mem, &o, err);
     if (!st && (fit || o.choice.group[UN_GROUP_CURVES]))
         st = un_curves_create(&m->curves, c->mem, o.classes, err);
+    if (!st && m->curves)
+        st = un_curves_create(&m->own, c->mem, o.classes, err);
     return st || !fit ? st : open_temperatures(m, err);
 }
 
@@ -54,10 +56,16 @@ const char *un_eval_metrics_scratch(const un_eval_metrics *m, const char *out_di
     return !m || !m->curves ? NULL : out_dir ? out_dir : folder && folder[0] ? folder : "/tmp";
 }
 
+static void add_pixel(const un_eval_metrics *m, int k, float p, int belongs)
+{
+    un_curves_add(m->curves, k, p, belongs);
+    un_curves_add(m->own, k, p, belongs);
+}
+
 /* One channel of a sigmoid or multilabel head is two classes. k: that of its curve. */
 static void add_channel(const un_eval_metrics *m, int channel, int k, float p, int belongs)
 {
-    un_curves_add(m->curves, k, p, belongs);
+    add_pixel(m, k, p, belongs);
     if (m->temperature)
         un_temperature_add(m->temperature[channel], (const float[]){1 - p, p}, belongs);
 }
@@ -71,13 +79,13 @@ static void add_curves(const un_eval_metrics *m, const float *p, const int32_t *
         if (truth[i] == UN_METRIC_IGNORE)
             continue;
         if (model->head == UN_CFG_HEAD_SIGMOID) {
-            un_curves_add(m->curves, 0, 1 - *p, truth[i] == 0);
+            add_pixel(m, 0, 1 - *p, truth[i] == 0);
             add_channel(m, 0, 1, *p, truth[i] == 1);
         }
         for (int k = 0; k < channels && model->head == UN_CFG_HEAD_MULTILABEL; k++)
             add_channel(m, k, k, p[k], truth[i] >> k & 1);
         for (int k = 0; k < channels && model->head == UN_CFG_HEAD_SOFTMAX; k++)
-            un_curves_add(m->curves, k, p[k], truth[i] == k);
+            add_pixel(m, k, p[k], truth[i] == k);
         if (model->head == UN_CFG_HEAD_SOFTMAX && m->temperature)
             un_temperature_add(m->temperature[0], p, truth[i]);
     }
@@ -173,9 +181,13 @@ unet_status un_eval_metrics_add(un_eval_metrics *m, int index, const un_image *i
         p.spacing[a] = image->spacing[a];
     for (int k = 0; k < scores->classes; k++)
         n[k] = scores->of[k].n;
-    if (m->curves)
+    st = un_summary_add(m->summary, index, &p, n, m->c->pool, err);
+    if (!st && m->curves) {
+        un_curves_clear(m->own);
         add_curves(m, seg->probabilities.data, truth, (int64_t)image->d * image->h * image->w);
-    return un_summary_add(m->summary, index, &p, n, m->c->pool, err);
+        un_summary_add_own_curves(m->summary, index, m->own);
+    }
+    return st;
 }
 
 unet_status un_eval_metrics_finish(un_eval_metrics *m, unet_error *err)
@@ -196,6 +208,7 @@ void un_eval_metrics_close(un_eval_metrics *m)
 {
     un_summary_destroy(m->summary);
     un_curves_destroy(m->curves);
+    un_curves_destroy(m->own);
     for (int k = 0; k < m->temperatures; k++)
         un_temperature_destroy(m->temperature[k]);
     un_free(m->temperature);

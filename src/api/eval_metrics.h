@@ -13,7 +13,7 @@ typedef struct un_eval_metrics {
     unet_context *c;
     const un_config *cfg;
     un_summary *summary;
-    un_curves *curves;            /* NULL: not asked for */
+    un_curves *curves, *own;      /* of all pictures and of the one at hand; NULL: not asked for */
     un_temperature **temperature; /* [temperatures] one, or of independent channels one each; NULL: nothing is fitted */
     int temperatures;
     int mm, decided; /* the unit, once it is known */

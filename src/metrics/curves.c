@@ -34,6 +34,11 @@ unet_status un_curves_create(un_curves **out, un_mem *mem, int classes, unet_err
     return UNET_OK;
 }
 
+void un_curves_clear(un_curves *c)
+{
+    memset(c->of, 0, (size_t)c->classes * sizeof *c->of);
+}
+
 void un_curves_destroy(un_curves *c)
 {
     un_free(c);

@@ -15,6 +15,7 @@ enum { UN_RELIABILITY_BINS = 15, UN_CURVE_POINTS = 200 };
 typedef struct un_curves un_curves;
 
 UN_NODISCARD unet_status un_curves_create(un_curves **out, un_mem *mem, int classes, unet_error *err);
+void un_curves_clear(un_curves *c);   /* as new */
 void un_curves_destroy(un_curves *c); /* NULL is fine */
 
 /* p: probability of the class, cut to 0..1; belongs: 1 when the truth is the class. */

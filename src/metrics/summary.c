@@ -132,6 +132,21 @@ unet_status un_summary_add(
     return UNET_OK;
 }
 
+void un_summary_add_own_curves(un_summary *s, int index, const un_curves *c)
+{
+    static const un_metric own[] = {UN_M_AUC, UN_M_AVERAGE_PRECISION, UN_M_BRIER};
+
+    for (int k = 0; k < s->o.classes; k++) {
+        double v[UN_M_COUNT];
+
+        un_curve_metrics(v, c, k);
+        for (size_t m = 0; m < UN_COUNT(own); m++)
+            if (s->o.choice.on[own[m]])
+                values_of(s, index, k)[s->slot[own[m]]] = v[own[m]];
+    }
+    fill_foreground(s, values_of(s, index, 0), values_of(s, index, s->o.classes));
+}
+
 /* ---- a sample of the pictures ---- */
 
 /* Fills pooled and mean, [classes + 1][chosen] each, of a sample in which picture i comes times[i] times. */

@@ -35,6 +35,10 @@ UN_NODISCARD unet_status un_summary_add(
 /* Means and intervals, once all pictures are in. The same for any number of threads. */
 UN_NODISCARD unet_status un_summary_finish(un_summary *s, un_pool *pool, unet_error *err);
 
+/* Metrics of the curves of one picture, after un_summary_add: auc, average_precision and brier. Where one threshold is
+ * chosen for all pictures, or bins are filled by all, a picture has no value of its own. */
+void un_summary_add_own_curves(un_summary *s, int index, const un_curves *c);
+
 /* Pooled metrics of the group `curves`, after un_summary_finish. */
 void un_summary_add_curves(un_summary *s, const un_curves *c);
 

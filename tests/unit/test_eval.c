@@ -152,7 +152,10 @@ TEST(further_metrics)
     /* a: columns 0..4 against 0..9 of 19 rows; the prediction's outer edge is 5 away */
     CHECK(strstr(text, "hd95 (px)") && strstr(text, "object_f1"));
     CHECK(strstr(json, "\"metric\": \"hd95\", \"image_mean\": 5") && strstr(json, "\"unit\": \"px\""));
-    CHECK(strstr(json, "\"kappa\": 0.6") && strstr(json, "\"metric\": \"auc\", \"image_mean\": null"));
+    CHECK(strstr(json, "\"kappa\": 0.6") && strstr(json, "\"metric\": \"ece\", \"image_mean\": null"));
+    /* a: 95 of 190 bright pixels are of the class, none of the dark ones; b has no pixel of it */
+    CHECK(strstr(json, "\"class\": \"left\", \"metric\": \"average_precision\", \"image_mean\": 0.5,"));
+    CHECK(strstr(json, "\"left_auc\": 0.9") && strstr(json, "\"left_auc\": null"));
     unet_string_free(text);
     unet_string_free(json);
     CHECK_OK(un_file_read(&file, &size, NULL, at("scores/metrics/scores.csv"), 1 << 20, &err), &err);
