@@ -88,6 +88,12 @@ docs: configure
 	@UNET_TEST_WRITE=1 $(BUILD)/tests/test_config docs
 	@$(BUILD)/src/cli/unet help --format markdown >docs/commands.md
 
+## handbook   runs the commands of docs/training.md and puts their output there (3 minutes)
+.PHONY: handbook
+handbook: configure
+	@ninja -C $(BUILD) src/cli/unet
+	@tools/handbook.sh
+
 ## bench-peers  beside ONNX Runtime, OpenVINO, PyTorch, MNN and ncnn; ARGS: bench/peers/README.md (an hour)
 bench-peers: setup
 	@bench/peers/run.sh $(ARGS)
@@ -100,6 +106,12 @@ bench-instructions: configure
 accuracy: configure
 	@ninja -C $(BUILD) src/cli/unet
 	@accuracy/run.sh $(ARGS)
+
+## accuracy-train  what losses, sampling, variants and presets bring; ARGS: see docs/accuracy-train.md; resumable (hours)
+.PHONY: accuracy-train
+accuracy-train: configure
+	@ninja -C $(BUILD) src/cli/unet
+	@accuracy/run.sh train $(ARGS)
 
 ## estimates  stated beside measured memory and time of short runs on six public sets, into docs/planning.md (5 minutes)
 .PHONY: estimates

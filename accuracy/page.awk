@@ -1,13 +1,4 @@
 # docs/accuracy.md behind accuracy/head.txt, from accuracy/sets.tsv (first file) and results of accuracy/run.sh (the others).
-function value_of(text, key,    at, rest) {
-    at = index(text, "\"" key "\": ")
-    if (!at) return ""
-    rest = substr(text, at + length(key) + 4)
-    if (substr(rest, 1, 1) == "\"") { rest = substr(rest, 2); sub(/".*/, "", rest) }
-    else if (substr(rest, 1, 1) == "[") { sub(/\].*/, "]", rest) }
-    else sub(/[,}].*/, "", rest)
-    return rest
-}
 function verdict(v, bar) { return v >= bar ? "yes" : "no" }
 # All figures of one result against a column of bars: "yes" when each is met.
 function met(r, bars,    i) {

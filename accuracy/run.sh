@@ -7,16 +7,26 @@
 #                                            stale: where there is none at these kernels (src/kernels, src/backend)
 #   accuracy/run.sh list                     what would be run, and for how long
 #   accuracy/run.sh table                    only docs/accuracy.md
-# Environment: UNET (program), UNET_SHARED (folder whose data/ holds the sets), ACCURACY_RESULTS, ACCURACY_PAGE and
-# ACCURACY_WORK (folders and file to write), ACCURACY_DIVIDE (divides the time, to try the tool itself).
+#   accuracy/run.sh train [...]              the same of accuracy/train.tsv: what one choice brings against another, with
+#                                            results in accuracy/results-train and docs/accuracy-train.md
+# Environment: UNET (program), UNET_SHARED (folder whose data/ holds the sets), ACCURACY_TABLE, ACCURACY_RESULTS,
+# ACCURACY_PAGE and ACCURACY_WORK (files and folders in place of those), ACCURACY_DIVIDE (divides the time, to try the
+# tool itself).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
 unet=${UNET:-build/src/cli/unet}
 data=${UNET_SHARED:-../shared}/data
-results=${ACCURACY_RESULTS:-accuracy/results}
-page=${ACCURACY_PAGE:-docs/accuracy.md}
-work=${ACCURACY_WORK:-build/accuracy}
+if [ "${1:-}" = train ]; then
+    shift
+    usual=accuracy/train.tsv writer=accuracy/train.awk head=accuracy/train-head.txt tail=-train
+else
+    usual=accuracy/sets.tsv writer=accuracy/page.awk head=accuracy/head.txt tail=
+fi
+table=${ACCURACY_TABLE:-$usual}
+results=${ACCURACY_RESULTS:-accuracy/results$tail}
+page=${ACCURACY_PAGE:-docs/accuracy$tail.md}
+work=${ACCURACY_WORK:-build/accuracy$tail}
 divide=${ACCURACY_DIVIDE:-1}
 # last_change FOLDER...: the commit that touched them last; "-changed" when they hold what is not committed.
 last_change() {
@@ -28,8 +38,11 @@ commit=$(last_change src include meson.build)
 kernels=$(last_change src/kernels src/backend)
 
 # of_set SET FIELD: a column of the first figure of a set.
-of_set() { awk -F'\t' -v set="$1" -v field="$2" '$1 == "figure" && $2 == set {print $field; exit}' accuracy/sets.tsv; }
-all_sets() { awk -F'\t' '$1 == "figure" && !seen[$2]++ {print $2}' accuracy/sets.tsv; }
+of_set() { awk -F'\t' -v set="$1" -v field="$2" '$1 == "figure" && $2 == set {print $field; exit}' "$table"; }
+all_sets() { awk -F'\t' '$1 == "figure" && !seen[$2]++ {print $2}' "$table"; }
+# given SET FIELD: the same; nothing where it says "-". data_of SET: the folder of its pictures below $data.
+given() { of_set "$1" "$2" | sed 's/^-$//'; }
+data_of() { local d; d=$(given "$1" 10); echo "${d:-$1}"; }
 # number KEY FILE: the value of a key in one-line JSON. setting KEY RUN: of the settled configuration of a run.
 number() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p" "$2" | head -n 1; }
 setting() { sed -n "s/^  $1: *\([^#]*[^# ]\) *\(#.*\)\{0,1\}$/\1/p" "$2/config.yaml" | head -n 1; }
@@ -39,11 +52,19 @@ processor() {
         END {printf "%s (family %s model %s)", v["model name"], v["cpu family"], v["model"]}' /proc/cpuinfo
 }
 
-# seconds SET BUDGET
-seconds() {
-    awk -v minutes="$(of_set "$1" 3)" -v part="$([ "$2" = full ] && echo 1 || echo 4)" -v divide="$divide" \
-        'BEGIN {s = minutes * 60 / part / divide; printf "%.4g\n", (s < 1 ? 1 : s)}'
+# amount SET BUDGET: seconds, or steps where the table has these. seconds SET BUDGET: 0 for steps.
+amount() {
+    awk -v amount="$(of_set "$1" 3)" -v part="$([ "$2" = full ] && echo 1 || echo 4)" -v divide="$divide" \
+        'BEGIN {
+            if (amount ~ /steps$/) { n = int(amount / part / divide); printf "%d\n", (n < 5 ? 5 : n); exit }
+            s = amount * 60 / part / divide
+            printf "%.4g\n", (s < 1 ? 1 : s)
+        }'
 }
+in_steps() { case $(of_set "$1" 3) in *steps) return 0 ;; *) return 1 ;; esac; }
+seconds() { in_steps "$1" && echo 0 || amount "$1" "$2"; }
+# length SET BUDGET: the words that say how long.
+length() { in_steps "$1" && echo "train.steps=$(amount "$1" "$2")" || echo "--time $(amount "$1" "$2")"; }
 
 # has_result SET BUDGET SEED: any, or one at these kernels.
 has_result() {
@@ -55,20 +76,41 @@ has_result() {
     return 1
 }
 
+# make_lists SET FOLDER: train.txt and val.txt of its fold. lists FOLDER: the keys that name them.
+make_lists() {
+    local file fold
+    read -r file fold <<<"$(given "$1" 11)"
+    [ -n "$file" ] || return 0
+    awk -F'\t' -v fold="$fold" -v train="$2/train.txt" -v val="$2/val.txt" \
+        '!/^#/ {print $3 >($1 == fold ? val : train)}' "$file"
+}
+lists() { [ ! -f "$1/val.txt" ] || echo "data.list_train=$(realpath "$1/train.txt") data.list_val=$(realpath "$1/val.txt")"; }
+
 # train SET BUDGET SEED FOLDER KEYS: from the start, or on from where it was killed. The output is one line of JSON.
 train() {
-    local args=("$data/$1" -o "$4/model.safetensors" --json --quiet)
+    local args=("$data/$(data_of "$1")" -o "$4/model.safetensors" --json --quiet)
     if [ -f "$4/model.safetensors.run/checkpoint.safetensors" ]; then
         args+=(--resume)
     else
-        args+=(--time "$(seconds "$1" "$2")" --seed "$3" --overwrite $5)
+        args+=($(length "$1" "$2") --seed "$3" --overwrite $5 $(lists "$4"))
     fi
     "$unet" train "${args[@]}" >"$4/train.json"
 }
 
+# evaluate SET FOLDER KEYS: with those keys that are about the data.
+evaluate() {
+    local keys k
+    keys=$(given "$1" 13)
+    for k in $3; do case $k in data.*) keys+=" $k" ;; esac; done
+    "$unet" eval "$2/model.safetensors" "$data/$(data_of "$1")" --split val -o "$2/eval" --quiet $keys $(lists "$2") \
+        >"$2/eval.txt"
+}
+
 # check_split SET FOLDER: the pictures that were scored are those of the validation list, each once.
 check_split() {
-    diff <(tr -d '\r' <"$data/$1/val.txt" | sed '/^$/d; s|.*/||; s/\.[a-z.]*$//' | sort) \
+    local list=$2/val.txt
+    [ -f "$list" ] || list=$data/$(data_of "$1")/val.txt
+    diff <(tr -d '\r' <"$list" | sed '/^$/d; s|.*/||; s/\.[a-z.]*$//' | sort) \
         <(sed -n 's/.*"row": "image", "image": "\([^"]*\)".*/\1/p' "$2/eval/scores.json" | sed 's|.*/||' | sort) >&2
 }
 
@@ -85,19 +127,33 @@ figures() {
         END { for (i = 1; i <= n; i++) {
             if (value[i] == "") exit 1
             printf "%s\"%s\": %.4f", (i > 1 ? ", " : ""), label[i], value[i]
-        } }' accuracy/sets.tsv "$2/eval/scores.json"
+        } }' "$table" "$2/eval/scores.json"
+}
+
+# pictures SET FOLDER: "name": value, ... of the column that the set is compared by.
+pictures() {
+    awk -v column="$(given "$1" 12)" '
+        /"row": "image"/ && (at = index($0, "\"" column "\": ")) {
+            value = substr($0, at + length(column) + 4)
+            sub(/[,}].*/, "", value)
+            name = $0
+            sub(/.*"image": "/, "", name)
+            sub(/".*/, "", name)
+            printf "%s\"%s\": %s", (n++ ? ", " : ""), name, value
+        }' "$2/eval/scores.json"
 }
 
 # write_result SET BUDGET SEED FOLDER KEYS FILE
 write_result() {
     local run=$4/model.safetensors.run keys=${5:+ $5} values
-    values=$(figures "$1" "$4") || { echo "$4/eval/scores.json lacks a figure of accuracy/sets.tsv" >&2; return 1; }
+    values=$(figures "$1" "$4") || { echo "$4/eval/scores.json lacks a figure of $table" >&2; return 1; }
     mkdir -p "$results"
     {
         echo "{\"set\": \"$1\", \"budget\": \"$2\", \"seed\": $3,"
-        echo "\"train\": \"unet train $1 -o MODEL --time $(seconds "$1" "$2") --seed $3$keys\","
-        echo "\"eval\": \"unet eval MODEL $1 --split val\","
+        echo "\"train\": \"unet train $(data_of "$1") -o MODEL $(length "$1" "$2") --seed $3$keys\","
+        echo "\"eval\": \"unet eval MODEL $(data_of "$1") --split val\","
         echo "\"figures\": {$values},"
+        [ -z "$(given "$1" 12)" ] || echo "\"pictures\": {$(pictures "$1" "$4")},"
         echo "\"minutes_allowed\": $(seconds "$1" "$2" | awk '{printf "%.4g", $1 / 60}')," \
             "\"minutes\": $(number seconds "$4/train.json" | awk '{printf "%.2f", $1 / 60}')," \
             "\"steps\": $(number steps "$4/train.json"),"
@@ -121,14 +177,14 @@ write_result() {
 # one SET BUDGET SEED
 one() {
     local folder=$work/$1-$2-seed$3-$commit keys rc
-    keys=$(of_set "$1" 4)
-    [ "$keys" != - ] || keys=
+    keys=$(given "$1" 4)
     mkdir -p "$folder"
+    make_lists "$1" "$folder"
     if [ ! -s "$folder/train.json" ] || [ ! -f "$folder/model.safetensors" ]; then
         train "$1" "$2" "$3" "$folder" "$keys" && rc=0 || rc=$?
         [ $rc = 0 ] || return $rc
     fi
-    "$unet" eval "$folder/model.safetensors" "$data/$1" --split val -o "$folder/eval" --quiet >"$folder/eval.txt" &&
+    evaluate "$1" "$folder" "$keys" &&
         check_split "$1" "$folder" &&
         write_result "$1" "$2" "$3" "$folder" "$keys" "$results/$1-$2-seed$3-$commit.json" &&
         rm -rf "$folder.done" && mv "$folder" "$folder.done"
@@ -155,7 +211,7 @@ done
 write_page() {
     local files=("$results"/*.json)
     [ -f "${files[0]}" ] || files=()
-    cat accuracy/head.txt - >"$page.new" < <(awk -f accuracy/page.awk accuracy/sets.tsv "${files[@]}")
+    cat "$head" - >"$page.new" < <(awk -f accuracy/common.awk -f "$writer" "$table" "${files[@]}")
     mv "$page.new" "$page"
 }
 [ "$mode" != table ] || { write_page; exit; }
@@ -181,11 +237,11 @@ flock -n 9 || { echo "accuracy: another one is at work in $work" >&2; exit 1; }
 failed=0
 for entry in "${queue[@]}"; do
     read -r set budget seed <<<"$entry"
-    if [ ! -d "$data/$set" ]; then
-        echo "SKIP $entry: there is no $data/$set (data sets are not part of this project)"
+    if [ ! -d "$data/$(data_of "$set")" ]; then
+        echo "SKIP $entry: there is no $data/$(data_of "$set") (data sets are not part of this project)"
         continue
     fi
-    echo "== $entry: $(seconds "$set" "$budget") s"
+    echo "== $entry: $(length "$set" "$budget")"
     one "$set" "$budget" "$seed" && rc=0 || rc=$?
     [ $rc != 130 ] || { echo "accuracy: stopped; the same command goes on" >&2; exit 130; }
     if [ $rc = 0 ]; then

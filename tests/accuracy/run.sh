@@ -63,4 +63,39 @@ result newest_first "$(page_has '| 0.81 | 0.84 | 0.820 | yes | no | 0.720 (0.700
 result keeps_old_rows "$(page_has '| full | 1 | 0.800 | no | no |')"
 result each_bar_counts "$(page_has '| 0.880 / 0.810 | no | no | not run |')"
 
+# The queue of `make accuracy-train`: folds, steps in place of minutes, pictures beside those of another set.
+export ACCURACY_TABLE=$tmp/train.tsv ACCURACY_RESULTS=$tmp/results-train ACCURACY_PAGE=$tmp/train.md ACCURACY_WORK=$tmp/work
+awk '/[a-z0-9]/ {print 1 + (NR > 6) "\t" NR "\t" $1}' "$root/examples/nuclei/test.txt" | head -n 12 >"$tmp/folds.tsv"
+row() { # row SET AMOUNT KEYS FOLDS COLUMN AGAINST
+    printf 'figure\t%s\t%s\t%s\tDice\tobject\tDice (per-image mean)\t0\t1\tdsb2018_stage1\t%s\t%s\teval.resamples=0\t%s\n' "$@"
+}
+{
+    row try_ce_1 8000steps 'loss.terms=[ce] model.base_filters=4' "$tmp/folds.tsv 1" foreground_dice -
+    row try_ce_2 8000steps 'loss.terms=[ce] model.base_filters=4' "$tmp/folds.tsv 2" foreground_dice -
+    row try_dice_1 10 'loss.terms=[dice] model.base_filters=4' "$tmp/folds.tsv 1" foreground_dice try_ce_1
+    printf 'note\ttry\tA try.\n'
+} >"$ACCURACY_TABLE"
+accuracy train list
+result train_lists_all "$(grep -q '^accuracy: 12 runs' "$tmp/out" || last)"
+accuracy train try_ce_1 quarter seed 1
+json=$(ls "$tmp"/results-train/*.json 2>/dev/null)
+result train_runs_a_fold "$([ -n "$json" ] && grep -q '"training_pictures": 5,\|"training_pictures": 6,' "$json" || tail -n 5 "$tmp/out")"
+result train_scores_the_other_fold "$([ "$(grep -c . "$tmp"/work/*.done/val.txt)" = 6 ] && grep -q '"scored_pictures": 6,' "$json" || last)"
+result train_takes_steps "$(grep -q '"steps": 5,' "$json" && grep -q 'train.steps=5' "$json" || grep steps "$json")"
+result train_keeps_pictures "$([ "$(grep '^"pictures": ' "$json" | grep -o '": [0-9.n]' | wc -l)" -ge 7 ] || grep pictures "$json")"
+accuracy train try_ce_1 quarter seed 1
+result train_does_nothing_twice "$(grep -q '^accuracy: 0 runs' "$tmp/out" || last)"
+rm -f "$tmp"/results-train/*
+seen() { # seen SET SEED FIGURE PICTURES
+    printf '{"set": "%s", "budget": "quarter", "seed": %s,\n"figures": {"Dice": %s},\n"pictures": {%s},\n"date": "2026-01-01"}\n' \
+        "$@" >"$tmp/results-train/$1-$2.json"
+}
+seen try_ce_1 1 0.5 '"a": 0.2, "b": 0.4, "c": null'
+seen try_ce_1 2 0.7 '"a": 0.4, "b": 0.6, "c": null'
+seen try_ce_2 1 0.3 '"d": 0.1, "e": 0.9'
+seen try_dice_1 1 0.8 '"a": 0.4, "b": 0.6, "c": 0.3, "d": 0.2'
+accuracy train table
+result train_mean_over_folds_and_seeds "$(page_has '| not run | 0.550 (0.400 to 0.700, 2 seeds) |')"
+result train_differences "$(page_has '+0.100 (+0.100 to +0.100, 3 pictures) |')"
+
 finish

@@ -111,5 +111,12 @@ for command in $("$unet" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p
 done
 result options_everywhere "$reason"
 
+# tools/handbook.sh replaces what commands printed, and nothing else.
+printf '# Page\n\n```console\n$ unet list gates | head -n 1\nold\n\nolder\n$ ls\n```\n\n```\n$ no\n```\n' >page.md
+UNET=$unet "$root/tools/handbook.sh" "$PWD/page.md" >/dev/null 2>&1
+printf '# Page\n\n```console\n$ unet list gates | head -n 1\n%s\n$ ls\nexamples\n```\n\n```\n$ no\n```\n' \
+    "$("$unet" list gates | head -n 1)" | cmp -s - page.md
+result handbook_is_made "$([ $? = 0 ] || tr '\n' '|' <page.md)"
+
 awk '{n[$1]++} END {printf "%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]; exit n["FAIL"] > 0}' \
     "$results"
