@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Accuracy of the default command on public data sets: trains, scores the validation list once, keeps one JSON a run in
-# accuracy/results and writes docs/accuracy.md from them. A queue that goes on where it was stopped: what has a result is
-# not run again, and a training that was killed is resumed.
+# accuracy/results and writes docs/accuracy.md from them. A queue that goes on where it was stopped: what has a result
+# is not run again, and a training that was killed is resumed.
 #   accuracy/run.sh                          all sets: a quarter of the time with seeds 1, 2, 3, all of it with seed 1
 #   accuracy/run.sh [SET...] [full|quarter] [seed N] [again|stale]   a part of it; again: also where there is a result;
 #                                            stale: where there is none at these kernels (src/kernels, src/backend)
 #   accuracy/run.sh list                     what would be run, and for how long
 #   accuracy/run.sh table                    only docs/accuracy.md
-#   accuracy/run.sh train [...]              the same of accuracy/train.tsv: what one choice brings against another, with
+#   accuracy/run.sh train [...]              the same of accuracy/train.tsv: what a choice brings against another, with
 #                                            results in accuracy/results-train and docs/accuracy-train.md
 # Environment: UNET (program), UNET_SHARED (folder whose data/ holds the sets), ACCURACY_TABLE, ACCURACY_RESULTS,
 # ACCURACY_PAGE and ACCURACY_WORK (files and folders in place of those), ACCURACY_DIVIDE (divides the time, to try the
@@ -84,7 +84,9 @@ make_lists() {
     awk -F'\t' -v fold="$fold" -v train="$2/train.txt" -v val="$2/val.txt" \
         '!/^#/ {print $3 >($1 == fold ? val : train)}' "$file"
 }
-lists() { [ ! -f "$1/val.txt" ] || echo "data.list_train=$(realpath "$1/train.txt") data.list_val=$(realpath "$1/val.txt")"; }
+lists() {
+    [ ! -f "$1/val.txt" ] || echo "data.list_train=$(realpath "$1/train.txt") data.list_val=$(realpath "$1/val.txt")"
+}
 
 # train SET BUDGET SEED FOLDER KEYS: from the start, or on from where it was killed. The output is one line of JSON.
 train() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the commands of docs/training.md and puts what they print below them. In blocks that begin with ```console a line
-# that begins with "$ " is a command and all others are what it printed the last time. The commands share one folder, which
-# is gone afterwards; `examples` in it is that of the project.
+# Runs the commands of docs/training.md and puts what they print below them. In blocks that begin with ```console a
+# line that begins with "$ " is a command and all others are what it printed the last time. The commands share one
+# folder, which is gone afterwards; `examples` in it is that of the project.
 # Usage: tools/handbook.sh [PAGE]      UNET: the program
 set -euo pipefail
 cd "$(dirname "$0")/.."
