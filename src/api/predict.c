@@ -1,4 +1,5 @@
 /* unet_predict: masks, overlays, probabilities and measures for files and folders. */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "api/inputs.h"
 #include "api/progress.h"
 #include "api/runner.h"
+#include "base/errand.h"
 #include "base/file.h"
 #include "base/size.h"
 #include "metrics/overlap.h"
@@ -14,7 +16,7 @@
 #include "run/evaluate.h"
 #include "run/outputs.h"
 
-enum { TEXT_MAX = 1 << 26 };
+enum { TEXT_MAX = 1 << 26, BESIDE_BYTES = 1 << 26 };
 
 typedef struct failure {
     const char *path;
@@ -35,7 +37,6 @@ typedef struct predict_job {
     int gate_level[UN_CFG_LEVELS_MAX];
     failure *failed;
     size_t n_failed, n_done;
-    int stop; /* the status of the last file ends the whole job */
 } predict_job;
 
 /* ---- where outputs go ---- */
@@ -190,16 +191,16 @@ static unet_status write_png(un_mem *mem, const char *path, const un_image *im, 
     return un_image_write_png(mem, path, im, err);
 }
 
-/* What cannot be written here could not be written for the next file either. */
-static unet_status write_one(predict_job *j, const char *stem, const char *suffix, image_writer write,
-    const un_image *im, un_mask_format f, unet_error *err)
+/* *stop: what cannot be written here could not be written for the next file either. */
+static unet_status write_one(const predict_job *j, const char *stem, const char *suffix, image_writer write,
+    const un_image *im, un_mask_format f, int *stop, unet_error *err)
 {
     char *path = out_path(j, stem, suffix);
     unet_status st = path ? make_folder(path, j->c->mem, err) : un_fail_nomem(err, 1);
 
     if (!st)
         st = write(j->c->mem, path, im, f, err);
-    j->stop |= st == UNET_E_IO;
+    *stop |= st == UNET_E_IO;
     un_free(path);
     return st;
 }
@@ -221,7 +222,7 @@ static unet_status add_measures(
 }
 
 static unet_status write_outputs(
-    predict_job *j, const un_input *in, const un_image *image, const un_segmentation *s, unet_error *err)
+    predict_job *j, const un_input *in, const un_image *image, const un_segmentation *s, int *stop, unet_error *err)
 {
     const un_config *cfg = &j->r.model->config;
     const un_mask_format f = un_mask_format_of(cfg, image);
@@ -234,29 +235,30 @@ static unet_status write_outputs(
     if (!st && j->measures)
         st = add_measures(j, in, image, s, err);
     if (!st && j->o->probabilities)
-        st = write_one(j, in->stem, un_probability_suffix(f), un_probabilities_write, &s->probabilities, f, err);
+        st = write_one(j, in->stem, un_probability_suffix(f), un_probabilities_write, &s->probabilities, f, stop, err);
     if (!st && j->o->overlay)
-        st = write_one(j, in->stem, "_overlay.png", write_png, &overlay, f, err);
+        st = write_one(j, in->stem, "_overlay.png", write_png, &overlay, f, stop, err);
     if (!st)
-        st = write_one(j, in->stem, un_mask_suffix(f), un_mask_write, &s->mask, f, err);
+        st = write_one(j, in->stem, un_mask_suffix(f), un_mask_write, &s->mask, f, stop, err);
     un_image_free(&overlay);
     un_profile_span(j->profile, "prediction", "write files", began);
     return st;
 }
 
-static unet_status write_gates(predict_job *j, const un_input *in, const un_image *image, unet_error *err)
+static unet_status write_gates(
+    const predict_job *j, const un_input *in, const un_image *image, int *stop, unet_error *err)
 {
     un_segmentation s = {0};
     unet_status st = un_segment(&s, j->c->mem, j->gates_at_work, j->gates, j->r.pre,
         &(un_raster){image, in->channels, NULL}, j->o->out_dir, err);
 
-    j->stop |= st == UNET_E_IO;
+    *stop |= st == UNET_E_IO;
     for (int k = 0; k < gates_of(j) && !st; k++) {
         un_image heat;
 
         st = un_heat_make(&heat, j->c->mem, image, &s.probabilities, k, err);
         if (!st)
-            st = write_one(j, in->stem, gate_suffix[j->gate_level[k]], write_png, &heat, UN_MASK_PNG, err);
+            st = write_one(j, in->stem, gate_suffix[j->gate_level[k]], write_png, &heat, UN_MASK_PNG, stop, err);
         un_image_free(&heat);
     }
     un_segmentation_free(&s);
@@ -275,60 +277,164 @@ static unet_status read_files(const predict_job *j, const un_input *in, un_image
     return st;
 }
 
-static unet_status predict_one(predict_job *j, const un_input *in, unet_error *err)
-{
-    un_segmentation s = {0};
-    un_image *image = un_alloc_array(j->c->mem, (size_t)in->channels, sizeof *image);
-    unet_status st = image ? read_files(j, in, image, err) : un_fail_nomem(err, sizeof *image);
+/* ---- file after file ---- */
 
-    if (!st && (j->o->probabilities || j->gates)) {
-        st = un_make_dirs(j->o->out_dir, err);
-        j->stop = st != UNET_OK;
-    }
+/* A file on its way: read beside the prediction of the one before, written beside that of the next. */
+typedef struct job_file {
+    predict_job *j;
+    const un_input *in;
+    un_image *image; /* [in->channels] */
+    un_segmentation s;
+    unet_status st;
+    unet_error why;
+    int stop; /* the status ends the whole job */
+} job_file;
+
+static void read_task(void *ctx)
+{
+    job_file *f = ctx;
+
+    f->image = un_alloc_array(f->j->c->mem, (size_t)f->in->channels, sizeof *f->image);
+    f->st = f->image ? read_files(f->j, f->in, f->image, &f->why) : un_fail_nomem(&f->why, sizeof *f->image);
+}
+
+static void write_task(void *ctx)
+{
+    job_file *f = ctx;
+
+    f->st = write_outputs(f->j, f->in, f->image, &f->s, &f->stop, &f->why);
+}
+
+static void segment_file(job_file *f)
+{
+    predict_job *j = f->j;
+    const char *folder = j->o->probabilities ? j->o->out_dir : NULL;
+    unet_status st = folder || j->gates ? un_make_dirs(j->o->out_dir, &f->why) : UNET_OK;
+
+    f->stop = st != UNET_OK;
     if (!st) {
-        st = un_segment(&s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &(un_raster){image, in->channels, NULL},
-            j->o->probabilities ? j->o->out_dir : NULL, err);
-        j->stop = st == UNET_E_IO; /* no room on the disk for probabilities */
+        st = un_segment(&f->s, j->c->mem, j->r.predictor, j->r.model, j->r.pre,
+            &(un_raster){f->image, f->in->channels, NULL}, folder, &f->why);
+        f->stop = st == UNET_E_IO; /* no room on the disk for probabilities */
     }
-    if (!st)
-        st = write_outputs(j, in, image, &s, err);
-    un_segmentation_free(&s);
     if (!st && j->gates)
-        st = write_gates(j, in, image, err);
-    for (int i = 0; image && i < in->channels; i++)
-        un_image_free(&image[i]);
-    un_free(image);
-    un_error_where(st ? err : NULL, in->path);
-    return st;
+        st = write_gates(j, f->in, f->image, &f->stop, &f->why);
+    f->st = st;
+}
+
+static void discard_file(job_file *f)
+{
+    un_segmentation_free(&f->s);
+    for (int i = 0; f->image && i < f->in->channels; i++)
+        un_image_free(&f->image[i]);
+    un_free(f->image);
+    f->image = NULL;
+}
+
+/* Frees what the file held and notes how it went. What ends the job comes back. */
+static unet_status close_file(job_file *f, unet_error *err)
+{
+    predict_job *j = f->j;
+    const unet_status st = f->st;
+
+    discard_file(f);
+    un_error_where(st ? &f->why : NULL, f->in->path);
+    if (st == UNET_E_CANCELLED || (st && f->stop)) {
+        if (err)
+            *err = f->why;
+        return st;
+    }
+    if (st) {
+        un_api_log(j->c, UNET_LOG_WARN, "%s: %s", f->why.where, f->why.message);
+        j->failed[j->n_failed++] = (failure){f->in->path, f->why};
+    } else {
+        j->n_done++;
+    }
+    return UNET_OK;
+}
+
+/* Whether the neighbours of a file are in memory with it: not when that is limited or much, nor when it is measured
+ * where time goes. */
+static int has_room_beside(const predict_job *j, const job_file *f)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; f->image && i < f->in->channels; i++)
+        bytes += un_image_count(&f->image[i]) * un_dtype_size(f->image[i].type);
+    return bytes <= BESIDE_BYTES && un_mem_left(j->c->mem) == SIZE_MAX && !j->profile;
+}
+
+typedef struct conveyor {
+    predict_job *j;
+    un_errand *reader, *writer;
+    job_file file[3]; /* number i is file[i % 3] */
+    size_t reading;   /* files whose reading has begun */
+    job_file *open;   /* predicted, perhaps still being written; NULL: none */
+} conveyor;
+
+static void begin_reading(conveyor *v, size_t upto)
+{
+    for (; v->reading < UN_MIN(upto, v->j->in.count); v->reading++) {
+        job_file *f = &v->file[v->reading % 3];
+
+        *f = (job_file){.j = v->j, .in = &v->j->in.file[v->reading]};
+        un_errand_start(v->reader, read_task, f);
+    }
+}
+
+static unet_status finish_writing(conveyor *v, unet_error *err)
+{
+    job_file *f = v->open;
+
+    un_errand_wait(v->writer);
+    v->open = NULL;
+    return f ? close_file(f, err) : UNET_OK;
+}
+
+static unet_status convey(conveyor *v, size_t i, unet_error *err)
+{
+    job_file *f = &v->file[i % 3];
+    unet_status st;
+    int beside;
+
+    begin_reading(v, i + 1);
+    un_errand_wait(v->reader);
+    beside = has_room_beside(v->j, f);
+    if (beside)
+        begin_reading(v, i + 2);
+    if (!f->st)
+        segment_file(f);
+    st = finish_writing(v, err);
+    v->open = f;
+    if (!st && !f->st)
+        un_errand_start(v->writer, write_task, f);
+    return st || (beside && !f->st) ? st : finish_writing(v, err);
 }
 
 static unet_status predict_all(predict_job *j, unet_error *err)
 {
-    unet_status st = UNET_OK;
+    conveyor v = {.j = j, .reader = un_errand_create(j->c->mem), .writer = un_errand_create(j->c->mem)};
+    unet_status st = v.reader && v.writer ? UNET_OK : un_fail_nomem(err, 1), last;
+    unet_error own;
 
     un_file_progress_begin(&j->progress, j->o->progress, j->o->progress_ctx, "predict", (int64_t)j->in.count);
-    for (size_t i = 0; i < j->in.count; i++) {
-        failure *f = &j->failed[j->n_failed];
-
+    for (size_t i = 0; i < j->in.count && !st; i++) {
         un_file_progress_tell(&j->progress, (int64_t)i, j->in.file[i].path);
-        un_error_clear(&f->why);
-        st = un_api_cancelled(j->c) ? un_fail(&f->why, UNET_E_CANCELLED, "stopped on request")
-                                    : predict_one(j, &j->in.file[i], &f->why);
-        if (st == UNET_E_CANCELLED || (st && j->stop)) {
-            if (err)
-                *err = f->why;
-            return st;
-        }
-        if (st) {
-            un_api_log(j->c, UNET_LOG_WARN, "%s: %s", f->why.where, f->why.message);
-            f->path = j->in.file[i].path;
-            j->n_failed++;
-        } else {
-            j->n_done++;
-        }
+        st = un_api_cancelled(j->c) ? un_fail(err, UNET_E_CANCELLED, "stopped on request") : convey(&v, i, err);
     }
-    un_file_progress_tell(&j->progress, (int64_t)j->in.count, NULL);
-    return UNET_OK;
+    if (v.reader && v.writer) {
+        un_errand_wait(v.reader);
+        last = finish_writing(&v, st ? &own : err);
+        st = st ? st : last;
+        for (int k = 0; k < 3; k++) /* those that were read ahead of an end */
+            if (v.file[k].image)
+                discard_file(&v.file[k]);
+    }
+    un_errand_destroy(v.reader);
+    un_errand_destroy(v.writer);
+    if (!st)
+        un_file_progress_tell(&j->progress, (int64_t)j->in.count, NULL);
+    return st;
 }
 
 /* ---- what is reported ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/errand.h"
 #include "base/file.h"
 #include "base/math.h"
 #include "base/mem.h"
@@ -215,6 +216,31 @@ TEST(pool_runs_each_task_once)
         }
         un_pool_destroy(p);
     }
+}
+
+static void add_errand(void *ctx)
+{
+    int *n = ctx;
+
+    *n = *n * 3 + 1;
+}
+
+TEST(errands_follow_each_other)
+{
+    un_errand *e = un_errand_create(NULL);
+    int n = 0, m = 0;
+
+    CHECK(e);
+    for (int i = 0; i < 12; i++) {
+        un_errand_start(e, add_errand, &n);
+        add_errand(&m);
+    }
+    un_errand_wait(e);
+    CHECK_INT(n, m);
+    un_errand_start(e, add_errand, &n);
+    un_errand_destroy(e);
+    add_errand(&m);
+    CHECK_INT(n, m);
 }
 
 /* A full disk, which may fill up while a process runs, leaves whole records. */

@@ -56,6 +56,18 @@ static void save_ramp(const char *name, int h, int w)
     un_image_free(&im);
 }
 
+static void check_same_file(const char *a, const char *b)
+{
+    unsigned char *x, *y;
+    size_t nx, ny;
+
+    CHECK_OK(un_file_read(&x, &nx, NULL, at(a), SIZE_MAX, &err), &err);
+    CHECK_OK(un_file_read(&y, &ny, NULL, at(b), SIZE_MAX, &err), &err);
+    CHECK(nx == ny && !memcmp(x, y, nx));
+    un_free(x);
+    un_free(y);
+}
+
 static size_t cap, peak; /* of the memory of a prediction; 0: none */
 
 static unet_status predict(unet_predict_options *o, int *done, int *failed, char **text, char **json)
@@ -356,6 +368,52 @@ TEST(goes_on_after_a_bad_file)
     CHECK_STATUS(predict(&o, &done, &failed, &text, NULL), UNET_E_FORMAT);
     CHECK(strstr(err.message, "the file is empty") && strstr(err.where, "bad.png"));
     unet_string_free(text);
+}
+
+/* Neighbours are read and written beside a file, except where memory is limited: the results are the same, and what
+ * fails is listed in the order of the files. */
+TEST(many_files)
+{
+    enum { FILES = 9 };
+    unet_predict_options o;
+    const char *inputs[] = {at("many")};
+    char name[64], *text, *last;
+    int done, failed;
+
+    two_classes();
+    CHECK_OK(un_make_dirs(at("many"), &err), &err);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "many/f%d.png", i);
+        if (i % 4)
+            save_ramp(name, 16 + 40 * (i % 3), 24 + i);
+        else
+            CHECK_OK(un_file_write(NULL, at(name), "\x89PNG\r\n\x1a\nbroken", 14, &err), &err);
+    }
+    for (int limited = 0; limited < 2; limited++) {
+        cap = limited ? (size_t)1 << 30 : 0;
+        options_for(&o, "two.safetensors", inputs, limited ? "many_limited" : "many_free");
+        o.overlay = o.measure = 1;
+        CHECK_STATUS(predict(&o, &done, &failed, &text, NULL), UNET_E_PARTIAL);
+        CHECK(done == 6 && failed == 3);
+        last = text;
+        for (int i = 0; i < FILES; i += 4) {
+            snprintf(name, sizeof name, "many/f%d.png: ", i);
+            last = strstr(last, name);
+            CHECK(last);
+        }
+        unet_string_free(text);
+    }
+    cap = 0;
+    check_same_file("many_free/measures.csv", "many_limited/measures.csv");
+    for (int i = 1; i < FILES; i++) {
+        char other[64];
+
+        for (int k = 0; k < 2 && i % 4; k++) {
+            snprintf(name, sizeof name, "many_free/f%d%s.png", i, k ? "_overlay" : "");
+            snprintf(other, sizeof other, "many_limited/f%d%s.png", i, k ? "_overlay" : "");
+            check_same_file(name, other);
+        }
+    }
 }
 
 TEST(inputs_are_never_replaced)
