@@ -166,7 +166,7 @@ write_result() {
         echo "\"training_pictures\": $(number training_pictures "$run/environment.json")," \
             "\"scored_pictures\": $(grep -c '"row": "image",' "$4/eval/scores.json"),"
         echo "\"classes\": ["
-        sed -n '/^  {"class": /p' "$4/eval/scores.json"
+        sed -n '/^  {"class": .*"Dice (pooled)"/p' "$4/eval/scores.json"
         echo "],"
         echo "\"cpu\": \"$(processor)\"," \
             "\"cpu_level\": \"$(number cpu_level "$run/environment.json")\"," \

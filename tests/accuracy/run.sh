@@ -38,6 +38,8 @@ result goes_on "$([ $? = 0 ] || last)"
 json=$(ls "$tmp"/results/*.json 2>/dev/null)
 result resumes_from_the_checkpoint "$(grep -q '"event":"resume"' "$tmp"/todo/*.done/*.run/events.jsonl || last)"
 result scores_the_validation_list "$(grep -q '"scored_pictures": 6,' "$json" || echo "$json")"
+result lists_classes_as_json "$(awk '/^  [{]"class"/ { if (before && before !~ /,$/) bad = 1; before = $0; n++; next }
+    { if (before ~ /,$/) bad = 1; before = "" } END { exit bad || n != 4 }' "$json" || grep '"class"' "$json")"
 result trains_on_neither "$(grep -q '"training_pictures": 7[0-9],' "$json" || grep training "$json")"
 accuracy dsb2018_stage1 quarter seed 2
 result does_nothing_twice "$(grep -q '^accuracy: 0 runs' "$tmp/out" || last)"
