@@ -1,5 +1,8 @@
-/* Mappings of builds without files: none can be opened. */
+/* Builds without files: no mapping can be opened, and pages are what the C library has. */
+#include <stdlib.h>
+
 #include "base/file.h"
+#include "base/pages.h"
 
 unet_status un_map_open(un_map *m, const char *path, unet_error *err)
 {
@@ -16,4 +19,9 @@ void un_map_drop(const void *at, size_t bytes)
 void un_map_close(un_map *m)
 {
     *m = (un_map){0};
+}
+
+void *un_pages_alloc(size_t bytes)
+{
+    return malloc(bytes);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "base/size.h"
 
 enum { ALIGN = 64 };
@@ -121,7 +122,10 @@ void *un_alloc(un_mem *m, size_t bytes)
 
     if (!un_size_add(bytes, 2 * ALIGN, &raw_bytes) || (m && !account(m, bytes)))
         return NULL;
-    raw = m && m->a.alloc ? m->a.alloc(m->a.ctx, raw_bytes) : malloc(raw_bytes);
+    if (m && m->a.alloc)
+        raw = m->a.alloc(m->a.ctx, raw_bytes);
+    else
+        raw = raw_bytes < UN_PAGES_BLOCK ? malloc(raw_bytes) : un_pages_alloc(raw_bytes);
     if (!raw) {
         if (m)
             atomic_fetch_sub(&m->live, bytes);
