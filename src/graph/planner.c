@@ -4,12 +4,12 @@
  * Three kinds of sharing, all optional (a copy is always right):
  *  - views: a slice, a crop, and dropout outside training are their input, seen otherwise;
  *  - halves: a value that goes into a concatenation is made inside it, unless it already has a home;
- *  - in place: an element-wise node may write over an input that nobody needs any more. */
-#include "graph/planner.h"
-
+ *  - in place: an element-wise node may write over an input that nobody needs any more, and the last node of a chain
+ *    over what its first ones have read. */
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/bands.h"
 #include "kernels/args.h"
 
 typedef struct placer {
@@ -82,6 +82,16 @@ static int is_interface(const un_graph *g, int v)
     return 0;
 }
 
+/* The extents that a value has in memory. */
+static un_shape stored(const un_plan *p, int v)
+{
+    un_shape s = p->shape[v];
+
+    if (un_plan_banded(p, v))
+        s.h = p->rows[v].room;
+    return s;
+}
+
 static void set_dense(un_place *pl, un_shape s)
 {
     pl->sw = s.c;
@@ -145,7 +155,8 @@ static void place_halves(placer *b)
         if (n->op != UN_OP_CONCAT)
             continue;
         for (int j = 0; j < n->n_in; j++) {
-            if (may_move(b, n->in[j]) && b->p->place[n->in[j]].root != b->p->place[n->out[0]].root)
+            if (may_move(b, n->in[j]) && un_plan_may_join(b->p, n->in[j], n->out[0]) &&
+                b->p->place[n->in[j]].root != b->p->place[n->out[0]].root)
                 join(b, n->in[j], n->out[0], first);
             else
                 copies++;
@@ -240,15 +251,39 @@ static void place_views(placer *b)
         if (is_view(b->p, n) && is_act(b->g, n->in[0]) && b->p->place[n->out[0]].root == n->out[0]) {
             join(b, n->out[0], n->in[0], view_elements(b, n));
             b->p->moved[i] = 1;
-        } else if (!b->keep_all && !b->p->moved[i]) {
+        } else if (!b->keep_all && !b->p->moved[i] && !un_plan_in_chain(b->p, n->out[0])) {
             place_in_place(b, i);
         }
     }
 }
 
+static int has_no_parts(const placer *b, int root)
+{
+    for (int v = 0; v < b->g->n_values; v++)
+        if (v != root && b->p->place[v].root == root)
+            return 0;
+    return 1;
+}
+
+/* Values that a chain makes as a whole, over others that are read in it for the last time. */
+static void place_over(placer *b, const un_chain *c)
+{
+    for (int i = c->first; i <= c->last; i++) {
+        const int v = un_plan_out(b->p, i);
+
+        if (b->p->moved[i] || un_plan_banded(b->p, v) || is_interface(b->g, v))
+            continue;
+        for (int x = 0; x < b->g->n_values && b->p->place[v].root == v; x++)
+            if (is_act(b->g, x) && !is_interface(b->g, x) && b->g->value[x].producer < c->first &&
+                b->p->place[x].root == x && b->span[x].last == c->last && has_no_parts(b, x) &&
+                un_shape_equal(b->p->shape[v], b->p->shape[x]) && un_plan_may_replace(b->p, c, i, x))
+                join(b, v, x, 0);
+    }
+}
+
 static int64_t extent_bytes(const un_plan *p, int v)
 {
-    return un_shape_count(p->shape[v]) * un_type_bytes(p, p->graph->value[v].type);
+    return un_shape_count(stored(p, v)) * un_type_bytes(p, p->graph->value[v].type);
 }
 
 static int has_no_memory(const un_plan *p, int v)
@@ -316,13 +351,19 @@ static unet_status place_all(un_plan *p, const un_plan_options *opt, unet_error 
         st = un_plan_spans(p->graph, b.span, err);
     if (!st) {
         fuse(p, b.span);
+        if (!b.keep_all && !p->training)
+            st = un_plan_bands(p, b.span, opt->least_saved, err);
+    }
+    if (!st) {
         for (int v = 0; v < p->graph->n_values; v++) {
             p->place[v].root = v;
-            set_dense(&p->place[v], p->shape[v]);
+            set_dense(&p->place[v], stored(p, v));
         }
         if (!b.keep_all)
             place_halves(&b);
         place_views(&b);
+        for (int i = 0; i < p->n_chains; i++)
+            place_over(&b, &p->chain[i]);
         st = pack(&b, err);
     }
     un_free(b.span);
@@ -371,6 +412,8 @@ void un_plan_destroy(un_plan *p)
     un_free(p->place);
     un_free(p->moved);
     un_free(p->fused);
+    un_free(p->rows);
+    un_free(p->chain);
     un_free(p);
 }
 
@@ -389,6 +432,8 @@ void un_plan_explain(un_text *t, const un_plan *p)
             t, "%12lld  %dx%dx%dx%dx%d  %s", (long long)pl->offset, s.n, s.d, s.h, s.w, s.c, g->value[v].name);
         if (pl->root != v)
             un_text_printf(t, "  (in %s)", g->value[pl->root].name);
+        if (un_plan_banded(p, v))
+            un_text_printf(t, "  (%d rows at a time)", p->rows[v].room);
         un_text_add(t, "\n");
     }
 }

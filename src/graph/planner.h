@@ -6,9 +6,10 @@
 #include "ir/plan.h"
 
 typedef struct un_plan_options {
-    int doubles;  /* 1: activations are double (gradient checks) */
-    int training; /* 1: dropout drops, nothing is overwritten that a gradient needs */
-    int keep_all; /* 1: no value shares memory with another: tests and debugging */
+    int doubles;         /* 1: activations are double (gradient checks) */
+    int training;        /* 1: dropout drops, nothing is overwritten that a gradient needs */
+    int keep_all;        /* 1: no value shares memory with another, none is cut into bands: tests and debugging */
+    int64_t least_saved; /* bytes that nodes run in bands must save at least; 0: a default */
 } un_plan_options;
 
 /* inputs: one shape for each graph input and constant in the order of g->input. Finds views (slices, crops, halves of a

@@ -13,17 +13,34 @@ typedef struct un_place {
     int64_t sn, sd, sh, sw;
 } un_place;
 
+/* Nodes first..last, which run band by band: in each band each of them makes some more rows (along h) of its output. */
+enum { UN_BANDS = 12 };
+typedef struct un_chain {
+    int first, last, bands;
+} un_chain;
+
+/* Rows of a value that a node of a chain makes. Band k makes rows end[k]..end[k + 1]. Where only nodes of the chain
+ * read it, `room` rows of it are there at a time: first from[k], then those up to top[k + 1] that it and the values
+ * inside of it have; those of before that stay, from[k]..top[k], are moved to the front when the band begins. */
+typedef struct un_rows {
+    int room; /* 0: all of it is there */
+    int from[UN_BANDS], end[UN_BANDS + 1], top[UN_BANDS + 1];
+} un_rows;
+
 typedef struct un_plan {
     un_mem *mem;
     const un_graph *graph; /* borrowed: must outlive the plan */
     un_shape *shape;       /* [n_values] */
     un_place *place;       /* [n_values] */
-    char *moved; /* [n_nodes] 1: nothing to run: done by where its values lie, or by the node it is fused into */
-    int *fused;            /* [n_nodes] for a convolution: the norm or activation that it does too, straight into that
-                              node's output (its own output has no memory then); else UN_NONE */
-    int real_bytes;        /* 4 or 8 */
-    int training;          /* dropout drops */
-    size_t act_bytes;      /* the activation block, 64-byte multiple */
+    char *moved;     /* [n_nodes] 1: nothing to run: done by where its values lie, or by the node it is fused into */
+    int *fused;      /* [n_nodes] for a convolution: the norm or activation that it does too, straight into that
+                        node's output (its own output has no memory then); else UN_NONE */
+    un_rows *rows;   /* [n_values]; NULL: there are no chains */
+    un_chain *chain; /* in order */
+    int n_chains;
+    int real_bytes;   /* 4 or 8 */
+    int training;     /* dropout drops */
+    size_t act_bytes; /* the activation block, 64-byte multiple */
 } un_plan;
 
 static inline int un_type_bytes(const un_plan *p, un_type t)

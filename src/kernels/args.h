@@ -34,6 +34,8 @@ typedef struct un_conv_args {
     int k[3], stride[3], pad[3], dilation[3], groups; /* pad: low side */
     int act;                                          /* un_act, applied to what is written after the bias */
     float slope;
+    int whole_h; /* 0, or these are some rows of a layer with so many rows of y: the way of computing is chosen for
+                    that one, so that each pixel gets the same bits */
 } un_conv_args;
 
 /* dw[co][ci/groups][k] = sum over n and output pixels of dy x; db[co] = sum of dy. Both are overwritten.

@@ -14,13 +14,17 @@ static char *fake(void)
     return (char *)(uintptr_t)4096;
 }
 
+char *un_lower_base(const un_lowering *l)
+{
+    return l->measuring ? fake() : l->p->act;
+}
+
 un_view un_lower_view(const un_lowering *l, int value)
 {
     const un_place *pl = &l->plan->place[value];
     un_shape s = l->plan->shape[value];
-    char *base = l->measuring ? fake() : l->p->act;
 
-    return (un_view){.p = base + pl->offset,
+    return (un_view){.p = un_lower_base(l) + pl->offset,
         .n = s.n,
         .d = s.d,
         .h = s.h,
@@ -65,11 +69,6 @@ un_cpu_fold *un_lower_fold(un_lowering *l)
     return l->measuring ? NULL : &l->p->fold[l->n_folds - 1];
 }
 
-static size_t optional_bytes(size_t (*f)(const void *), const void *args)
-{
-    return f ? un_round_up(f(args), 64) : 0;
-}
-
 const un_kernel *un_lower_select(const un_lowering *l, un_kernel_family family, const void *args)
 {
     const un_program_spec *s = &l->p->spec;
@@ -110,9 +109,8 @@ void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void
         return;
     }
     l->ns += k->cost ? k->cost(args) : 0;
-    packed = optional_bytes(k->packed_bytes, args);
-    l->worker_bytes = UN_MAX(l->worker_bytes, optional_bytes(k->worker_bytes, args));
-    l->shared_bytes = UN_MAX(l->shared_bytes, optional_bytes(k->shared_bytes, args));
+    packed = k->packed_bytes ? un_round_up(k->packed_bytes(args), 64) : 0;
+    un_lower_scratch(l, node, k, args, size);
     l->n_steps++;
     if (!l->p->spec.keep_packed)
         l->packed_run = UN_MAX(l->packed_run, packed);
@@ -124,6 +122,7 @@ void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void
     s->kernel = k;
     s->node = node;
     s->pack = pack;
+    s->keep = l->keep;
     memcpy(&s->args, args, size);
     if (packed && !l->p->spec.keep_packed)
         s->args.conv.packed = s->packed = l->p->packed;
@@ -133,8 +132,12 @@ static unet_status lower_all(un_lowering *l, unet_error *err)
 {
     if (!l->p->spec.keep_packed) /* the one place for packed weights lies before the folded ones */
         l->packed_bytes = l->measuring ? 0 : un_round_up(l->packed_run, 64);
-    for (int i = 0; i < l->plan->graph->n_nodes; i++)
-        un_lower_node(l, i);
+    for (int i = 0, chain = 0; i < l->plan->graph->n_nodes; i++)
+        if (chain < l->plan->n_chains && l->plan->chain[chain].first == i) {
+            un_lower_chain(l, &l->plan->chain[chain]);
+            i = l->plan->chain[chain++].last;
+        } else
+            un_lower_node(l, i);
     if (l->no_kernel)
         return un_fail(err, UNET_E_INTERNAL, "an operator of the plan has no kernel in this build");
     return UNET_OK;
@@ -406,6 +409,8 @@ static unet_status cpu_run(un_program *p, un_step *step, unet_error *err)
         const un_cpu_step *s = &p->step[i];
         const double began = un_profile_now(p->spec.profile);
 
+        if (s->idle)
+            continue;
         run_kernel(p, s);
         if (s->kind == UN_STEP_CLIP)
             st = clip(p, s, step, err);

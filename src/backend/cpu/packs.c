@@ -11,6 +11,7 @@ typedef struct pack_key {
     const un_kernel *kernel;
     const void *w, *gamma, *var;
     double eps;
+    size_t bytes; /* a kernel may have several forms */
     int ci, co, k[3], stride[3], groups;
 } pack_key;
 _Static_assert(sizeof(pack_key) <= UN_SHARED_KEY, "a key fits");
@@ -25,6 +26,7 @@ static void key_of(pack_key *key, const un_cpu_pack *k)
         key->var = k->fold->var;
         key->eps = k->fold->eps;
     }
+    key->bytes = k->bytes;
     key->ci = k->args.x.c;
     key->co = k->args.y.c;
     memcpy(key->k, k->args.k, sizeof key->k);

@@ -44,6 +44,7 @@ typedef struct un_cpu_step {
     void *packed; /* where the weights are packed at each run; NULL: nowhere */
     int pack;     /* number of the packed weights that are kept; -1: none    */
     int node;
+    int idle, keep;  /* of a chain: nothing to do in this band; moves rows that stay */
     double max_norm; /* clip */
     int first;       /* clip: no other before it */
 } un_cpu_step;
@@ -102,7 +103,9 @@ typedef struct un_lowering {
     double ns;
     size_t packed_bytes, packed_run, worker_bytes, shared_bytes; /* packed_run: largest, when packed at each run */
     unet_error *err;
-    int no_kernel; /* a family without a kernel was met */
+    int no_kernel;         /* a family without a kernel was met */
+    const un_chain *chain; /* that is being lowered; NULL: none */
+    int keep;              /* of its steps: moves rows that stay */
 } un_lowering;
 
 un_view un_lower_view(const un_lowering *l, int value); /* an activation */
@@ -110,6 +113,10 @@ void *un_lower_param(const un_lowering *l, int value);  /* a parameter or gradie
 void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void *args, size_t size);
 void *un_lower_room(un_lowering *l, size_t bytes); /* room in the packed block */
 void un_lower_node(un_lowering *l, int node);
+void un_lower_chain(un_lowering *l, const un_chain *chain);
+char *un_lower_base(const un_lowering *l); /* the activation block */
+/* Counts the scratch of a kernel, in each band where there are any. */
+void un_lower_scratch(un_lowering *l, int node, const un_kernel *k, const void *args, size_t size);
 const un_kernel *un_lower_select(const un_lowering *l, un_kernel_family family, const void *args);
 un_cpu_step *un_lower_last(un_lowering *l); /* the step emitted last; NULL while measuring */
 un_cpu_fold *un_lower_fold(un_lowering *l); /* a new fold; NULL while measuring            */

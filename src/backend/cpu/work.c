@@ -49,6 +49,16 @@ static double step_scratch(const un_cpu_step *s)
     return bytes;
 }
 
+/* Phases that have tasks. */
+static int phases_of(const un_cpu_step *s)
+{
+    int n = 0;
+
+    for (int phase = 0; phase < s->kernel->phases; phase++)
+        n += s->kernel->tasks(&s->args, phase) > 0;
+    return n;
+}
+
 void un_cpu_work(un_work *out, const un_program *p, int node)
 {
     const un_plan *plan = p->spec.plan;
@@ -60,11 +70,11 @@ void un_cpu_work(un_work *out, const un_program *p, int node)
     for (int i = 0; i < p->n_steps; i++) {
         const un_cpu_step *s = &p->step[i];
 
-        if (s->node != node)
+        if (s->node != node || s->idle)
             continue;
         if (!out->kernel)
             out->kernel = s->kernel->name;
-        out->regions += s->kernel->phases + (s->packed != NULL);
+        out->regions += phases_of(s) + (s->packed != NULL);
         out->bytes += step_scratch(s);
         if (s->kernel->family == UN_K_COPY) /* of what a concatenation joins, only what lies elsewhere is copied */
             out->bytes += view_bytes(&s->args.copy.x, plan->real_bytes) + view_bytes(&s->args.copy.y, plan->real_bytes);

@@ -1,0 +1,166 @@
+/* Networks that run band by band give the bits of those whose values are all there as a whole, at each CPU level, for
+ * any number of threads. */
+#include "backend/backend.h"
+#include "base/rng.h"
+#include "graph/planner.h"
+#include "model/file.h"
+#include "test.h"
+
+static unet_error err;
+
+typedef struct network {
+    const char *text; /* of the section model */
+    un_shape image;
+    int chains; /* at least */
+} network;
+
+#define FLAT "dims: 2, in_channels: 3, classes: 3, head: softmax, "
+#define DEEP "dims: 3, in_channels: 1, classes: 2, head: softmax, "
+static const network networks[] = {
+    {FLAT "depth: 2, base_filters: 16, norm: batch", {1, 1, 148, 36, 3}, 2},
+    {FLAT "depth: 2, base_filters: 16, norm: batch", {2, 1, 300, 20, 3}, 3},
+    {FLAT "depth: 2, base_filters: 16, norm: batch", {1, 1, 4, 4, 3}, 0},
+    {FLAT "depth: 1, base_filters: 64, norm: batch, activation: leaky_relu", {1, 1, 98, 22, 3}, 2}, /* split weights */
+    {FLAT "depth: 1, base_filters: 5, norm: none", {1, 1, 130, 14, 3}, 2},
+    {FLAT "depth: 2, base_filters: 8, norm: batch, activation: silu, convs_per_level: 3", {1, 1, 200, 12, 3}, 2},
+    {FLAT "depth: 2, base_filters: 8, norm: instance", {1, 1, 148, 20, 3}, 0},
+    {FLAT "depth: 1, base_filters: 8, norm: batch, block: residual", {1, 1, 130, 18, 3}, 1},
+    {FLAT "depth: 2, base_filters: 8, norm: batch, block: dense", {1, 1, 148, 12, 3}, 1},
+    {FLAT "depth: 1, base_filters: 8, norm: batch, block: separable", {1, 1, 130, 18, 3}, 1},
+    {FLAT "depth: 2, base_filters: 8, norm: batch, decoder: nested", {1, 1, 148, 12, 3}, 2},
+    {FLAT "depth: 1, base_filters: 8, norm: batch, kernel: 5, downsample: avgpool", {1, 1, 148, 18, 3}, 1},
+    {FLAT "depth: 2, base_filters: 8, norm: batch, downsample: conv, upsample: nearest", {1, 1, 148, 12, 3}, 1},
+    {FLAT "depth: 1, base_filters: 8, norm: batch, upsample: bilinear", {1, 1, 148, 18, 3}, 1},
+    {FLAT "depth: 1, base_filters: 8, norm: none, padding: valid", {1, 1, 156, 40, 3}, 1},
+    {DEEP "depth: 1, base_filters: 16, norm: batch", {1, 6, 98, 10, 1}, 2},
+    {DEEP "depth: 2, base_filters: 8, norm: batch, block: residual", {2, 4, 148, 8, 1}, 1},
+};
+
+static un_model *model_of(const network *n)
+{
+    un_config *c = un_alloc(NULL, sizeof *c);
+    char text[400];
+    un_model *m;
+
+    snprintf(text, sizeof text, "model: {%s}\ntrain: {seed: 3}\n", n->text);
+    CHECK_OK(un_config_init(c, NULL, &err), &err);
+    CHECK_OK(un_config_parse(c, NULL, text, strlen(text), "test", &err), &err);
+    CHECK_OK(un_model_create(&m, NULL, c, &err), &err);
+    un_free(c);
+    return m;
+}
+
+static float *random_image(un_shape s)
+{
+    float *x = un_alloc_array(NULL, (size_t)un_shape_count(s), sizeof *x);
+    un_rng rng;
+
+    un_rng_init(&rng, 5, UN_RNG_TEST, 0, 0, 0);
+    for (int64_t i = 0; i < un_shape_count(s); i++)
+        x[i] = (float)un_rng_range(&rng, -1, 1);
+    return x;
+}
+
+/* Logits and probabilities, one after the other. */
+static float *run(
+    const un_model *m, const un_plan_options *o, un_program_spec spec, const network *n, int64_t *count, int *chains)
+{
+    const un_backend *b = un_backend_cpu();
+    const un_graph *g = m->graph;
+    float *x = random_image(n->image), *y;
+    un_program *program;
+    un_plan *plan;
+
+    CHECK_OK(un_plan_create(&plan, NULL, g, &n->image, o, &err), &err);
+    spec.plan = plan;
+    spec.blocks.param = m->weights;
+    spec.keep_packed = 1;
+    CHECK_OK(b->compile(&program, NULL, &spec, &err), &err);
+    *count = un_shape_count(plan->shape[g->output[0]]);
+    y = un_alloc_array(NULL, 2 * (size_t)*count, sizeof *y);
+    for (int again = 0; again < 2; again++) { /* what a run leaves behind must not matter to the next one */
+        b->upload(program, g->input[0], x);
+        CHECK_OK(b->run(program, NULL, &err), &err);
+    }
+    b->download(program, g->output[0], y);
+    b->download(program, g->output[1], y + *count);
+    *chains = plan->n_chains;
+    b->destroy(program);
+    un_plan_destroy(plan);
+    un_free(x);
+    return y;
+}
+
+static void check_network(const network *n, un_program_spec spec)
+{
+    const un_plan_options whole = {.keep_all = 1}, none = {.least_saved = INT64_MAX}, bands = {.least_saved = 1};
+    un_model *m = model_of(n);
+    int64_t count, again;
+    int chains;
+    float *want = run(m, &whole, spec, n, &count, &chains), *got = run(m, &none, spec, n, &again, &chains);
+
+    CHECK_INT(chains, 0);
+    CHECK(!memcmp(want, got, 2 * (size_t)count * sizeof *got));
+    un_free(got);
+    for (int threads = 1; threads <= 3; threads++) {
+        un_pool *pool;
+
+        CHECK_OK(un_pool_create(&pool, NULL, threads, &err), &err);
+        spec.pool = pool;
+        got = run(m, &bands, spec, n, &again, &chains);
+        CHECK_INT(again, count);
+        if (memcmp(want, got, 2 * (size_t)count * sizeof *got))
+            un_test_fail(__FILE__, __LINE__, "'%s', %d threads, level %d%s: other bits in bands", n->text, threads,
+                (int)spec.level, spec.exact ? ", exact" : "");
+        if (chains < n->chains)
+            un_test_fail(__FILE__, __LINE__, "'%s': %d chains, not %d", n->text, chains, n->chains);
+        un_free(got);
+        un_pool_destroy(pool);
+    }
+    un_free(want);
+    un_model_destroy(m);
+}
+
+TEST(same_bits_as_in_one_piece)
+{
+    for (int level = UN_CPU_REF; level < UN_CPU_LEVEL_COUNT; level++)
+        for (size_t i = 0; i < sizeof networks / sizeof *networks && un_cpu_has((un_cpu_level)level); i++)
+            for (int exact = 0; exact < (level == UN_CPU_REF ? 1 : 2); exact++)
+                check_network(&networks[i], (un_program_spec){.level = (un_cpu_level)level, .exact = exact});
+}
+
+/* Peak of the activations at 16 and 32 filters, 512 and 1024 pixels: little more than two skip connections. */
+TEST(activations_of_large_pictures)
+{
+    static const struct {
+        int filters;
+        un_shape image;
+        double mib;
+    } cases[] = {
+        {16, {1, 1, 512, 512, 3}, 37},
+        {32, {1, 1, 512, 512, 3}, 73},
+        {16, {1, 1, 1024, 1024, 1}, 142},
+        {32, {1, 1, 1024, 1024, 3}, 273},
+        {64, {1, 1, 256, 256, 3}, 41},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        network n = {.image = cases[i].image};
+        char text[200];
+        un_model *m;
+        un_plan *plan;
+
+        snprintf(text, sizeof text,
+            "dims: 2, in_channels: %d, classes: 2, head: softmax, depth: 4, norm: batch, "
+            "base_filters: %d",
+            n.image.c, cases[i].filters);
+        n.text = text;
+        m = model_of(&n);
+        CHECK_OK(un_plan_create(&plan, NULL, m->graph, &n.image, NULL, &err), &err);
+        un_test_note("%d filters, %dx%dx%d: activations %.1f MiB", cases[i].filters, n.image.h, n.image.w, n.image.c,
+            (double)plan->act_bytes / 1048576);
+        CHECK((double)plan->act_bytes < cases[i].mib * 1048576);
+        un_plan_destroy(plan);
+        un_model_destroy(m);
+    }
+}
