@@ -24,7 +24,7 @@ static un_rng moments;
 
 /* A run of the command: where it works, and what it told last. */
 typedef struct run {
-    char folder[300], model[400], log[400], checkpoint[400], told[4000];
+    char folder[300], model[320], log[340], checkpoint[360], told[4000];
     int code; /* exit code, or minus the signal it died of */
 } run;
 
@@ -64,7 +64,7 @@ static pid_t start(const run *r)
     static const char *const keys[] = {"model.base_filters=3", "model.depth=2", "train.patch=[32, 32]", "train.batch=2",
         "train.steps=12", "train.val_interval=4", "train.select_share=0.3", "train.checkpoint=0"};
     const char *word[WORDS_MAX] = {getenv("UNET_COMMAND"), "train", data, "-o", r->model, "--threads"};
-    char threads[8], told[400];
+    char threads[16], told[320];
     size_t n = 6;
     pid_t child;
 
@@ -96,7 +96,7 @@ static int exit_code(int status)
 
 static void await(run *r, pid_t child)
 {
-    char told[400];
+    char told[320];
     unsigned char *text;
     size_t n;
     int status;
