@@ -89,13 +89,15 @@ static void do_linear(un_augment_job *j)
     double turns = 0, saturation = 1, m[3][3];
     un_colour_map map;
 
-    if (!(c->invert > 0 || c->contrast > 0 || c->brightness > 0 || c->hue > 0 || c->saturation > 0))
+    if (!(c->invert > 0 || c->contrast > 0 || c->brightness > 0 || c->hue > 0 || c->saturation > 0 || c->grey > 0))
         return;
     draw_gain(j, gain, shift);
     if (un_augment_begins(j, UN_AUGMENT_HUE, c->hue))
         turns = un_either_sign(&j->rng, c->hue_deg / 360);
     if (un_augment_begins(j, UN_AUGMENT_SATURATION, c->saturation))
         saturation = un_rng_range(&j->rng, c->saturation_range[0], c->saturation_range[1]);
+    if (un_augment_begins(j, UN_AUGMENT_GREY, c->grey))
+        saturation = 0;
     if (j->a->channels != 3) {
         un_gain_apply(gain, shift, j->image, j->pixels, j->a->channels);
         return;

@@ -102,6 +102,25 @@ TEST(none_is_a_copy)
     un_ready_free(&r);
 }
 
+TEST(grey_is_the_mean)
+{
+    un_cfg_augment cfg = settings(UN_CFG_POLICY_NONE);
+    const int size[3] = {1, 20, 30}, start[3] = {0, 11, 7};
+    un_ready r = make_picture(1, 64, 72, 3, 0);
+    shot plain = take(&r, &cfg, size, start, (un_draw){1, 1, 0}), grey;
+
+    cfg.grey = 1;
+    grey = take(&r, &cfg, size, start, (un_draw){1, 1, 0});
+    for (size_t i = 0; i < plain.n * 3; i++) {
+        const float *v = plain.p.image + i / 3 * 3;
+
+        CHECK_NEAR(grey.p.image[i], ((double)v[0] + v[1] + v[2]) / 3, 1e-5);
+    }
+    drop(&plain);
+    drop(&grey);
+    un_ready_free(&r);
+}
+
 /* Channel 1 is the mask: where all pixels around agree, the interpolated channel must equal the target, and the weight
  * its class + 1. Only the edges of classes may differ, by less than the class. */
 static void check_together(const un_ready *r, const int size[3], int from, int to, double share)
