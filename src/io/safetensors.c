@@ -325,8 +325,7 @@ const char *un_safetensors_meta(const un_safetensors *s, const char *key)
     return un_json_string(un_json_get(un_json_get(s->header, "__metadata__"), key));
 }
 
-/* IEEE binary16 -> binary32, exact. */
-static float half_to_float(uint16_t h)
+float un_half_to_float(uint16_t h)
 {
     const uint32_t sign = (uint32_t)(h & 0x8000) << 16, e = h >> 10 & 31, m = h & 0x3ff;
     uint32_t bits;
@@ -365,7 +364,7 @@ unet_status un_st_to_f32(const un_st_tensor *t, float *dst, unet_error *err)
             if (t->dtype == UN_ST_BF16)
                 memcpy(&dst[i], &bits, 4);
             else
-                dst[i] = half_to_float(half);
+                dst[i] = un_half_to_float(half);
         } else {
             return un_fail(err, UNET_E_UNSUPPORTED, "tensor '%.100s' holds %s, not floating-point numbers", t->name,
                 dtypes[t->dtype].name);

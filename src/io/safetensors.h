@@ -54,6 +54,8 @@ const un_st_tensor *un_safetensors_at(const un_safetensors *s, size_t i);       
 const un_st_tensor *un_safetensors_find(const un_safetensors *s, const char *name); /* NULL: none */
 const char *un_safetensors_meta(const un_safetensors *s, const char *key);          /* NULL: none */
 
+float un_half_to_float(uint16_t h); /* IEEE binary16 -> binary32, exact */
+
 /* The tensor as float32: F32, F64, F16 and BF16 are converted, others refused. dst: t->count floats. */
 UN_NODISCARD unet_status un_st_to_f32(const un_st_tensor *t, float *dst, unet_error *err);
 
