@@ -141,7 +141,7 @@ class Variant(base.Net):
     def gate(self, level, skip, g):
         if self.m.get("gate", "none") == "none":
             return skip
-        n, inner, s = f"gate{level}", max(self.filters(level) // 2, 1), self.axes("strides", level, 2)
+        n, inner, s = f"gate{level}", max(skip.shape[1] // 2, 1), self.axes("strides", level, 2)
         a = self.conv(n + ".x", skip, inner, s, s, bias=False, patches=True) + self.conv(n + ".g", g, inner)
         return skip * self.linear(torch.sigmoid(self.conv(n + ".psi", F.relu(a), 1)), s)
 

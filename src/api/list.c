@@ -457,6 +457,7 @@ static const topic topics[] = {
     {"gates", "model.gate", fill_words, "model", "gate", "gate"},
     {"bottoms", "model.bottom", fill_words, "model", "bottom", "bottom"},
     {"stems", "model.stem", fill_words, "model", "stem", "stem"},
+    {"encoders", "model.encoder: known networks, with weights from files", fill_words, "model", "encoder", "encoder"},
     {"heads", "model.head", fill_words, "model", "head", "head"},
     {"norms", "model.norm", fill_words, "model", "norm", "norm"},
     {"activations", "model.activation", fill_words, "model", "activation", "activation"},

@@ -2,6 +2,7 @@
 #include "config/config.h"
 
 #include "base/size.h"
+#include "config/encoders.h"
 #include "config/losses.h"
 
 static unet_status wrong(unet_error *err, const char *key, const char *fmt, int a, int b)
@@ -101,6 +102,8 @@ static unet_status check_model(const un_cfg_model *m, unet_error *err)
 {
     unet_status st = check_parts(m, err);
 
+    if (!st)
+        st = un_encoder_check(m, err);
     if (st)
         return st;
     for (int i = 0; i < m->kernel.n; i++)

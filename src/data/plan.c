@@ -7,6 +7,7 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "config/encoders.h"
 
 /* From trials on two cores in 10 to 30 minutes (docs/planning.md): membranes 512x512 with 16 filters, patch
  * 192, batch 6; nuclei the same; hippocampus 35x50x35 with 16 filters, 3 poolings, patch 40x56x40, batch 2.
@@ -23,6 +24,7 @@ enum {
     BATCH_FOR_BATCH_NORM = 3,
     BOTTOM_LEAST = 4, /* px that a level must have     */
     DEPTH_MOST = 5,
+    ENCODER_FILTERS = 16,
     SELECTIONS = 20,
     SMALL_DATA = 2000000, /* training pixels below which 32 filters are enough */
     DEFAULT_SECONDS = 1800
@@ -72,7 +74,13 @@ static void plan_normalise(const planner *p)
     const un_fingerprint *f = p->f;
     const int is_ct = f->channels == 1 && f->lowest <= -800 && f->highest >= 800;
     const int n = UN_MIN(f->channels, UN_FINGERPRINT_CHANNELS);
+    const un_cfg_model *m = &p->cfg->model;
 
+    if (d->normalise == UN_CFG_NORMALISE_AUTO && m->encoder_weights[0] && f->lowest >= 0 && f->highest <= 255) {
+        un_encoder_normalise(d, f->channels);
+        because(p, "data.normalise", "the weights of %s were trained on pictures with ImageNet's mean and deviation",
+            un_encoder_info_of(m->encoder)->name);
+    }
     if (d->normalise == UN_CFG_NORMALISE_AUTO) {
         d->normalise = is_ct      ? UN_CFG_NORMALISE_DATASET
                        : is_3d(p) ? UN_CFG_NORMALISE_ZSCORE
@@ -175,8 +183,18 @@ static void plan_depth(const planner *p, const double raw[3])
     const double largest = UN_MAX(raw[0], UN_MAX(raw[1], raw[2]));
     int depth = is_3d(p) ? 3 : 4;
 
+    if (m->encoder != UN_CFG_ENCODER_NONE && un_is_auto(m->base_filters)) {
+        m->base_filters = ENCODER_FILTERS;
+        because(p, "model.base_filters", "%d on level 0 of the way up; the way down is %s", ENCODER_FILTERS,
+            un_encoder_info_of(m->encoder)->name);
+    }
     if (!un_is_auto(m->depth))
         return;
+    if (m->encoder != UN_CFG_ENCODER_NONE) {
+        m->depth = un_encoder_info_of(m->encoder)->poolings;
+        because(p, "model.depth", "all of %s", un_encoder_info_of(m->encoder)->name);
+        return;
+    }
     while (depth < DEPTH_MOST && (field_px(depth) < 3 * p->object_px || (placed(p) && field_px(depth) < largest)))
         depth++;
     while (depth > 1 && largest / (1 << depth) < BOTTOM_LEAST)

@@ -44,7 +44,7 @@ typedef struct un_act_attr {
     double slope;
 } un_act_attr;
 typedef struct un_pool_attr {
-    int k[3], stride[3], ceil_mode;
+    int k[3], stride[3], pad[3], ceil_mode; /* pad: both sides, of nothing: windows are cut there */
 } un_pool_attr;
 typedef struct un_upsample_attr {
     int factor[3], linear, align_corners;

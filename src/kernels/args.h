@@ -16,6 +16,7 @@ typedef enum un_act {
     UN_ACT_SILU,
     UN_ACT_SIGMOID,
     UN_ACT_TANH,
+    UN_ACT_RELU6, /* min(max(x, 0), 6) */
     UN_ACT_COUNT
 } un_act;
 
@@ -95,7 +96,7 @@ typedef struct un_act_args {
  * divides by the number of pixels inside the input. */
 typedef struct un_pool_args {
     un_view x, y, dy, dx, add;
-    int k[3], stride[3];
+    int k[3], stride[3], pad[3]; /* pad: low side, at most k / 2; windows are cut at the edges */
 } un_pool_args;
 
 /* Resampling to the extents of y. linear 0: nearest (index floor(o*in/out)); 1: linear on all three axes, half-pixel

@@ -49,7 +49,7 @@ int un_build_recalibrate(un_builder *b, const char *block, int x, int channels)
  * (Oktay et al. 2018, section 3). The value "gate<level>" is the attention map. */
 int un_build_gate(un_builder *b, int level, int skip, int g, int g_channels)
 {
-    const int channels = un_model_filters(b->m, level), inner = UN_MAX(channels / 2, 1);
+    const int channels = un_model_encoded(b->m, level), inner = UN_MAX(channels / 2, 1);
     un_conv_layer l = {.ci = channels, .co = inner, .patches = 1};
     char name[NAME], gate[32];
     int x;

@@ -38,7 +38,7 @@ static int pooled_branch(un_builder *b, int ci, int co, int like)
 static int aspp(un_builder *b, int x)
 {
     const un_cfg_ints *rates = &b->m->dilations;
-    const int co = un_model_filters(b->m, b->m->depth), inner = UN_MAX(co / 4, 1);
+    const int co = un_model_encoded(b->m, b->m->depth), inner = UN_MAX(co / 4, 1);
     int list[UN_MAX_INPUTS], n = 0;
     char tag[TAG];
 
@@ -56,7 +56,7 @@ static int aspp(un_builder *b, int x)
 static int cascade(un_builder *b, int x)
 {
     const un_cfg_ints *rates = &b->m->dilations;
-    const int co = un_model_filters(b->m, b->m->depth);
+    const int co = un_model_encoded(b->m, b->m->depth);
     char tag[TAG], name[32];
     int sum = x;
 

@@ -170,7 +170,12 @@ unet_status un_model_build(un_graph **out, un_mem *mem, const un_cfg_model *m, u
         return st;
     x = un_graph_input(b.g, "image", UN_TYPE_REAL, channels);
     x = stem(&b, x, &channels);
-    encode(&b, x, channels, enc);
+    if (m->encoder == UN_CFG_ENCODER_NONE) {
+        encode(&b, x, channels, enc);
+    } else {
+        un_build_encoder(&b, x, enc);
+        enc[m->depth] = un_build_bottom(&b, enc[m->depth]);
+    }
     un_build_decoder(&b, enc, &d);
     outputs(&b, &d);
     st = un_graph_check(b.g, err);

@@ -25,6 +25,8 @@ int un_model_channels(const un_cfg_model *m);
 /* Further outputs of deep supervision that the network has room for; later weights are not used. */
 int un_model_sides(const un_cfg_model *m);
 int un_model_filters(const un_cfg_model *m, int level);
+/* Channels that the way down hands to level `level`: those of the encoder, else un_model_filters. */
+int un_model_encoded(const un_cfg_model *m, int level);
 
 /* Extents that "same" padding needs are multiples of this (d, h, w): the product of the strides. */
 void un_model_grid(const un_cfg_model *m, int grid[3]);

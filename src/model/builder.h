@@ -21,8 +21,9 @@ typedef struct un_builder {
 typedef struct un_conv_layer {
     const char *name;
     int ci, co, k[3], stride[3], dilation, groups, bias;
-    int patches; /* 1: kernel = stride, no padding */
-    int shared;  /* value of a weight that is used again; 0: a new one */
+    int patches;      /* 1: kernel = stride, no padding */
+    int late_padding; /* 1: extent / stride pixels, the odd one of the padding behind, as TensorFlow's "same" */
+    int shared;       /* value of a weight that is used again; 0: a new one */
 } un_conv_layer;
 
 /* With the padding of the network; `dilation` acts on axes with k > 1. */
@@ -30,6 +31,8 @@ int un_build_conv(un_builder *b, const un_conv_layer *l, int x);
 int un_build_pointwise(un_builder *b, const char *name, int x, int ci, int co, int bias);
 /* Normalisation, then the network's activation when `act` is 1; either may be none. */
 int un_build_norm(un_builder *b, const char *name, int x, int channels, int act);
+/* Batch normalisation whatever the network's is; act: un_act. */
+int un_build_batch_norm(un_builder *b, const char *name, int x, int channels, double eps, int act);
 int un_build_act(un_builder *b, const char *name, int x, int act);
 int un_build_activation(un_builder *b, const char *name, int x);          /* the network's */
 int un_build_join(un_builder *b, const char *name, const int *in, int n); /* one input: itself */
@@ -65,6 +68,11 @@ typedef struct un_block {
 int un_build_block(un_builder *b, const un_block *k, int x);
 /* Squeeze and excitation, as the configuration says (attention.c). */
 int un_build_recalibrate(un_builder *b, const char *name, int x, int channels);
+
+/* ---- known networks (encoders.c) ---- */
+
+/* enc: [depth + 1], the values of the levels, of un_model_encoded channels. */
+void un_build_encoder(un_builder *b, int x, int *enc);
 
 /* ---- the way up (decoders.c), what lies under it (bottoms.c) ---- */
 

@@ -20,10 +20,16 @@ static int decoder_block(un_builder *b, const char *name, int level, int x, int 
     return un_build_block(b, &k, x);
 }
 
+/* Channels of what a level hands upwards: the lowest is the encoder's. */
+static int channels_of(const un_builder *b, int level)
+{
+    return level == b->m->depth ? un_model_encoded(b->m, level) : un_model_filters(b->m, level);
+}
+
 /* One level of the U: up, joined with the skip connection. */
 static int decode(un_builder *b, int level, int x, int skip)
 {
-    const int filters = un_model_filters(b->m, level), below = un_model_filters(b->m, level + 1);
+    const int filters = un_model_filters(b->m, level), below = channels_of(b, level + 1);
     char block[NAME], name[NAME];
     int coarse = x;
 
@@ -36,7 +42,8 @@ static int decode(un_builder *b, int level, int x, int skip)
     skip = un_build_like(b, name, skip, x);
     skip = un_build_gate(b, level, skip, coarse, below);
     snprintf(name, sizeof name, "cat%d", level);
-    return decoder_block(b, block, level, un_build_join(b, name, (int[]){skip, x}, 2), 2 * filters, filters);
+    return decoder_block(
+        b, block, level, un_build_join(b, name, (int[]){skip, x}, 2), un_model_encoded(b->m, level) + filters, filters);
 }
 
 static void plain(un_builder *b, const int *enc, un_decoded *out)
@@ -45,7 +52,7 @@ static void plain(un_builder *b, const int *enc, un_decoded *out)
 
     for (int level = b->m->depth - 1; level >= 0; level--) {
         out->side[level + 1] = x;
-        out->side_channels[level + 1] = un_model_filters(b->m, level + 1);
+        out->side_channels[level + 1] = channels_of(b, level + 1);
         x = decode(b, level, x, enc[level]);
     }
     out->x = x;
@@ -67,13 +74,14 @@ static void nested(un_builder *b, const int *enc, un_decoded *out)
             int list[UN_MAX_INPUTS], x;
 
             snprintf(name, sizeof name, "up%d_%d", i, j);
-            x = un_build_up(b, name, i, grid[i + 1][j - 1], un_model_filters(b->m, i + 1), filters);
+            x = un_build_up(b, name, i, grid[i + 1][j - 1],
+                j == 1 ? un_model_encoded(b->m, i + 1) : un_model_filters(b->m, i + 1), filters);
             memcpy(list, grid[i], (size_t)j * sizeof *list);
             list[j] = x;
             snprintf(name, sizeof name, "cat%d_%d", i, j);
             x = un_build_join(b, name, list, j + 1);
             snprintf(name, sizeof name, "dec%d_%d", i, j);
-            grid[i][j] = decoder_block(b, name, i, x, (j + 1) * filters, filters);
+            grid[i][j] = decoder_block(b, name, i, x, un_model_encoded(b->m, i) + j * filters, filters);
         }
         out->side[depth - j] = grid[0][j];
         out->side_channels[depth - j] = un_model_filters(b->m, 0);
@@ -128,13 +136,13 @@ static void full(un_builder *b, const int *enc, un_decoded *out)
     char name[NAME];
 
     dec[depth] = enc[depth];
-    channels[depth] = un_model_filters(b->m, depth);
+    channels[depth] = un_model_encoded(b->m, depth);
     for (int level = depth - 1; level >= 0; level--) {
         int list[UN_MAX_INPUTS];
 
         for (int from = 0; from <= depth; from++)
             list[from] = full_branch(b, from, level, from <= level ? enc[from] : dec[from],
-                from <= level ? un_model_filters(b->m, from) : channels[from], each);
+                from <= level ? un_model_encoded(b->m, from) : channels[from], each);
         snprintf(name, sizeof name, "cat%d", level);
         dec[level] = un_build_join(b, name, list, depth + 1);
         snprintf(name, sizeof name, "dec%d", level);

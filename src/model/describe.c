@@ -33,8 +33,8 @@ static span needs(const un_node *n, int i, int axis, span o, const un_shape *s)
         r.lo = floor_div(o.lo + a->pad[axis] - reach + a->stride[axis] - 1, a->stride[axis]);
         r.hi = floor_div(o.hi + a->pad[axis], a->stride[axis]);
     } else if (n->op == UN_OP_MAX_POOL || n->op == UN_OP_AVG_POOL) {
-        r.lo = o.lo * n->attr.pool.stride[axis];
-        r.hi = o.hi * n->attr.pool.stride[axis] + n->attr.pool.k[axis] - 1;
+        r.lo = o.lo * n->attr.pool.stride[axis] - n->attr.pool.pad[axis];
+        r.hi = o.hi * n->attr.pool.stride[axis] - n->attr.pool.pad[axis] + n->attr.pool.k[axis] - 1;
     } else if (n->op == UN_OP_UPSAMPLE) {
         const int f = n->attr.upsample.factor[axis], linear = n->attr.upsample.linear && f > 1;
 
@@ -216,8 +216,8 @@ static void add_choices(un_text *t, const un_cfg_model *m)
     const struct {
         const char *key;
         int value;
-    } row[] = {{"block", (int)m->block}, {"recalibrate", (int)m->recalibrate}, {"gate", (int)m->gate},
-        {"decoder", (int)m->decoder}, {"bottom", (int)m->bottom}, {"stem", (int)m->stem}};
+    } row[] = {{"encoder", (int)m->encoder}, {"block", (int)m->block}, {"recalibrate", (int)m->recalibrate},
+        {"gate", (int)m->gate}, {"decoder", (int)m->decoder}, {"bottom", (int)m->bottom}, {"stem", (int)m->stem}};
 
     for (size_t i = 0; i < UN_COUNT(row); i++)
         if (row[i].value)
@@ -238,7 +238,7 @@ static void add_u(un_text *t, const un_cfg_model *m)
     for (int level = 0; level < m->depth; level++) {
         const int room = 8 * (m->depth - 1 - level);
 
-        un_text_printf(t, "%*s[%4d] ", 4 * level, "", un_model_filters(m, level));
+        un_text_printf(t, "%*s[%4d] ", 4 * level, "", un_model_encoded(m, level));
         if (m->decoder == UN_CFG_DECODER_NESTED)
             for (int j = 1; j < m->depth - level; j++)
                 un_text_printf(t, "[%4d] ", un_model_filters(m, level));
@@ -247,7 +247,7 @@ static void add_u(un_text *t, const un_cfg_model *m)
         un_text_printf(t, "[%4d]\n",
             m->decoder == UN_CFG_DECODER_FULL ? un_model_filters(m, 0) * (m->depth + 1) : un_model_filters(m, level));
     }
-    un_text_printf(t, "%*s[%4d] bottom\n", 4 * m->depth, "", un_model_filters(m, m->depth));
+    un_text_printf(t, "%*s[%4d] bottom\n", 4 * m->depth, "", un_model_encoded(m, m->depth));
 }
 
 unet_status un_model_describe(un_text *t, const un_graph *all, const un_cfg_model *m, un_shape input, unet_error *err)

@@ -92,8 +92,8 @@ void un_model_drawing(un_text *t, const un_cfg_model *m, un_shape input)
     const struct {
         const char *key;
         int value;
-    } choice[] = {{"block", (int)m->block}, {"decoder", (int)m->decoder}, {"recalibrate", (int)m->recalibrate},
-        {"bottom", (int)m->bottom}, {"stem", (int)m->stem}};
+    } choice[] = {{"encoder", (int)m->encoder}, {"block", (int)m->block}, {"decoder", (int)m->decoder},
+        {"recalibrate", (int)m->recalibrate}, {"bottom", (int)m->bottom}, {"stem", (int)m->stem}};
     char label[48];
 
     un_text_printf(t,
@@ -109,7 +109,7 @@ void un_model_drawing(un_text *t, const un_cfg_model *m, un_shape input)
     for (int level = 0; level <= m->depth; level++) {
         if (level > 0)
             step(t, place_of(level - 1, 0), place_of(level, 0));
-        snprintf(label, sizeof label, "%d filters", un_model_filters(m, level));
+        snprintf(label, sizeof label, "%d filters", un_model_encoded(m, level));
         box(t, place_of(level, 0), "#9ecae1", label);
     }
     decoder(t, m);

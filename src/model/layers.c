@@ -71,6 +71,10 @@ int un_build_conv(un_builder *b, const un_conv_layer *l, int x)
         a.conv.stride[i] = UN_MAX(l->stride[i], 1);
         a.conv.dilation[i] = k[i] > 1 ? UN_MAX(l->dilation, 1) : 1;
         a.conv.pad[i] = a.conv.pad_end[i] = same ? k[i] / 2 * a.conv.dilation[i] : 0;
+        if (l->late_padding) {
+            a.conv.pad[i] = UN_MAX(k[i] - a.conv.stride[i], 0) / 2;
+            a.conv.pad_end[i] = UN_MAX(k[i] - a.conv.stride[i], 0) - a.conv.pad[i];
+        }
     }
     if (!l->shared)
         in[1] = weight(b, l->name, l->co, l->ci / a.conv.groups, k);
@@ -108,32 +112,47 @@ int un_build_activation(un_builder *b, const char *name, int x)
     return un_build_act(b, name, x, un_model_activation(b->m));
 }
 
-int un_build_norm(un_builder *b, const char *name, int x, int channels, int act)
+/* The node with its parameters. */
+static int norm_node(un_builder *b, const char *name, int x, int channels, const un_norm_attr *attr)
 {
-    const un_cfg_model *m = b->m;
-    const int kind = act ? un_model_activation(m) : UN_ACT_NONE;
-    un_attr a = {0};
+    un_attr a = {.norm = *attr};
     int in[5] = {x}, n = 3;
 
-    if (m->norm == UN_CFG_NORM_NONE)
-        return un_build_act(b, name, x, kind);
-    a.norm = (un_norm_attr){.mode = m->norm == UN_CFG_NORM_BATCH      ? UN_NORM_BATCH
-                                    : m->norm == UN_CFG_NORM_INSTANCE ? UN_NORM_INSTANCE
-                                                                      : UN_NORM_GROUP,
-        .groups = m->norm == UN_CFG_NORM_GROUP ? group_count(channels, m->norm_groups) : 1,
-        .eps = m->norm_eps,
-        .momentum = m->norm_momentum,
-        .act = kind,
-        .slope = act ? slope(m) : 0};
     in[1] = vector(b, name, "weight", UN_PARAM_NORM_SCALE, channels);
     in[2] = vector(b, name, "bias", UN_PARAM_NORM_SHIFT, channels);
-    if (m->norm == UN_CFG_NORM_BATCH) {
+    if (a.norm.mode == UN_NORM_BATCH) {
         in[3] = vector(b, name, "running_mean", UN_PARAM_RUNNING_MEAN, channels);
         in[4] = vector(b, name, "running_var", UN_PARAM_RUNNING_VAR, channels);
         a.norm.use_running = 1;
         n = 5;
     }
     return un_graph_op(b->g, UN_OP_NORM, name, in, n, &a);
+}
+
+int un_build_batch_norm(un_builder *b, const char *name, int x, int channels, double eps, int act)
+{
+    const un_norm_attr a = {
+        .mode = UN_NORM_BATCH, .groups = 1, .eps = eps, .momentum = b->m->norm_momentum, .act = act};
+
+    return norm_node(b, name, x, channels, &a);
+}
+
+int un_build_norm(un_builder *b, const char *name, int x, int channels, int act)
+{
+    const un_cfg_model *m = b->m;
+    const int kind = act ? un_model_activation(m) : UN_ACT_NONE;
+
+    if (m->norm == UN_CFG_NORM_NONE)
+        return un_build_act(b, name, x, kind);
+    return norm_node(b, name, x, channels,
+        &(un_norm_attr){.mode = m->norm == UN_CFG_NORM_BATCH      ? UN_NORM_BATCH
+                                : m->norm == UN_CFG_NORM_INSTANCE ? UN_NORM_INSTANCE
+                                                                  : UN_NORM_GROUP,
+            .groups = m->norm == UN_CFG_NORM_GROUP ? group_count(channels, m->norm_groups) : 1,
+            .eps = m->norm_eps,
+            .momentum = m->norm_momentum,
+            .act = kind,
+            .slope = act ? slope(m) : 0});
 }
 
 int un_build_unit(un_builder *b, const un_unit *u, int x)

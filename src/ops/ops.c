@@ -12,7 +12,8 @@ static const un_op_info table[] = {
 };
 _Static_assert(sizeof table / sizeof *table == UN_OP_COUNT, "a row each");
 
-const char *const un_act_names[] = {"none", "relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", NULL};
+const char *const un_act_names[] = {
+    "none", "relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "relu6", NULL};
 
 const un_op_info *un_op_describe(un_op op)
 {

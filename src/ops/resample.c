@@ -8,6 +8,7 @@
 static const un_field pool_fields[] = {
     {"k", UN_FIELD_INT3, offsetof(un_attr, pool.k), 1, 63, NULL, 2},
     {"stride", UN_FIELD_INT3, offsetof(un_attr, pool.stride), 1, 63, NULL, 2},
+    {"pad", UN_FIELD_INT3, offsetof(un_attr, pool.pad), 0, 31, NULL, 0},
     {"ceil_mode", UN_FIELD_BOOL, offsetof(un_attr, pool.ceil_mode), 0, 1, NULL, 0},
 };
 static const un_field upsample_fields[] = {
@@ -24,12 +25,14 @@ static unet_status infer_pool(const un_graph *g, const un_node *n, un_shape *s, 
 
     (void)g;
     for (int i = 0; i < 3; i++) {
-        int room = in[i] - a->k[i];
+        int room = in[i] + 2 * a->pad[i] - a->k[i];
 
+        if (2 * a->pad[i] > a->k[i])
+            return un_op_fail(n, err, "a padding of %d is more than half the window of %d", a->pad[i], a->k[i]);
         if (room < 0)
             return un_op_fail(n, err, "the input is too small: %d on axis %d", in[i], i);
         o[i] = (a->ceil_mode ? (room + a->stride[i] - 1) / a->stride[i] : room / a->stride[i]) + 1;
-        if ((o[i] - 1) * a->stride[i] >= in[i]) /* as PyTorch: no window starts beyond the input */
+        if ((o[i] - 1) * a->stride[i] >= in[i] + a->pad[i]) /* as PyTorch: no window starts beyond the input */
             o[i]--;
     }
     s[n->out[0]] = (un_shape){x.n, o[0], o[1], o[2], x.c};
@@ -54,8 +57,8 @@ static unet_status grad_max_pool(un_gradients *gs, int node, unet_error *err)
 {
     un_node n = gs->g->node[node];
     int earlier = un_gradients_of(gs, n.in[0]), dy = un_gradients_of(gs, n.out[0]);
-    int id = un_gradients_node(
-        gs, node, UN_OP_MAX_POOL_GRAD, (int[]){n.in[0], dy, earlier}, earlier == UN_NONE ? 2 : 3);
+    int id =
+        un_gradients_node(gs, node, UN_OP_MAX_POOL_GRAD, (int[]){n.in[0], dy, earlier}, earlier == UN_NONE ? 2 : 3);
 
     (void)err;
     un_gradients_replace(gs, n.in[0], gs->g->failed ? 0 : gs->g->node[id].out[0]);
@@ -83,7 +86,7 @@ static unet_status grad_upsample(un_gradients *gs, int node, unet_error *err)
     return grad_like(gs, node, UN_OP_UPSAMPLE_GRAD);
 }
 
-#define POOL .fields = pool_fields, .n_fields = UN_COUNT(pool_fields)
+#define POOL     .fields = pool_fields, .n_fields = UN_COUNT(pool_fields)
 #define UPSAMPLE .fields = upsample_fields, .n_fields = UN_COUNT(upsample_fields)
 
 const un_op_rules un_rules_max_pool = {POOL, .infer = infer_pool, .grad = grad_max_pool};

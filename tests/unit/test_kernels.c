@@ -42,22 +42,27 @@ static void naive_pool(const un_pool_args *a, const un_view *in, const un_view *
                 int w = (int)(o % out->w), h = (int)(o / out->w % out->h), d = (int)(o / out->w / out->h), count = 0;
                 int64_t i = dense(out, n, d, h, w, c);
 
-                for (int kd = d * a->stride[0]; kd < UN_MIN(in->d, d * a->stride[0] + a->k[0]); kd++)
-                    for (int kh = h * a->stride[1]; kh < UN_MIN(in->h, h * a->stride[1] + a->k[1]); kh++)
-                        for (int kw = w * a->stride[2]; kw < UN_MIN(in->w, w * a->stride[2] + a->k[2]); kw++)
+                for (int kd = UN_MAX(d * a->stride[0] - a->pad[0], 0);
+                     kd < UN_MIN(in->d, d * a->stride[0] - a->pad[0] + a->k[0]); kd++)
+                    for (int kh = UN_MAX(h * a->stride[1] - a->pad[1], 0);
+                         kh < UN_MIN(in->h, h * a->stride[1] - a->pad[1] + a->k[1]); kh++)
+                        for (int kw = UN_MAX(w * a->stride[2] - a->pad[2], 0);
+                             kw < UN_MIN(in->w, w * a->stride[2] - a->pad[2] + a->k[2]); kw++)
                             index[count++] = dense(in, n, kd, kh, kw, c);
                 fn(x, index, count, &dy[i], &y[i], dx);
             }
 }
 
-static int pooled(int in, int k, int stride, int ceil)
-{
-    int o = (in - k + (ceil ? stride - 1 : 0)) / stride + 1;
+enum { WHOLE, CUT, EDGES }; /* windows at the high edge, and with a padding of half the window */
 
-    return (o - 1) * stride >= in ? o - 1 : o;
+static int pooled(int in, int k, int stride, int mode)
+{
+    const int edge = mode == EDGES ? k / 2 : 0, o = (in + 2 * edge - k + (mode == CUT ? stride - 1 : 0)) / stride + 1;
+
+    return (o - 1) * stride >= in + edge ? o - 1 : o;
 }
 
-static void check_pool(const int s[5], const int k[3], const int stride[3], int ceil, int max, int pad)
+static void check_pool(const int s[5], const int k[3], const int stride[3], int mode, int max, int pad)
 {
     for (int i = 0, j = 0; i < 2; i++, j = 0) {
         const un_kernel *kernel;
@@ -72,8 +77,10 @@ static void check_pool(const int s[5], const int k[3], const int stride[3], int 
             add = kc_random(kc_count(&tx.v));
             memcpy(a.k, k, sizeof a.k);
             memcpy(a.stride, stride, sizeof a.stride);
-            ty = kc_make(type, s[0], pooled(s[1], k[0], stride[0], ceil), pooled(s[2], k[1], stride[1], ceil),
-                pooled(s[3], k[2], stride[2], ceil), s[4], 2 - pad);
+            for (int axis = 0; axis < 3; axis++)
+                a.pad[axis] = mode == EDGES ? k[axis] / 2 : 0;
+            ty = kc_make(type, s[0], pooled(s[1], k[0], stride[0], mode), pooled(s[2], k[1], stride[1], mode),
+                pooled(s[3], k[2], stride[2], mode), s[4], 2 - pad);
             tdy = kc_make_like(type, &ty.v, pad);
             tdx = kc_make_like(type, &tx.v, 1);
             tadd = kc_make_like(type, &tx.v, 0);
@@ -112,13 +119,17 @@ TEST(pooling)
     un_rng_init(&kc_rng, 1, UN_RNG_TEST, 1, 0, 0);
     for (int max = 0; max < 2; max++)
         for (int pad = 0; pad < 3; pad++) {
-            check_pool((int[]){2, 1, 8, 12, 5}, (int[]){1, 2, 2}, (int[]){1, 2, 2}, 0, max, pad);
-            check_pool((int[]){2, 1, 9, 13, 16}, (int[]){1, 2, 2}, (int[]){1, 2, 2}, 0, max, pad);
-            check_pool((int[]){2, 1, 9, 13, 16}, (int[]){1, 2, 2}, (int[]){1, 2, 2}, 1, max, pad);
-            check_pool((int[]){1, 5, 7, 9, 3}, (int[]){2, 2, 2}, (int[]){2, 2, 2}, 1, max, pad);
-            check_pool((int[]){1, 6, 8, 10, 17}, (int[]){2, 3, 3}, (int[]){1, 2, 2}, 0, max, pad);
-            check_pool((int[]){1, 4, 8, 9, 2}, (int[]){1, 1, 2}, (int[]){2, 3, 3}, 0, max, pad);
-            check_pool((int[]){1, 1, 66, 70, 12}, (int[]){1, 2, 2}, (int[]){1, 2, 2}, 0, max, pad);
+            check_pool((int[]){2, 1, 8, 12, 5}, (int[]){1, 2, 2}, (int[]){1, 2, 2}, WHOLE, max, pad);
+            check_pool((int[]){2, 1, 9, 13, 16}, (int[]){1, 2, 2}, (int[]){1, 2, 2}, WHOLE, max, pad);
+            check_pool((int[]){2, 1, 9, 13, 16}, (int[]){1, 2, 2}, (int[]){1, 2, 2}, CUT, max, pad);
+            check_pool((int[]){1, 5, 7, 9, 3}, (int[]){2, 2, 2}, (int[]){2, 2, 2}, CUT, max, pad);
+            check_pool((int[]){1, 6, 8, 10, 17}, (int[]){2, 3, 3}, (int[]){1, 2, 2}, WHOLE, max, pad);
+            check_pool((int[]){1, 4, 8, 9, 2}, (int[]){1, 1, 2}, (int[]){2, 3, 3}, WHOLE, max, pad);
+            check_pool((int[]){1, 1, 66, 70, 12}, (int[]){1, 2, 2}, (int[]){1, 2, 2}, WHOLE, max, pad);
+            check_pool((int[]){2, 1, 9, 13, 16}, (int[]){1, 3, 3}, (int[]){1, 2, 2}, EDGES, max, pad);
+            check_pool((int[]){1, 1, 64, 70, 8}, (int[]){1, 3, 3}, (int[]){1, 2, 2}, EDGES, max, pad);
+            check_pool((int[]){1, 5, 6, 7, 3}, (int[]){3, 3, 3}, (int[]){1, 1, 1}, EDGES, max, pad);
+            check_pool((int[]){1, 6, 9, 8, 2}, (int[]){5, 4, 2}, (int[]){2, 1, 3}, EDGES, max, pad);
         }
 }
 
@@ -220,6 +231,8 @@ static double naive_act(double x, int act, double slope)
         return 1 / (1 + exp(-x));
     case UN_ACT_TANH:
         return tanh(x);
+    case UN_ACT_RELU6:
+        return fmin(fmax(x, 0), 6);
     default:
         return x;
     }

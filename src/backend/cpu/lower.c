@@ -264,6 +264,7 @@ static void lower_pool(un_lowering *l, int i)
 
     memcpy(a.k, n->attr.pool.k, sizeof a.k);
     memcpy(a.stride, n->attr.pool.stride, sizeof a.stride);
+    memcpy(a.pad, n->attr.pool.pad, sizeof a.pad);
     if (n->op == UN_OP_MAX_POOL || n->op == UN_OP_AVG_POOL) {
         a.x = un_lower_view(l, n->in[0]);
         a.y = un_lower_view(l, n->out[0]);

@@ -27,6 +27,11 @@ static inline __attribute__((always_inline)) real un_act_of(real v, int act, rea
         return un_rsigmoid(v);
     case UN_ACT_TANH:
         return un_rtanh(v);
+    case UN_ACT_RELU6: {
+        real low = v < 0 ? 0 : v;
+
+        return low > 6 ? 6 : low;
+    }
     default:
         return v;
     }
@@ -64,6 +69,8 @@ static inline __attribute__((always_inline)) real un_act_slope(real v, int act, 
 
         return 1 - t * t;
     }
+    case UN_ACT_RELU6:
+        return (v > 0) & (v < 6) ? 1 : 0;
     default:
         return 1;
     }
@@ -92,6 +99,9 @@ static inline __attribute__((always_inline)) real un_act_slope(real v, int act, 
         break;                                                                                                         \
     case UN_ACT_TANH:                                                                                                  \
         CASE(UN_ACT_TANH);                                                                                             \
+        break;                                                                                                         \
+    case UN_ACT_RELU6:                                                                                                 \
+        CASE(UN_ACT_RELU6);                                                                                            \
         break;                                                                                                         \
     default:                                                                                                           \
         CASE(UN_ACT_NONE);                                                                                             \

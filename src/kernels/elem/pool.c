@@ -1,4 +1,4 @@
-/* Max and average pooling. Windows do not reach over the low edge; at the high edge they are cut. */
+/* Max and average pooling. Windows are cut at the edges of the input. */
 #include <string.h>
 
 #include "kernels/args.h"
@@ -10,12 +10,14 @@ typedef struct window {
 
 static window window_at(const un_pool_args *a, const un_view *in, int d, int h, int w)
 {
-    window t = {.d0 = d * a->stride[0], .h0 = h * a->stride[1], .w0 = w * a->stride[2]};
+    const int d0 = d * a->stride[0] - a->pad[0], h0 = h * a->stride[1] - a->pad[1], w0 = w * a->stride[2] - a->pad[2];
 
-    t.d1 = UN_MIN(t.d0 + a->k[0], in->d);
-    t.h1 = UN_MIN(t.h0 + a->k[1], in->h);
-    t.w1 = UN_MIN(t.w0 + a->k[2], in->w);
-    return t;
+    return (window){.d0 = UN_MAX(d0, 0),
+        .d1 = UN_MIN(d0 + a->k[0], in->d),
+        .h0 = UN_MAX(h0, 0),
+        .h1 = UN_MIN(h0 + a->k[1], in->h),
+        .w0 = UN_MAX(w0, 0),
+        .w1 = UN_MIN(w0 + a->k[2], in->w)};
 }
 
 /* ---- windows that tile the input: taps are read once, for all channels of a pixel ---- */
@@ -29,7 +31,7 @@ static int tiling_taps(const un_pool_args *a, const un_view *in, const un_view *
     int taps = a->k[0] * a->k[1] * a->k[2];
 
     for (int i = 0; i < 3; i++)
-        if (a->k[i] != a->stride[i] || x[i] != y[i] * a->k[i])
+        if (a->k[i] != a->stride[i] || a->pad[i] || x[i] != y[i] * a->k[i])
             return 0;
     return taps == 4 || taps == 8 ? taps : 0;
 }
@@ -229,9 +231,17 @@ typedef struct brick {
 } brick;
 
 /* First output index whose window reaches the input index i or lies behind it. */
-static int first_window(int i, int k, int stride)
+static int first_window(const un_pool_args *a, int axis, int i)
 {
-    return i < k ? 0 : (i - k) / stride + 1;
+    const int reach = i + a->pad[axis] - a->k[axis];
+
+    return reach < 0 ? 0 : reach / a->stride[axis] + 1;
+}
+
+/* Behind the last output index, of `count`, whose window begins before the input index of output `behind`. */
+static int last_window(const un_pool_args *a, int axis, int behind, int count)
+{
+    return UN_MIN(behind + (a->pad[axis] + a->stride[axis] - 1) / a->stride[axis], count);
 }
 
 static brick brick_of(const un_pool_args *a, int64_t task)
@@ -242,10 +252,10 @@ static brick brick_of(const un_pool_args *a, int64_t task)
 
     b.d1 = od + 1 == a->dy.d ? a->dx.d : b.d0 + a->stride[0];
     b.h1 = last == a->dy.h ? a->dx.h : last * a->stride[1];
-    b.od0 = first_window(b.d0, a->k[0], a->stride[0]);
-    b.oh0 = first_window(b.h0, a->k[1], a->stride[1]);
-    b.od1 = od + 1;
-    b.oh1 = last;
+    b.od0 = first_window(a, 0, b.d0);
+    b.oh0 = first_window(a, 1, b.h0);
+    b.od1 = last_window(a, 0, od + 1, a->dy.d);
+    b.oh1 = last_window(a, 1, last, a->dy.h);
     return b;
 }
 
