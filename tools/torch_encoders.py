@@ -165,6 +165,27 @@ CASES.update({
 SIZE = (64, 96)
 
 
+def smp_names(ours):
+    """EfficientNet-B0 as segmentation_models_pytorch names it: blocks are counted in the order in which they run."""
+    blocks, names = {}, {}
+    for n in ours:
+        part = n.split(".")
+        if "block" not in part:
+            names[n] = "encoder." + ("_conv_stem." if part[3] == "0" else "_bn0.") + part[-1]
+            continue
+        number = blocks.setdefault((int(part[2]), int(part[3])), len(blocks))
+        step = int(part[5]) + (part[2] == "1")  # the first stage does not expand
+        word = [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_se_reduce", "_se_expand"), ("_project_conv", "_bn2")][step]
+        word = word[part[6] in ("1", "fc2")]
+        names[n] = f"encoder._blocks.{number}.{word}.{part[-1]}"
+    return names
+
+
+def order(item):
+    """Numbers in names count as numbers."""
+    return [p.zfill(4) if p.isdigit() else p for p in item[0].split(".")]
+
+
 def main():
     tensors, meta = {}, {}
     for name, m in CASES.items():
@@ -175,8 +196,10 @@ def main():
             z = net(torch.tensor(np.ascontiguousarray(image)))
         tensors[name + "/logits"] = np.moveaxis(z.numpy(), 1, -1)[0, ::8, ::8]
         meta["case." + name] = json.dumps({"model": m})
-        shapes = {k: list(v.shape) for k, v in {**net.p, **net.buffers}.items() if k.startswith("encoder.")}
+        shapes = {k: list(v.shape) for k, v in sorted({**net.p, **net.buffers}.items(), key=order) if k.startswith("encoder.")}
         meta["names." + name] = json.dumps(shapes) if name == m["encoder"] else "{}"
+        if name == "efficientnet_b0_tf":
+            meta["smp"] = json.dumps(smp_names(list(shapes)))
         print(name, float(z.abs().max()), sum(int(np.prod(s)) for s in shapes.values()))
     base.write(sys.argv[1], tensors, meta)
 

@@ -78,6 +78,25 @@ typedef struct unet_plan_options {
 UNET_API UNET_NODISCARD unet_status unet_plan(
     unet_context *c, const unet_plan_options *o, char **text, unet_error *err);
 
+/* ---- weights of other programs ---- */
+
+typedef struct unet_import_options {
+    size_t struct_size;
+    const char *weights;       /* PyTorch state dict, npz or safetensors; nothing in it is executed */
+    const unet_config *config; /* NULL: defaults; what section model leaves open follows from the file */
+    const char *model;         /* model file to write; NULL: the file is only looked at */
+    int all;                   /* 1: each parameter and array by name */
+} unet_import_options;
+#define UNET_IMPORT_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        sizeof(unet_import_options), NULL, NULL, NULL, 0                                                               \
+    }
+/* Finds the network that the weights belong to: model.encoder of the configuration, else the known encoder or network
+ * whose names and shapes they have. text: what matched, what did not and why; json: the same for machines. Either may
+ * be NULL. Weights of no known network: UNET_E_UNSUPPORTED with a model to write, else their list. */
+UNET_API UNET_NODISCARD unet_status unet_import(
+    unet_context *c, const unet_import_options *o, char **text, char **json, unet_error *err);
+
 /* ---- what there is ---- */
 
 /* topic: "losses", "augmentations", "optimisers", "schedules", "metrics", "norms" and so on; NULL lists the topics.

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/import.h"
 #include "api/planned.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -169,6 +170,11 @@ static unet_status make_model(training *t, const un_model *from, unet_error *err
     int copied;
     unet_status st = un_model_create(&t->model, t->c->mem, t->cfg, err);
 
+    if (!st && from && t->cfg->model.encoder_weights[0])
+        st = un_fail_file(err, UNET_E_CONFIG, "model.encoder_weights",
+            "weights come from one place: from %s, or from model.encoder_weights", t->o->from);
+    if (!st && t->cfg->model.encoder_weights[0])
+        st = un_api_encoder_weights(t->c, t->model, t->cfg->model.encoder_weights, err);
     if (st || !from)
         return st;
     un_text_init(&told, t->c->mem, TEXT_MAX);
@@ -176,7 +182,10 @@ static unet_status make_model(training *t, const un_model *from, unet_error *err
     un_api_log(t->c, UNET_LOG_INFO, "starts from %s: %d of %d parameters taken over%s%s", t->o->from, copied,
         t->model->graph->n_params, told.n ? "; " : "", told.n ? told.s : "");
     un_text_free(&told);
-    return UNET_OK;
+    return copied ? UNET_OK
+                  : un_fail_file(err, UNET_E_DATA, t->o->from,
+                        "no parameter of this model fits a network of its configuration: it was imported as it is, and "
+                        "can be run, not trained further");
 }
 
 /* What will be trained, in one line. */

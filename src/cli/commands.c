@@ -13,6 +13,7 @@ const un_command *const un_commands[] = {
     &un_cmd_extend,
     &un_cmd_eval,
     &un_cmd_predict,
+    &un_cmd_import,
     &un_cmd_list,
     &un_cmd_describe,
     &un_cmd_selftest,

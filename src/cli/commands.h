@@ -10,6 +10,7 @@ extern const un_command un_cmd_describe;
 extern const un_command un_cmd_eval;
 extern const un_command un_cmd_extend;
 extern const un_command un_cmd_help;
+extern const un_command un_cmd_import;
 extern const un_command un_cmd_inspect;
 extern const un_command un_cmd_list;
 extern const un_command un_cmd_plan;

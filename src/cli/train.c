@@ -40,6 +40,16 @@ static const un_opt options[] = {
         .help =
             "start from the weights of this model, on corrected masks or other classes; the last layer is made anew "
             "where classes differ"},
+    {.name = "encoder",
+        .type = UN_OPT_KEY,
+        .value = "NAME",
+        .key = "model.encoder",
+        .help = "a known network as the way down ('unet list encoders')"},
+    {.name = "encoder-weights",
+        .type = UN_OPT_KEY,
+        .value = "FILE",
+        .key = "model.encoder_weights",
+        .help = "weights that it begins with: PyTorch, npz or safetensors; nothing in the file is executed"},
     {.name = "resume",
         .type = UN_OPT_FLAG,
         .offset = offsetof(train_options, resume),

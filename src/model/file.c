@@ -51,18 +51,31 @@ static unet_status alloc_weights(un_model *m, unet_error *err)
 
 unet_status un_model_create(un_model **out, un_mem *mem, const un_config *c, unet_error *err)
 {
-    un_model *m = un_alloc_zero(mem, sizeof *m);
-    unet_status st;
+    un_graph *g;
+    unet_status st = un_config_check(c, err);
 
     *out = NULL;
-    if (!m)
+    if (!st)
+        st = un_model_build(&g, mem, &c->model, err);
+    return st ? st : un_model_from_graph(out, mem, c, g, err);
+}
+
+unet_status un_model_from_graph(un_model **out, un_mem *mem, const un_config *c, un_graph *g, unet_error *err)
+{
+    un_model *m = un_alloc_zero(mem, sizeof *m);
+    unet_status st = un_graph_check(g, err);
+
+    *out = NULL;
+    if (!m) {
+        un_graph_destroy(g);
         return un_fail_nomem(err, sizeof *m);
+    }
     m->mem = mem;
     m->config = *c;
+    m->graph = g;
     m->shared = un_shared_create(mem);
-    st = m->shared ? un_config_check(c, err) : un_fail_nomem(err, sizeof *m);
-    if (!st)
-        st = un_model_build(&m->graph, mem, &c->model, err);
+    if (!st && !m->shared)
+        st = un_fail_nomem(err, sizeof *m);
     if (!st)
         st = alloc_weights(m, err);
     if (!st)

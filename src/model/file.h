@@ -29,6 +29,9 @@ typedef struct un_model {
 
 /* Builds the network of the configuration with initial weights from its train.seed. */
 UN_NODISCARD unet_status un_model_create(un_model **out, un_mem *mem, const un_config *c, unet_error *err);
+/* The same for a graph that was built otherwise; it belongs to the model, on failure it is gone. */
+UN_NODISCARD unet_status un_model_from_graph(
+    un_model **out, un_mem *mem, const un_config *c, un_graph *g, unet_error *err);
 /* A network that puts out the map of each attention gate of m, at the extents of the picture, in channels from the
  * finest level on (level[k] of the k-th), with weights of its own. Without a gate: UNET_E_ARG. */
 UN_NODISCARD unet_status un_model_gates(

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "model/import.h"
 
 enum { TOLD_MOST = 6 };
 
@@ -17,6 +18,7 @@ unet_status un_origin_config(un_config *cfg, const un_model *from, unet_error *e
     m.classes = cfg->model.classes;
     m.head = cfg->model.head;
     m.init = cfg->model.init;
+    memcpy(m.encoder_weights, cfg->model.encoder_weights, sizeof m.encoder_weights);
     cfg->model = m;
     if (cfg->data.normalise == UN_CFG_NORMALISE_AUTO) {
         cfg->data.normalise = f->data.normalise;
@@ -36,6 +38,13 @@ static const un_param *find(const un_graph *g, const char *name)
     return NULL;
 }
 
+/* A first layer that differs in the channels of the picture alone. */
+static int other_channels(const un_graph *g, const un_param *p, const un_param *q)
+{
+    return p->rank == q->rank && p->rank > 2 && p->dims[0] == q->dims[0] && p->dims[1] != q->dims[1] &&
+           !memcmp(p->dims + 2, q->dims + 2, (size_t)(p->rank - 2) * sizeof *p->dims) && un_reads_picture(g, p);
+}
+
 int un_origin_weights(un_model *to, const un_model *from, un_text *told)
 {
     int copied = 0, left = 0;
@@ -43,7 +52,11 @@ int un_origin_weights(un_model *to, const un_model *from, un_text *told)
     for (int i = 0; i < to->graph->n_params; i++) {
         const un_param *p = &to->graph->param[i], *q = find(from->graph, p->name);
 
-        if (q && q->count == p->count && !memcmp(q->dims, p->dims, sizeof p->dims)) {
+        if (q && other_channels(to->graph, p, q)) {
+            un_adapt_channels(to->weights + p->offset, p->dims[1], from->weights + q->offset, q->dims[1], p->dims[0],
+                p->count / p->dims[0] / p->dims[1]);
+            copied++;
+        } else if (q && q->count == p->count && !memcmp(q->dims, p->dims, sizeof p->dims)) {
             memcpy(to->weights + p->offset, from->weights + q->offset, (size_t)p->count * sizeof *to->weights);
             copied++;
         } else if (told && left++ < TOLD_MOST)

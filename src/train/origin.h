@@ -9,7 +9,8 @@
  * classes, head). UNET_E_CONFIG: dimensions differ from those asked for. */
 UN_NODISCARD unet_status un_origin_config(un_config *cfg, const un_model *from, unet_error *err);
 
-/* After the network was built: copies each parameter whose name and shape agree. `told` (NULL is fine) gets a sentence
+/* After the network was built: copies each parameter whose name and shape agree; a first layer is
+ * fitted to another number of channels (model/import.h). `told` (NULL is fine) gets a sentence
  * about the others. Returns how many were copied. */
 int un_origin_weights(un_model *to, const un_model *from, un_text *told);
 
