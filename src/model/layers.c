@@ -45,7 +45,7 @@ int un_conv_has_bias(const un_cfg_model *m, int norm_follows)
 /* Weight [first][second][k...] of rank 4 in 2-D and 5 in 3-D. */
 static int weight(un_builder *b, const char *layer, int first, int second, const int k[3])
 {
-    char name[NAME];
+    char name[NAME + 16];
     const int dims3[5] = {first, second, k[0], k[1], k[2]}, dims2[4] = {first, second, k[1], k[2]};
 
     snprintf(name, sizeof name, "%s.weight", layer);
@@ -55,7 +55,7 @@ static int weight(un_builder *b, const char *layer, int first, int second, const
 
 static int vector(un_builder *b, const char *layer, const char *what, un_param_role role, int n)
 {
-    char name[NAME];
+    char name[NAME + 16];
 
     snprintf(name, sizeof name, "%s.%s", layer, what);
     return un_graph_param(b->g, name, role, role < UN_PARAM_RUNNING_MEAN, 1, &n);
