@@ -400,6 +400,45 @@ TEST(gradient_uphill)
     compare_uphill(", stem: space_to_depth, stem_size: 2");
 }
 
+/* SWA: the average is the equal mean of the weights behind each third step from the first that counts on. */
+TEST(average_of_chosen_steps)
+{
+    static const char text[] =
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: none}\n"
+        "train: {steps: 12, batch: 2, patch: [32, 32]}\n"
+        "optimiser: {average: swa, swa_start: 0.25, swa_every: 3, name: sgd}\n";
+    double *sum;
+    int64_t count, first;
+    int counted = 0;
+    un_engine *e;
+    run r;
+
+    open_run(&r, text);
+    e = engine_for(&r);
+    count = r.model->graph->block_count;
+    first = un_swa_first(&r.model->config);
+    sum = un_alloc_array(NULL, (size_t)count, sizeof *sum);
+    fill_samples(&r.feed.b, 0);
+    for (int64_t step = 1; step <= 12; step++) {
+        const float *w = un_engine_block(e, UN_BLOCK_PARAM);
+        un_step_result result;
+
+        CHECK_OK(un_engine_accumulate(e, &r.feed.b, step, 0, 1, &err), &err);
+        CHECK_OK(un_engine_apply(e, step, 0.1, &result, &err), &err);
+        if (step < first || (step - first) % 3)
+            continue;
+        counted++;
+        for (int64_t i = 0; i < count; i++)
+            sum[i] += (double)w[i];
+        for (int64_t i = 0; i < count; i++)
+            CHECK_NEAR(un_engine_block(e, UN_BLOCK_EMA)[i], sum[i] / counted, 1e-6);
+    }
+    CHECK(counted == 3 || counted == 4);
+    un_free(sum);
+    un_engine_destroy(e);
+    close_run(&r);
+}
+
 /* SWA: running values are the mean of the statistics of the batches, as the averaged weights see them. */
 TEST(statistics_taken_anew)
 {

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/size.h"
 #include "io/safetensors.h"
+#include "metrics/objects.h"
 #include "metrics/summary.h"
 #include "metrics/temperature.h"
 
@@ -379,6 +380,42 @@ TEST(empty_rule_is_for_scores)
     close_scene(&f);
 }
 
+/* The numbers of the components of class 1; 1 outside of them. */
+static void label_components(int32_t *id, const int32_t *truth)
+{
+    const un_objects_options how = {.class_index = 1};
+    uint8_t map[48 * 64];
+    un_objects o;
+
+    for (int i = 0; i < 48 * 64; i++)
+        map[i] = truth[i] == 1;
+    CHECK_OK(un_objects_find(&o, NULL, map, (un_shape){1, 1, 48, 64, 1}, &how, &err), &err);
+    for (int i = 0; i < 48 * 64; i++)
+        id[i] = o.label[i] ? o.label[i] : 1;
+    un_objects_free(&o);
+}
+
+/* One side alone has a part that is far off: both directions count. */
+TEST(distances_in_both_directions)
+{
+    const un_metric_choice all = chosen("surface");
+    int32_t one[20] = {0}, two[20] = {0};
+
+    one[2] = two[2] = two[17] = 1;
+    for (int turn = 0; turn < 2; turn++) {
+        const un_scored_picture p = {
+            .truth = turn ? two : one, .prediction = turn ? one : two, .size = {1, 1, 1, 20, 1}, .spacing = {1, 1, 1}};
+        un_class_panel panel;
+
+        CHECK_OK(
+            un_panel_class(&panel, &p, 1, 1, (un_class_counts){1, !turn, turn, 18}, &all, &rules, NULL, NULL, &err),
+            &err);
+        CHECK_NEAR(panel.v[UN_M_HAUSDORFF], 15, 1e-12);
+        CHECK(panel.v[UN_M_HD95] > 14);
+        CHECK_NEAR(panel.v[UN_M_ASSD], 5, 1e-12);
+    }
+}
+
 /* Numbers that say what components say change nothing; others are followed, for their class alone. */
 TEST(objects_that_are_known)
 {
@@ -401,6 +438,9 @@ TEST(objects_that_are_known)
         id[i] = 1 + i / 2;
     CHECK_OK(un_panel_class(&given, &f.p, 1, 1, f.n[1], &all, &rules, NULL, NULL, &err), &err);
     CHECK(given.v[UN_M_OBJECTS_TRUE] > found.v[UN_M_OBJECTS_TRUE] && given.v[UN_M_OBJECT_F1] == 0);
+    label_components(id, f.truth); /* what lies outside of the mask does not count */
+    CHECK_OK(un_panel_class(&given, &f.p, 1, 1, f.n[1], &all, &rules, NULL, NULL, &err), &err);
+    CHECK(!memcmp(found.v, given.v, sizeof found.v));
     f.p.object_class = 0;
     CHECK_OK(un_panel_class(&other, &f.p, 1, 1, f.n[1], &all, &rules, NULL, NULL, &err), &err);
     CHECK(!memcmp(found.v, other.v, sizeof found.v));

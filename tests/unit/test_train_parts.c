@@ -138,6 +138,23 @@ TEST(rates_as_pytorch)
     }
 }
 
+/* No schedule goes below min_lr. */
+TEST(lowest_rates)
+{
+    static const char *const rows[] = {"step", "multi_step", "exponential", "triangular", "triangular2", "exp_range"};
+    char text[400];
+
+    for (size_t i = 0; i < UN_COUNT(rows); i++) {
+        double least = 1;
+
+        snprintf(text, sizeof text, BASE "optimiser: {lr: 0.5, min_lr: 0.2, warmup: 0, schedule: %s}\n", rows[i]);
+        configure(text);
+        for (int64_t step = 1; step <= 200; step++)
+            least = fmin(least, un_schedule_lr(&cfg.optimiser, step, 200));
+        CHECK_NEAR(least, 0.2, 1e-15);
+    }
+}
+
 /* A row without a case of its own is a row without proof. */
 TEST(each_schedule_has_values)
 {
