@@ -433,12 +433,15 @@ TEST(inputs_are_never_replaced)
 }
 
 /* A gate that opens where the picture is bright. */
-static void gated(const char *name)
+static void gated(const char *name, int dims)
 {
-    un_model *m = level_model("dims: 2, depth: 1, in_channels: 1, classes: 2, head: softmax, gate: attention",
-        "classes: [ground, bright], mapping: [{value: 0, class: 0}, {value: 255, class: 1}]");
+    char options[100];
     const un_param *p;
+    un_model *m;
 
+    snprintf(options, sizeof options,
+        "dims: %d, depth: 1, in_channels: 1, classes: 2, head: softmax, strides: 2, gate: attention", dims);
+    m = level_model(options, "classes: [ground, bright], mapping: [{value: 0, class: 0}, {value: 255, class: 1}]");
     level_pass(m, "gate0.x.weight");
     level_weights(m, "gate0.psi.weight", &p)[0] = 20;
     level_weights(m, "gate0.psi.bias", &p)[0] = -10;
@@ -468,7 +471,7 @@ TEST(gates_as_heat)
     CHECK_OK(un_image_write_png(NULL, at("gates/a.png"), &im, &err), &err);
     un_image_free(&im);
     two_classes();
-    gated("gated.safetensors");
+    gated("gated.safetensors", 2);
     o.model = at("two.safetensors");
     o.inputs = inputs;
     o.input_count = 1;
@@ -490,6 +493,18 @@ TEST(gates_as_heat)
     save_ramp("gates_two/a_gate0.png", 20, 20);
     CHECK_STATUS(predict(&o, NULL, NULL, NULL, NULL), UNET_E_ARG);
     CHECK(strstr(err.message, "would have one name"));
+    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 8, 16, 16, 1, &err), &err);
+    for (int i = 0; i < 8 * 16 * 16; i++)
+        ((uint8_t *)im.data)[i] = i % 16 < 8 ? 0 : 255;
+    CHECK_OK(un_image_write_nifti(NULL, at("volume.nii.gz"), &im, &err), &err);
+    un_image_free(&im);
+    gated("gated3.safetensors", 3);
+    inputs[0] = at("volume.nii.gz");
+    o.model = at("gated3.safetensors");
+    CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
+    CHECK_OK(un_image_read(&heat, NULL, at("gates_out/volume_gate0.png"), NULL, &err), &err);
+    CHECK(heat.w > 3 * 300 && heat.h > 3 * 300 && heat.c == 3); /* eight slices in rows of three */
+    un_image_free(&heat);
 }
 
 TEST(only_some_keys_can_be_set)
