@@ -12,6 +12,7 @@
 #include "data/tta.h"
 #include "data/degrade.h"
 #include "data/mix.h"
+#include "data/tone.h"
 
 static unet_error err;
 
@@ -505,4 +506,222 @@ TEST(rare_objects_are_pasted)
     un_free(p.target);
     un_ready_free(&rare);
     un_ready_free(&plain);
+}
+
+/* ---- what single rows do to values ---- */
+
+typedef void row_check(const un_ready *r, const shot *was, const shot *is, double *count);
+
+/* Calls the check for so many draws of an operation on a picture of c channels. */
+static void each_draw(un_augment_op op, int c, int draws, row_check *check, double count[2])
+{
+    const int size[3] = {1, 48, 56};
+    un_ready r = shapes(1, 80, 84, c);
+    const un_cfg_augment on = alone(op, 1), none = {.outside = on.outside};
+
+    count[0] = count[1] = 0;
+    for (int i = 0; i < draws; i++) {
+        shot was, is;
+
+        take(&was, &r, &none, size, i);
+        take(&is, &r, &on, size, i);
+        check(&r, &was, &is, count);
+        drop(&was);
+        drop(&is);
+    }
+    un_ready_free(&r);
+}
+
+static double roughness(const shot *s)
+{
+    double sum = 0;
+
+    for (size_t i = 1; i < s->n; i++)
+        sum += fabs((double)s->p.image[i] - (double)s->p.image[i - 1]);
+    return sum;
+}
+
+static void is_sharper(const un_ready *r, const shot *was, const shot *is, double *count)
+{
+    (void)r, (void)count;
+    CHECK(roughness(is) > roughness(was));
+}
+
+static void is_inverted(const un_ready *r, const shot *was, const shot *is, double *count)
+{
+    (void)count;
+    for (size_t i = 0; i < is->n; i++)
+        CHECK_NEAR(is->p.image[i] + was->p.image[i], r->lo[0] + r->hi[0], 1e-4);
+}
+
+/* A straight line between ends that lie near those of the range, cut to it. */
+static void is_window(const un_ready *r, const shot *was, const shot *is, double *count)
+{
+    const double lo = r->lo[0], hi = r->hi[0], most = 0.15 * (hi - lo) * 1.001;
+    size_t a = 0, b = 0;
+    double slope;
+
+    (void)count;
+    for (size_t i = 0; i < is->n; i++) {
+        const double v = (double)is->p.image[i];
+
+        CHECK(v >= lo - 1e-5 && v <= hi + 1e-5);
+        if (v < lo + 1e-3 || v > hi - 1e-3)
+            continue;
+        a = !a || is->p.image[i] < is->p.image[a] ? i : a;
+        b = !b || is->p.image[i] > is->p.image[b] ? i : b;
+    }
+    slope = ((double)is->p.image[b] - (double)is->p.image[a]) / ((double)was->p.image[b] - (double)was->p.image[a]);
+    CHECK(fabs((double)was->p.image[a] - ((double)is->p.image[a] - lo) / slope - lo) < most);
+    CHECK(fabs((double)was->p.image[a] + (hi - (double)is->p.image[a]) / slope - hi) < most);
+}
+
+/* The change is the same along each row, or along each column; counts both. */
+static void is_striped(const un_ready *r, const shot *was, const shot *is, double *count)
+{
+    double along[2] = {0};
+
+    (void)r;
+    for (int y = 1; y < 48; y++)
+        for (int x = 1; x < 56; x++) {
+            const size_t i = (size_t)y * 56 + (size_t)x;
+            const double d = (double)is->p.image[i] - (double)was->p.image[i];
+
+            along[0] = fmax(along[0], fabs(d - ((double)is->p.image[i - 1] - (double)was->p.image[i - 1])));
+            along[1] = fmax(along[1], fabs(d - ((double)is->p.image[i - 56] - (double)was->p.image[i - 56])));
+        }
+    CHECK(fmin(along[0], along[1]) < 1e-5);
+    count[along[1] < along[0]]++;
+}
+
+/* Noise by the root of what lies above the lowest value: of one deviation where it is divided by that. */
+static void is_of_photons(const un_ready *r, const shot *was, const shot *is, double *count)
+{
+    const double range = r->hi[0] - r->lo[0];
+    double sum[2] = {0}, n[2] = {0};
+
+    (void)count;
+    for (size_t i = 0; i < is->n; i++) {
+        const double above = ((double)was->p.image[i] - r->lo[0]) / range,
+                     d = (double)is->p.image[i] - (double)was->p.image[i];
+
+        if (above < 0.05 || (above > 0.35 && above < 0.65))
+            continue;
+        sum[above > 0.5] += d * d / above;
+        n[above > 0.5]++;
+    }
+    CHECK(n[0] > 50 && n[1] > 50);
+    CHECK(sum[0] / n[0] < 1.8 * sum[1] / n[1] && sum[1] / n[1] < 1.8 * sum[0] / n[0]);
+}
+
+static void is_brighter(const un_ready *r, const shot *was, const shot *is, double *count)
+{
+    (void)r, (void)count;
+    for (size_t i = 0; i < is->n; i++)
+        CHECK(is->p.image[i] >= was->p.image[i] - 1e-5f);
+}
+
+static void counts_changed(const un_ready *r, const shot *was, const shot *is, double *count)
+{
+    (void)r;
+    for (size_t i = 0; i < is->n; i++)
+        count[0] += is->p.image[i] != was->p.image[i];
+    count[1] += is->p.image[0] != was->p.image[0];
+}
+
+/* Whole numbers stay whole: nothing is smoothed. */
+static void is_whole(const un_ready *r, const shot *was, const shot *is, double *count)
+{
+    (void)r, (void)was, (void)count;
+    for (size_t i = 0; i < is->n; i++)
+        CHECK_NEAR(is->p.image[2 * i + 1], round((double)is->p.image[2 * i + 1]), 1e-4);
+}
+
+static void keeps_order(const un_ready *r, const shot *was, const shot *is, double *count)
+{
+    double both = 0;
+
+    (void)count;
+    for (size_t i = 0; i < is->n; i++)
+        both += ((double)was->p.image[i] - r->mean[0]) * ((double)is->p.image[i] - r->mean[0]);
+    CHECK(both > 0);
+}
+
+TEST(rows_do_what_they_say)
+{
+    double count[2];
+
+    each_draw(UN_AUGMENT_SHARPEN, 1, DRAWS, is_sharper, count);
+    each_draw(UN_AUGMENT_INVERT, 1, DRAWS, is_inverted, count);
+    each_draw(UN_AUGMENT_WINDOW, 1, 12, is_window, count);
+    each_draw(UN_AUGMENT_STRIPES, 1, 12, is_striped, count);
+    CHECK(count[0] > 0 && count[1] > 0);
+    each_draw(UN_AUGMENT_POISSON, 1, DRAWS, is_of_photons, count);
+    each_draw(UN_AUGMENT_HAZE, 1, DRAWS, is_brighter, count);
+    each_draw(UN_AUGMENT_SALT_PEPPER, 1, 40, counts_changed, count);
+    CHECK_NEAR(count[0] / (40 * 48 * 56), 0.01, 0.004); /* half of the largest share */
+    each_draw(UN_AUGMENT_CUTOUT, 1, 20, counts_changed, count);
+    CHECK(count[0] > 0 && count[1] < 10);
+    each_draw(UN_AUGMENT_TRANSLATE, 2, DRAWS, is_whole, count);
+    each_draw(UN_AUGMENT_INVERSE_GAMMA, 1, DRAWS, keeps_order, count);
+}
+
+/* Light that went through one stain alone: its density is multiplied by that stain's gain. */
+TEST(stains_are_told_apart)
+{
+    static const double stain[3][3] = {{0.650, 0.704, 0.286}, {0.072, 0.990, 0.105}, {0.268, 0.570, 0.776}};
+    static const double gain[3] = {1.3, 0.8, 1.1};
+    const double least = 1.0 / 256;
+
+    for (int k = 0; k < 3; k++) {
+        float v[3];
+
+        for (int c = 0; c < 3; c++)
+            v[c] = (float)((exp(-0.9 * stain[k][c]) - least) / (1 - least));
+        un_stain_apply(gain, 0, 1, v, 1);
+        for (int c = 0; c < 3; c++)
+            CHECK_NEAR(-log(least + (1 - least) * (double)v[c]), 0.9 * gain[k] * stain[k][c], 0.02);
+    }
+}
+
+/* Shares of classes are mixed as the pictures are: the last channel is the mean class. */
+TEST(soft_masks_are_mixed)
+{
+    const int size[3] = {1, 48, 56}, start[3] = {0, 10, 10};
+    const un_cfg_augment on = alone(UN_AUGMENT_MIXUP, 1);
+    un_ready r = shapes(1, 80, 84, 2);
+    const size_t n = 80 * 84, out = 48 * 56;
+    const un_partners itself = un_partners_of(&r);
+    un_patch p = {.image = un_alloc_array(NULL, out * 2, sizeof(float)),
+        .soft = un_alloc_array(NULL, out * CLASSES, sizeof(float)),
+        .classes = CLASSES};
+    un_augment_scratch *scratch;
+    un_augment *a;
+    int mixed = 0;
+
+    r.picture.soft = un_alloc_array(NULL, n * CLASSES, sizeof(float));
+    for (size_t i = 0; i < n; i++)
+        r.picture.soft[i * CLASSES + (size_t)r.picture.target[i]] = 1;
+    un_free(r.picture.target);
+    r.picture.target = NULL;
+    CHECK_OK(un_augment_create(&a, NULL, &on, size, 2, &err), &err);
+    CHECK_OK(un_augment_scratch_create(&scratch, NULL, a, &err), &err);
+    for (int i = 0; i < DRAWS; i++) {
+        const un_draw at = {7, 1 + i, i};
+
+        CHECK_OK(un_augment_run(a, scratch, &r, start, &at, &p, &err), &err);
+        CHECK_OK(un_mix_run(a, scratch, &at, &itself, &p, &err), &err);
+        for (size_t k = 0; k < out; k++) {
+            const float *s = p.soft + k * CLASSES;
+
+            CHECK_NEAR(p.image[2 * k + 1], s[1] + 2 * s[2], 1e-4);
+            mixed += s[0] > 0.01f && s[0] < 0.99f;
+        }
+    }
+    CHECK(mixed > 100);
+    un_augment_scratch_destroy(scratch);
+    un_augment_destroy(a);
+    un_free(p.image);
+    un_free(p.soft);
+    un_ready_free(&r);
 }
