@@ -219,6 +219,9 @@ static const norm_case cases[] = {
     {2, 1, 3, 3, 600, UN_NORM_BATCH, 1, UN_ACT_RELU, 1, 0},
     {1, 1, 37, 41, 33, UN_NORM_BATCH, 1, UN_ACT_SILU, 1, 0},
     {2, 1, 90, 101, 5, UN_NORM_INSTANCE, 1, UN_ACT_NONE, 1, -300},
+    {2, 1, 13, 17, 32, UN_NORM_BATCH, 1, UN_ACT_RELU, 1, 0},
+    {1, 1, 9, 31, 48, UN_NORM_BATCH, 1, UN_ACT_LEAKY_RELU, 1, 50},
+    {1, 4, 6, 7, 16, UN_NORM_BATCH, 1, UN_ACT_NONE, 1, 0},
 };
 
 TEST(forward)

@@ -1,14 +1,17 @@
-/* Normalisation: one pass over x for the statistics (blocks that fit the cache are read twice there), one to
- * apply.
+/* Normalisation: one pass over x for the statistics and one to apply.
  *
- * Statistics of a stretch of pixels are (mean, sum of squares about it); two stretches merge by the formula
- * of Chan, Golub & LeVeque (1979). Stretches, blocks and samples merge in one fixed order. */
+ * Statistics of a stretch of pixels are (mean, sum of squares about it), from sums about the mean of the block so far
+ * (of its first stretch, which is read twice); two stretches merge by the formula of Chan, Golub & LeVeque (1979).
+ * Stretches, blocks and samples merge in one fixed order. */
 #include "kernels/elem/act.h"
+#include "kernels/elem/lanes.h"
 #include "kernels/elem/walk.h"
 
 #include "base/math.h"
 
-enum { STRETCH = 64, CHUNK = 16 }; /* pixels of a stretch at most; channels of a combining task */
+/* Pixels of a stretch at most, and of those that vectors of channels are applied to one by one; channels of a combining
+ * task. */
+enum { STRETCH = 64, RUN = 16, CHUNK = 16 };
 
 static int64_t sample_pixels(const un_view *v)
 {
@@ -81,12 +84,32 @@ static void clear(real *v, int count)
         v[j] = 0;
 }
 
+static __attribute__((noinline)) void gather_all(int count, real *const *x, int c, const real *mu, real *sum, real *sq)
+{
+    int p = 0;
+
+    for (; p + 4 <= count; p += 4)
+        gather(4, x + p, c, mu, sum, sq);
+    for (; p < count; p++)
+        gather(1, x + p, c, mu, sum, sq);
+}
+
+/* What the sums are about: the mean of the `count` pixels at hand, or, where count is 0, that of those before. */
+static void first_guess(real *const *px, int count, const double *before, int c, real *mu)
+{
+    for (int j = 0; j < c; j++)
+        mu[j] = count ? 0 : (real)before[j];
+    gather_all(count, px, c, NULL, mu, NULL);
+    for (int j = 0; j < c && count; j++)
+        mu[j] /= (real)count;
+}
+
 /* Statistics of one block: slot[0..c) = mean, slot[c..2c) = sum of squares. */
 static void stats_block(const un_norm_args *a, int64_t task, real *worker, double *slot)
 {
     int64_t per = sample_pixels(&a->x), blocks = blocks_of(&a->x), n = task / blocks, b = task % blocks;
     int64_t i = b * block_pixels(&a->x), end = UN_MIN(i + block_pixels(&a->x), per), done = 0;
-    int c = a->x.c, stretch = stretch_of(&a->x), count, p;
+    int c = a->x.c, stretch = stretch_of(&a->x), count;
     real *mu = worker, *sum = mu + c, *sq = sum + c, *px[STRETCH];
     double *mean = slot, *m2 = slot + c;
 
@@ -100,19 +123,10 @@ static void stats_block(const un_norm_args *a, int64_t task, real *worker, doubl
         share = (double)count / (double)(done + count);
         cross = share * (double)done;
         un_px_list(&a->x, n * per + i, count, px);
-        clear(mu, c);
-        for (p = 0; p + 4 <= count; p += 4)
-            gather(4, px + p, c, NULL, mu, NULL);
-        for (; p < count; p++)
-            gather(1, px + p, c, NULL, mu, NULL);
-        for (int j = 0; j < c; j++)
-            mu[j] *= (real)inv;
+        first_guess(px, done ? 0 : count, mean, c, mu);
         clear(sum, 2 * c);
-        for (p = 0; p + 4 <= count; p += 4)
-            gather(4, px + p, c, mu, sum, sq);
-        for (; p < count; p++)
-            gather(1, px + p, c, mu, sum, sq);
-        for (int j = 0; j < c; j++) { /* mu is rounded: what is left of the mean is sum / count */
+        gather_all(count, px, c, mu, sum, sq);
+        for (int j = 0; j < c; j++) { /* mu is a guess: what is left of the mean is sum / count */
             double rest = sum[j] * inv, delta = mu[j] + rest - mean[j];
 
             mean[j] += delta * share;
@@ -187,6 +201,26 @@ static void combine(const un_norm_args *a, int64_t task, const double *slots)
     }
 }
 
+/* Up to RUN pixels whose channels fill vectors, with an activation that needs no function. */
+static void apply_lanes(const un_norm_args *a, const real *x, real *y, int run, const real *coef)
+{
+    const int c = a->x.c, act = a->act;
+    const ptrdiff_t xs = a->x.sw, ys = a->y.sw;
+    const real slope = (real)a->slope;
+
+    for (int j = 0; j < c; j += UN_LANES) {
+        const un_lanes mean = UN_LANES_AT(coef + j), scale = UN_LANES_AT(coef + c + j);
+        const un_lanes shift = UN_LANES_AT(coef + 2 * c + j);
+
+        for (int i = 0; i < run; i++) {
+            un_lanes v = (UN_LANES_AT(x + i * xs + j) - mean) * scale + shift;
+
+            un_lanes_act(&v, act, slope);
+            UN_LANES_AT(y + i * ys + j) = v;
+        }
+    }
+}
+
 static inline void apply_pixel(const un_norm_args *a, const real *x, real *y, const real *coef)
 {
     int c = a->x.c;
@@ -197,6 +231,17 @@ static inline void apply_pixel(const un_norm_args *a, const real *x, real *y, co
     UN_IVDEP for (int j = 0; j < c; j++) y[j] = un_act_of((x[j] - mean[j]) * scale[j] + shift[j], kind, slope)
     UN_ACT_SWITCH(a->act, CASE)
 #undef CASE
+}
+
+static void apply_run(const un_norm_args *a, const real *x, real *y, int64_t run, const real *coef)
+{
+    const int lanes = a->x.c % UN_LANES == 0 && un_lanes_do(a->act);
+
+    for (int64_t i = 0; i < run; i += lanes ? RUN : 1)
+        if (lanes)
+            apply_lanes(a, x + i * a->x.sw, y + i * a->y.sw, (int)UN_MIN(RUN, run - i), coef);
+        else
+            apply_pixel(a, x + i * a->x.sw, y + i * a->y.sw, coef);
 }
 
 static void apply_block(const un_norm_args *a, int64_t task, real *coef)
@@ -217,8 +262,7 @@ static void apply_block(const un_norm_args *a, int64_t task, real *coef)
         real *y = un_px(&a->y, i);
 
         run = un_run(&a->y, i, un_run(&a->x, i, end - i));
-        for (int64_t j = 0; j < run; j++)
-            apply_pixel(a, x + j * a->x.sw, y + j * a->y.sw, coef);
+        apply_run(a, x, y, run, coef);
     }
 }
 

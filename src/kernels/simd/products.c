@@ -38,24 +38,25 @@ static inline __attribute__((always_inline)) void product(
                 x[i] += next;
         }
     }
-#pragma GCC unroll 16
-    for (int p = 0; p < px; p++)
 #pragma GCC unroll 2
-        for (int v = 0; v < nv; v++) {
-            int n = m->co - v * UN_W;
-            un_v r = acc[p][v];
+    for (int v = 0; v < nv; v++) {
+        int n = m->co - v * UN_W;
+        const float *from = m->bias ? m->bias + v * UN_W : 0;
+        un_v bias = {0};
+
+        if (from && n > 0)
+            bias = n >= UN_W ? un_v_load(from) : un_v_load_part(from, n);
+#pragma GCC unroll 16
+        for (int p = 0; p < px; p++) {
+            un_v r = un_activate(acc[p][v] + bias, d->act, d->slope);
             float *o = m->out + p * m->step + v * UN_W;
 
-            if (n >= UN_W) {
-                if (m->bias)
-                    r += un_v_load(m->bias + v * UN_W);
-                un_v_store(o, un_activate(r, d->act, d->slope));
-            } else if (n > 0) {
-                if (m->bias)
-                    r += un_v_load_part(m->bias + v * UN_W, n);
-                un_v_store_part(o, un_activate(r, d->act, d->slope), n);
-            }
+            if (n >= UN_W)
+                un_v_store(o, r);
+            else if (n > 0)
+                un_v_store_part(o, r, n);
         }
+    }
 }
 
 #define UN_PRODUCT(px, nv)                                                                                             \

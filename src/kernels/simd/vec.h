@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+#if defined(__AVX512BW__) || defined(__AVX2__) /* not where the kernel check stands in for a level */
+#include <immintrin.h>
+#endif
+
 #ifdef __AVX512F__
 enum { UN_W = 16 };
 typedef float un_v __attribute__((vector_size(64)));
@@ -40,21 +44,41 @@ static inline void un_v_store(float *p, un_v v)
     *(un_v_any *)p = v;
 }
 
-/* The first n floats (0..UN_W), the rest zero; touches nothing behind them. */
+#if defined(__AVX2__) && !defined(__AVX512BW__)
+static inline __m256i un_v_first(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
+/* The first n floats (0..UN_W), the rest zero; touches nothing behind them. By the level's masks: a copy of n floats
+ * would be a call. */
 static inline un_v un_v_load_part(const float *p, int n)
 {
+#if defined(__AVX512BW__)
+    return (un_v)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+    return (un_v)_mm256_maskload_ps(p, un_v_first(n));
+#else
     float t[UN_W] = {0};
 
     memcpy(t, p, (size_t)n * sizeof *t);
     return un_v_load(t);
+#endif
 }
 
 static inline void un_v_store_part(float *p, un_v v, int n)
 {
+#if defined(__AVX512BW__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__)
+    _mm256_maskstore_ps(p, un_v_first(n), (__m256)v);
+#else
     float t[UN_W];
 
     un_v_store(t, v);
     memcpy(p, t, (size_t)n * sizeof *t);
+#endif
 }
 
 #endif

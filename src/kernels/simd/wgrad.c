@@ -17,6 +17,7 @@ enum {
     BIAS = 80,          /* floats in front of a group's sums */
     FEW = 4,            /* channels of x whose rows are staged            */
     MERGED = 8,         /* and whose taps of a row are taken together     */
+    AHEAD = 8,          /* pixels, fetched ahead                         */
     MOST_1 = 2 * UN_PX, /* spread channels in registers, by vectors */
     MOST_2 = UN_PX
 };
@@ -102,6 +103,10 @@ static inline __attribute__((always_inline)) void outer(float *acc, const float 
         for (int k = 0; k < turns; k++, x += xs, y += ys) {
             un_v y0 = un_v_load(y), y1 = nv > 1 ? un_v_load(y + UN_W) : y0;
 
+            if (turns == 1) {
+                __builtin_prefetch(x + AHEAD * xs, 0, 3);
+                __builtin_prefetch(y + AHEAD * ys, 0, 3);
+            }
 #pragma GCC unroll 32
             for (int i = 0; i < n; i++) {
                 s[k][i][0] += y0 * x[i];

@@ -12,7 +12,8 @@
 enum {
     GROUP_IN = 4, /* a group's sums stay in the second cache */
     GROUP_OUT = 64,
-    TILES = 32, /* of a block */
+    TILES = 32,       /* of a block */
+    TILES_LARGE = 24, /* where a group has its full size: what it reads and its sums stay there together */
     TASKS = 16,
     PLANE = (TILES + 1) * UN_CHUNK,                       /* floats between parts xi, [tile][UN_CHUNK]   */
     CHUNK = UN_XI * PLANE + UN_CHUNK,                     /* floats of a chunk of V or D: odd lines too  */
@@ -35,7 +36,7 @@ typedef struct wgrad {
 
 static void plan(wgrad *p, const un_wgrad_args *a)
 {
-    int most, wanted;
+    int most, wanted, tiles;
 
     *p = (wgrad){.a = a};
     un_tiles_init(&p->g, &a->x, &a->dy, a->k[0], a->pad);
@@ -47,7 +48,8 @@ static void plan(wgrad *p, const un_wgrad_args *a)
     p->in = p->g.kd * p->chunks * UN_CHUNK;
     p->out = a->dy.c < GROUP_OUT ? un_blocks(a->dy.c, UN_CHUNK) * UN_CHUNK : GROUP_OUT;
     p->columns = p->g.tiles / a->dy.d;
-    p->blocks = (int)((p->columns + TILES - 1) / TILES);
+    tiles = p->in * p->out < GROUP_IN * UN_CHUNK * GROUP_OUT ? TILES : TILES_LARGE;
+    p->blocks = (int)((p->columns + tiles - 1) / tiles);
     p->block = (int)((p->columns + p->blocks - 1) / p->blocks);
     wanted = un_blocks(TASKS, p->groups_in * p->groups_out);
     p->segments = un_blocks(wanted, p->blocks);
