@@ -36,10 +36,8 @@ unet_status un_encoder_check(const un_cfg_model *m, unet_error *err)
                                            "their network (`unet import FILE` finds it)")
                                      : UNET_OK;
     if (!un_is_auto(m->dims) && m->dims != 2)
-        return un_fail_file(err, UNET_E_CONFIG, "model.encoder",
-            "model.encoder: %s is a network for pictures, not for "
-            "volumes",
-            e->name);
+        return un_fail_file(err, UNET_E_CONFIG, "model.dims",
+            "model.dims: %d; %s is a network for pictures, not for volumes", m->dims, e->name);
     if (!un_is_auto(m->depth) && m->depth > e->poolings)
         return un_fail_file(
             err, UNET_E_CONFIG, "model.depth", "model.depth: %d; %s has %d poolings", m->depth, e->name, e->poolings);
