@@ -6,6 +6,8 @@
  *  - halves: a value that goes into a concatenation is made inside it, unless it already has a home;
  *  - in place: an element-wise node may write over an input that nobody needs any more, and the last node of a chain
  *    over what its first ones have read. */
+#include "graph/planner.h"
+
 #include <string.h>
 
 #include "base/size.h"

@@ -66,7 +66,8 @@ extern const int un_kernel_count;
 typedef struct un_kernel_wish {
     int type, level;
     int exact;      /* 1: no Winograd forms */
-    double byte_ns; /* what a byte of packed weights costs beside the time: 0 chooses the fastest, more saves memory */
+    double byte_ns; /* what a byte of packed weights or of shared scratch costs beside the time: 0 chooses the fastest,
+                       more saves memory */
 } un_kernel_wish;
 
 /* The cheapest kernel of the family and type at or below the level that supports the args; never NULL, since the

@@ -36,9 +36,13 @@ const int un_kernel_count = (int)(sizeof un_kernels / sizeof *un_kernels);
 
 static double cost_of(const un_kernel *k, const un_kernel_wish *wish, const void *args)
 {
-    const double memory = wish->byte_ns > 0 && k->packed_bytes ? wish->byte_ns * (double)k->packed_bytes(args) : 0;
+    double memory = 0;
 
-    return (k->cost ? k->cost(args) : 1e30) + memory;
+    if (wish->byte_ns > 0 && k->packed_bytes)
+        memory += (double)k->packed_bytes(args);
+    if (wish->byte_ns > 0 && k->shared_bytes)
+        memory += (double)k->shared_bytes(args);
+    return (k->cost ? k->cost(args) : 1e30) + wish->byte_ns * memory;
 }
 
 const un_kernel *un_kernel_select(un_kernel_family family, const un_kernel_wish *wish, const void *args)
