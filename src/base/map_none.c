@@ -1,6 +1,4 @@
-/* Builds without files: no mapping can be opened, and pages are what the C library has. */
-#include <stdlib.h>
-
+/* Builds without files: no mapping can be opened, and all blocks come from the C library. */
 #include "base/file.h"
 #include "base/pages.h"
 
@@ -21,7 +19,14 @@ void un_map_close(un_map *m)
     *m = (un_map){0};
 }
 
-void *un_pages_alloc(size_t bytes)
+void *un_pages_take(size_t bytes)
 {
-    return malloc(bytes);
+    (void)bytes;
+    return NULL;
+}
+
+void un_pages_give(void *p, size_t bytes)
+{
+    (void)p;
+    (void)bytes;
 }

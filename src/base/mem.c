@@ -22,6 +22,7 @@ typedef struct header {
     un_mem *owner;
     void *raw;
     size_t bytes, raw_bytes;
+    int paged; /* from un_pages_take */
 } header;
 _Static_assert(sizeof(header) <= ALIGN, "the header fits before the block");
 
@@ -114,7 +115,21 @@ static int account(un_mem *m, size_t bytes)
     return 1;
 }
 
-void *un_alloc(un_mem *m, size_t bytes)
+/* *paged: whether it came from the system. */
+static unsigned char *take(un_mem *m, size_t bytes, int *paged)
+{
+    unsigned char *p = NULL;
+
+    *paged = 0;
+    if (m && m->a.alloc)
+        return m->a.alloc(m->a.ctx, bytes);
+    if (bytes >= UN_PAGES_LARGE)
+        p = un_pages_take(bytes);
+    *paged = p != NULL;
+    return p ? p : malloc(bytes);
+}
+
+static void *allocate(un_mem *m, size_t bytes, int *zeroed)
 {
     size_t raw_bytes;
     unsigned char *raw, *p;
@@ -122,10 +137,7 @@ void *un_alloc(un_mem *m, size_t bytes)
 
     if (!un_size_add(bytes, 2 * ALIGN, &raw_bytes) || (m && !account(m, bytes)))
         return NULL;
-    if (m && m->a.alloc)
-        raw = m->a.alloc(m->a.ctx, raw_bytes);
-    else
-        raw = raw_bytes < UN_PAGES_BLOCK ? malloc(raw_bytes) : un_pages_alloc(raw_bytes);
+    raw = take(m, raw_bytes, zeroed);
     if (!raw) {
         if (m)
             atomic_fetch_sub(&m->live, bytes);
@@ -133,8 +145,15 @@ void *un_alloc(un_mem *m, size_t bytes)
     }
     p = raw + ALIGN + (ALIGN - (uintptr_t)raw % ALIGN) % ALIGN;
     h = (header *)(void *)(p - ALIGN);
-    *h = (header){m, raw, bytes, raw_bytes};
+    *h = (header){m, raw, bytes, raw_bytes, *zeroed};
     return p;
+}
+
+void *un_alloc(un_mem *m, size_t bytes)
+{
+    int zeroed;
+
+    return allocate(m, bytes, &zeroed);
 }
 
 static header *header_of(const void *p)
@@ -151,7 +170,9 @@ void un_free(void *p)
     h = *header_of(p);
     if (h.owner)
         atomic_fetch_sub(&h.owner->live, h.bytes);
-    if (h.owner && h.owner->a.release)
+    if (h.paged)
+        un_pages_give(h.raw, h.raw_bytes);
+    else if (h.owner && h.owner->a.release)
         h.owner->a.release(h.owner->a.ctx, h.raw, h.raw_bytes);
     else
         free(h.raw);
@@ -164,9 +185,10 @@ size_t un_alloc_size(const void *p)
 
 void *un_alloc_zero(un_mem *m, size_t bytes)
 {
-    void *p = un_alloc(m, bytes);
+    int zeroed;
+    void *p = allocate(m, bytes, &zeroed);
 
-    if (p)
+    if (p && !zeroed)
         memset(p, 0, bytes);
     return p;
 }
