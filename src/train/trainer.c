@@ -528,10 +528,11 @@ static unet_status end(trainer *t, un_train_result *out, unet_error *err)
 unet_status un_train(const un_train_options *opt, un_mem *mem, un_train_result *out, unet_error *err)
 {
     trainer t = {.opt = opt, .mem = mem, .began = un_clock_s()};
-    unet_status st = begin(&t, err);
+    unet_status st;
 
     memset(out, 0, sizeof *out);
     un_profile_start(opt->profile);
+    st = begin(&t, err);
     if (!st)
         st = loop(&t, err);
     un_profile_stop(opt->profile);
