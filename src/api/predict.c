@@ -395,7 +395,7 @@ static unet_status convey(conveyor *v, size_t i, unet_error *err)
 {
     job_file *f = &v->file[i % 3];
     unet_status st;
-    int beside;
+    int beside, going_on;
 
     begin_reading(v, i + 1);
     un_errand_wait(v->reader);
@@ -406,9 +406,10 @@ static unet_status convey(conveyor *v, size_t i, unet_error *err)
         segment_file(f);
     st = finish_writing(v, err);
     v->open = f;
+    going_on = beside && !f->st; /* asked before the file is the writer's */
     if (!st && !f->st)
         un_errand_start(v->writer, write_task, f);
-    return st || (beside && !f->st) ? st : finish_writing(v, err);
+    return st || going_on ? st : finish_writing(v, err);
 }
 
 static unet_status predict_all(predict_job *j, unet_error *err)
