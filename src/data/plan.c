@@ -450,7 +450,7 @@ static void plan_augment(const planner *p)
     set_if_auto(&a->hue, 0.3);
     set_if_auto(&a->saturation, 0.3);
     set_if_auto(&a->stain, 0.3);
-    set_if_auto(&a->grey, 0.3);
+    set_if_auto(&a->grey, 0.15);
     because(p, "augment.hue", "several kinds of coloured pictures: colours are varied");
     because(p, "augment.stain", "several kinds of coloured pictures: stains are varied");
     because(p, "augment.grey", "several kinds of coloured pictures: what is found must not depend on colour alone");
