@@ -8,9 +8,9 @@ cd "$(dirname "$0")/.."
 page=${1:-docs/training.md}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-mkdir "$folder/bin" "$folder/work"
+mkdir "$folder/bin" "$folder/run"
 ln -s "$(realpath "${UNET:-build/src/cli/unet}")" "$folder/bin/unet"
-ln -s "$PWD/examples" "$folder/work/examples"
+ln -s "$PWD/examples" "$folder/run/examples"
 export PATH="$folder/bin:$PATH" XDG_CACHE_HOME="$folder/cache" LC_ALL=C.UTF-8 COLUMNS=100
 
 inside=0
@@ -21,7 +21,7 @@ while IFS= read -r line; do
     '$ '*)
         if [ $inside = 1 ]; then
             printf '%s\n' "$line"
-            (cd "$folder/work" && bash -c "${line#??}" 2>&1 </dev/null || true) | sed 's/[[:space:]]*$//'
+            (cd "$folder/run" && bash -c "${line#??}" 2>&1 </dev/null || true) | sed 's/[[:space:]]*$//'
             continue
         fi
         ;;

@@ -405,11 +405,13 @@ static unet_status convey(conveyor *v, size_t i, unet_error *err)
     if (!f->st)
         segment_file(f);
     st = finish_writing(v, err);
+    if (st) /* this file is not written any more */
+        return st;
     v->open = f;
     going_on = beside && !f->st; /* asked before the file is the writer's */
-    if (!st && !f->st)
+    if (!f->st)
         un_errand_start(v->writer, write_task, f);
-    return st || going_on ? st : finish_writing(v, err);
+    return going_on ? UNET_OK : finish_writing(v, err);
 }
 
 static unet_status predict_all(predict_job *j, unet_error *err)

@@ -299,6 +299,7 @@ TEST(a_full_disk)
     char **names;
     size_t count;
     unet_status st;
+    int done;
 
     two_classes();
     CHECK_OK(un_make_dirs(at("full"), &err), &err);
@@ -309,9 +310,10 @@ TEST(a_full_disk)
     for (int probabilities = 0; probabilities < 2; probabilities++) {
         o.probabilities = probabilities;
         setenv("UNET_TEST_DISK_BYTES", "100", 1);
-        st = predict(&o, NULL, NULL, NULL, NULL);
+        st = predict(&o, &done, NULL, NULL, NULL);
         unsetenv("UNET_TEST_DISK_BYTES");
         CHECK_STATUS(st, UNET_E_IO);
+        CHECK_INT(done, 0);
         CHECK_OK(un_dir_list(&names, &count, NULL, at("full_out"), &err), &err);
         CHECK_INT(count, 0);
         un_free(names);
