@@ -96,16 +96,26 @@ static void vgg(un_builder *b, const plan *p, int x, int *enc)
 
 /* ---- ResNet ---- */
 
-/* Names of the layers of block `block`: convI and bnI. */
+/* A layer whose names begin with `prefix`. */
+static int named(un_builder *b, const plan *p, const char *prefix, const char *conv, const char *norm, layer l, int x)
+{
+    char c[NAME], n[NAME];
+
+    snprintf(c, sizeof c, "%s.%s", prefix, conv);
+    snprintf(n, sizeof n, "%s.%s", prefix, norm);
+    l.conv = c;
+    l.norm = n;
+    return build_layer(b, p, &l, x);
+}
+
+/* Layer i of a block: convI and bnI. */
 static int residual_layer(un_builder *b, const plan *p, const char *block, int i, layer l, int x)
 {
-    char conv[NAME], norm[NAME];
+    char conv[16], norm[16];
 
-    snprintf(conv, sizeof conv, "%s.conv%d", block, i);
-    snprintf(norm, sizeof norm, "%s.bn%d", block, i);
-    l.conv = conv;
-    l.norm = norm;
-    return build_layer(b, p, &l, x);
+    snprintf(conv, sizeof conv, "conv%d", i);
+    snprintf(norm, sizeof norm, "bn%d", i);
+    return named(b, p, block, conv, norm, l, x);
 }
 
 /* The input in the shape of the output: itself, or a 1x1 convolution; for small pictures without a norm, since there it
@@ -162,17 +172,6 @@ static void resnet(un_builder *b, const plan *p, int x, int *enc)
 }
 
 /* ---- MobileNetV2, EfficientNet: inverted residuals ---- */
-
-static int named(un_builder *b, const plan *p, const char *prefix, const char *conv, const char *norm, layer l, int x)
-{
-    char c[NAME], n[NAME];
-
-    snprintf(c, sizeof c, "%s.%s", prefix, conv);
-    snprintf(n, sizeof n, "%s.%s", prefix, norm);
-    l.conv = c;
-    l.norm = n;
-    return build_layer(b, p, &l, x);
-}
 
 /* One factor for each channel from the means over the pixels; `narrow` channels in between. */
 static int squeeze(un_builder *b, const plan *p, const char *prefix, int x, int channels, int narrow)
