@@ -81,6 +81,23 @@ void un_wave_add(float *plane, int h, int w, double fy, double fx, double phase,
     }
 }
 
+/* ---- layers ---- */
+
+void un_layer_cover(const un_layer *l, float *plane, int h, int w)
+{
+    for (int y = 0; y < h; y++, plane += w)
+        for (int x = 0; x < w; x++) {
+            float outside = -1;
+
+            for (int i = 0; i < l->sides; i++) {
+                const float d = l->from[i] + l->dy[i] * (float)y + l->dx[i] * (float)x;
+
+                outside = d > outside ? d : outside;
+            }
+            plane[x] *= 1 - l->opacity * (outside > 0.5f ? 0 : outside < -0.5f ? 1 : 0.5f - outside);
+        }
+}
+
 /* ---- equalisation ---- */
 
 enum { BINS = 64, TILES = 8, TILE_PX = 16 };

@@ -19,6 +19,16 @@ void un_ghosts_apply(
 /* plane[h][w] += amplitude cos(2 pi (fy y / h + fx x / w + phase)). row: 2 w floats. */
 void un_wave_add(float *plane, int h, int w, double fy, double fx, double phase, double amplitude, float *row);
 
+/* A thin layer over the picture: the convex polygon of the pixels y, x that lie outside none of its sides; they are
+ * from + dy y + dx x pixels outside of each (dy, dx of length 1). */
+enum { UN_LAYER_SIDES = 9 };
+typedef struct un_layer {
+    int sides;
+    float from[UN_LAYER_SIDES], dy[UN_LAYER_SIDES], dx[UN_LAYER_SIDES], opacity;
+} un_layer;
+/* plane[h][w], what still shines through, times 1 - opacity inside; the edge is a pixel wide. */
+void un_layer_cover(const un_layer *l, float *plane, int h, int w);
+
 /* Blends with the picture whose values are spread evenly over lo..hi: share 0..1. `together`: three channels keep their
  * differences, their mean is spread. */
 void un_equalise_apply(double share, int together, const double *lo, const double *hi, float *v, int64_t n, int c);

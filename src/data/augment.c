@@ -156,7 +156,7 @@ static int needs_spare(const un_cfg_augment *c)
 
 static int needs_plane(const un_cfg_augment *c)
 {
-    return c->haze > 0 || c->spike > 0 || c->stripes > 0;
+    return c->haze > 0 || c->shade > 0 || c->spike > 0 || c->stripes > 0;
 }
 
 unet_status un_augment_scratch_create(un_augment_scratch **out, un_mem *mem, const un_augment *a, unet_error *err)

@@ -176,10 +176,54 @@ static void do_haze(un_augment_job *j)
     }
 }
 
+/* A layer somewhere in the patch, 3 to 9 sides, up to `width` pixels wide. */
+static un_layer draw_layer(un_augment_job *j, double width)
+{
+    const double y = un_rng_range(&j->rng, 0, j->a->size[1]), x = un_rng_range(&j->rng, 0, j->a->size[2]);
+    const double radius = width / 2 * un_rng_range(&j->rng, 0.2, 1), turn = un_rng_uniform(&j->rng);
+    un_layer l = {.sides = 3 + (int)un_rng_below(&j->rng, UN_LAYER_SIDES - 2)};
+
+    for (int i = 0; i < l.sides; i++) {
+        const double at = turn + (double)i / l.sides, dy = un_sin2pi(at), dx = un_cos2pi(at);
+
+        l.dy[i] = (float)dy;
+        l.dx[i] = (float)dx;
+        l.from[i] = (float)(-dy * y - dx * x - radius * un_rng_range(&j->rng, 0.5, 1));
+    }
+    l.opacity = (float)un_rng_range(&j->rng, 0, j->cfg->shade_share);
+    return l;
+}
+
+/* Thin layers, all towards the darkest or all towards the brightest value: shadows, light, tissue above another. */
+static void do_shade(un_augment_job *j)
+{
+    const int h = j->a->size[1], w = j->a->size[2], c = j->a->channels;
+    const int64_t n = (int64_t)h * w;
+    const double *to;
+    float *through = j->s->plane;
+    int layers;
+
+    if (!un_augment_begins(j, UN_AUGMENT_SHADE, j->cfg->shade) || !(j->cfg->shade_share > 0))
+        return;
+    to = un_rng_uniform(&j->rng) < 0.5 ? j->r->lo : j->r->hi;
+    layers = 1 + (int)un_rng_below(&j->rng, j->cfg->shade_layers);
+    for (int64_t i = 0; i < n; i++)
+        through[i] = 1;
+    for (int i = 0; i < layers; i++) {
+        const un_layer l = draw_layer(j, j->cfg->shade_width * UN_MIN(h, w));
+
+        un_layer_cover(&l, through, h, w);
+    }
+    for (int64_t i = 0; i < j->pixels; i++)
+        for (int k = 0; k < c; k++)
+            j->image[i * c + k] = (float)to[k] + through[i % n] * (j->image[i * c + k] - (float)to[k]);
+}
+
 void un_augment_weather(un_augment_job *j)
 {
     do_channels(j);
     do_haze(j);
+    do_shade(j);
 }
 
 /* ---- scanners and noise ---- */

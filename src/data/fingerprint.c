@@ -84,6 +84,19 @@ static unet_status spacings(const maker *m)
     return st;
 }
 
+/* Whether most of a picture is brighter than the middle of its range (1st to 99th percentile). */
+static int has_bright_ground(const un_scan_item *it)
+{
+    double above = 0;
+
+    for (int k = 0; k < it->c; k++) {
+        const double *q = it->channel[k].q;
+
+        above += q[4] - (q[1] + q[7]) / 2;
+    }
+    return above > 0;
+}
+
 static void count_pictures(const maker *m)
 {
     un_fingerprint *f = m->f;
@@ -106,6 +119,8 @@ static void count_pictures(const maker *m)
         f->channels = UN_MAX(f->channels, it->c);
         f->kind[kind]++;
         f->kinds = UN_MAX(f->kinds, kind + 1);
+        f->bright += has_bright_ground(it);
+        f->dark += !has_bright_ground(it);
         for (int k = 0; k < it->c; k++) {
             f->lowest = first ? it->channel[k].m.min : UN_MIN(f->lowest, it->channel[k].m.min);
             f->highest = first ? it->channel[k].m.max : UN_MAX(f->highest, it->channel[k].m.max);

@@ -20,6 +20,7 @@ typedef struct un_fingerprint {
     double q[UN_FINGERPRINT_CHANNELS][UN_SCAN_QUANTILES];               /* median of the pictures' own  */
     double lowest, highest;                /* of any channel                                    */
     int kinds, kind[UN_FINGERPRINT_KINDS]; /* pictures of each kind of intensities           */
+    int dark, bright; /* pictures whose middle value lies in the lower, in the upper half of their own range */
     /* over the labelled ones */
     double train_pixels;              /* pixels of the training pictures                   */
     int classes;                      /* 0: the masks are not understood yet               */

@@ -442,15 +442,26 @@ static void plan_augment(const planner *p)
     }
     if (p->f->kinds < 2 || is_3d(p))
         return;
-    set_if_auto(&a->invert, 0.15);
-    because(
-        p, "augment.invert", "%d kinds of pictures by brightness: some inverted ones help the rare kinds", p->f->kinds);
+    if (p->f->dark && p->f->bright) {
+        set_if_auto(&a->invert, 0);
+        because(p, "augment.invert",
+            "dark and bright grounds are both among the pictures: inverted ones would only blur "
+            "what each means");
+    } else {
+        set_if_auto(&a->invert, 0.15);
+        because(p, "augment.invert", "%d kinds of pictures by brightness: some inverted ones help the rare kinds",
+            p->f->kinds);
+    }
+    set_if_auto(&a->shade, 0.3);
+    because(p, "augment.shade",
+        "several kinds of pictures: what is found must stand out from what lies around it, "
+        "not from the ground alone");
     if (!colour)
         return;
     set_if_auto(&a->hue, 0.3);
     set_if_auto(&a->saturation, 0.3);
     set_if_auto(&a->stain, 0.3);
-    set_if_auto(&a->grey, 0.15);
+    set_if_auto(&a->grey, 0.3);
     because(p, "augment.hue", "several kinds of coloured pictures: colours are varied");
     because(p, "augment.stain", "several kinds of coloured pictures: stains are varied");
     because(p, "augment.grey", "several kinds of coloured pictures: what is found must not depend on colour alone");

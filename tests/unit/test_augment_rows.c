@@ -305,6 +305,30 @@ TEST(ghosts_are_those_of_k_space)
         CHECK_NEAR(v[i], 5 + 0.5 * un_cos2pi(i / 8 * 4 / 12.0) + un_sin2pi(i / 8 * 3 / 12.0), 1e-5);
 }
 
+/* A square of 6 x 6 pixels, then one whose lower edge cuts a row of pixels. */
+TEST(layers)
+{
+    un_layer l = {.sides = 4, .opacity = 0.5f, .dy = {1, -1, 0, 0}, .dx = {0, 0, 1, -1}};
+    float plane[20 * 25];
+    double covered = 0;
+
+    for (int i = 0; i < 500; i++)
+        plane[i] = 0.8f;
+    l.from[0] = -9.5f - 3, l.from[1] = 9.5f - 3, l.from[2] = -12.5f - 3, l.from[3] = 12.5f - 3;
+    un_layer_cover(&l, plane, 20, 25);
+    for (int i = 0; i < 500; i++) {
+        const int y = i / 25, x = i % 25, inside = y >= 7 && y <= 12 && x >= 10 && x <= 15;
+
+        CHECK_NEAR(plane[i], inside ? 0.4 : 0.8, 1e-6);
+        covered += 0.8 - (double)plane[i];
+    }
+    CHECK_NEAR(covered, 0.4 * 36, 1e-4);
+    l.from[0] += 0.25f; /* a quarter pixel less at the lower side */
+    un_layer_cover(&l, plane, 20, 25);
+    CHECK_NEAR(plane[12 * 25 + 12], 0.4 * (1 - 0.5 * 0.75), 1e-6);
+    CHECK_NEAR(plane[13 * 25 + 12], 0.8, 1e-6);
+}
+
 TEST(waves_and_bias)
 {
     const int size[3] = {1, 6, 5};

@@ -241,7 +241,12 @@ TEST(rules_of_the_data)
     CHECK(cfg.loss.class_weights.v[10] > 3 * cfg.loss.class_weights.v[0]);
     CHECK(cfg.augment.flip_axes == UN_CFG_FLIP_W && cfg.augment.rot90 == 0 && cfg.augment.invert > 0 &&
           cfg.augment.stain > 0 && cfg.augment.grey > 0);
+    CHECK(cfg.augment.shade > 0);
     CHECK_NEAR(cfg.train.time, 1800, 0);
+    f.dark = 40;
+    f.bright = 20;
+    CHECK_OK(PLAN(&f, &r, "data.colour=rgb"), &err);
+    CHECK(cfg.augment.invert == 0 && cfg.augment.shade > 0);
     f = data_of(64, 128, 128, 20, 20, 2);
     f.lowest = -1024;
     f.highest = 2000;

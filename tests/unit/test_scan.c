@@ -346,6 +346,7 @@ TEST(odd_pictures)
 
 TEST(kinds_of_pictures)
 {
+    un_fingerprint f;
     char name[16];
     looked l;
 
@@ -360,6 +361,8 @@ TEST(kinds_of_pictures)
     CHECK_INT(l.d->items[7].kind, 0);
     CHECK_INT(l.d->items[8].kind, 1);
     CHECK_INT(l.d->items[9].kind, 1);
+    CHECK_OK(un_fingerprint_make(&f, l.d, l.s, &cfg, &err), &err);
+    CHECK(f.kinds == 2 && f.kind[0] == 8 && f.kind[1] == 2 && f.dark == 8 && f.bright == 2);
     done(&l);
 }
 
