@@ -5,7 +5,8 @@ the names of torchvision's parameters.
 Usage: python tools/torch_encoders.py tests/golden/encoders.safetensors      (PyTorch 2.13, numpy; everything in double)
 
 Weights and pictures come from the formula of tools/torch_golden.py. A case holds every eighth logit of a row and of a
-column; the metadata its configuration, and the names and shapes of the encoder's parameters.
+column; the loss of one training batch, and of each parameter's gradient its length and its products with two vectors of that
+formula (norms over the batch); the metadata its configuration, and the names and shapes of the encoder's parameters.
 """
 import json
 import sys
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 import torch_golden as base
-from torch_variants import Variant
+from torch_variants import Variant, gradients
 
 VGG = {"vgg11": [1, 1, 2, 2, 2], "vgg13": [2, 2, 2, 2, 2], "vgg16": [2, 2, 3, 3, 3]}
 RESNET = {"resnet18": (1, [2, 2, 2, 2]), "resnet34": (1, [3, 4, 6, 3]), "resnet50": (4, [3, 4, 6, 3])}
@@ -41,7 +42,7 @@ class Encoded(Variant):
         for n in (name + ".running_mean", name + ".running_var"):
             self.buffers.setdefault(n, base.parameter(n, (c,)))
         return F.batch_norm(x, self.buffers[name + ".running_mean"], self.buffers[name + ".running_var"],
-                            self.get(name + ".weight", c), self.get(name + ".bias", c), False, 0, self.eps)
+                            self.get(name + ".weight", c), self.get(name + ".bias", c), self.training, 0, self.eps)
 
     def conv_bn(self, conv, norm, x, co, act=lambda t: t, **other):
         return act(self.bn(norm, self.plain_conv(conv, x, co, **other)))
@@ -137,17 +138,20 @@ class Encoded(Variant):
             return self.down(EFFICIENT, self.efficient_block, x, F.silu)
         return self.resnet20(x) if name == "resnet20" else self.resnet(x)
 
-    def __call__(self, x):
+    def all(self, x):
         enc = self.encode(x)
         enc[-1] = self.bottom(enc[-1])
         kind = self.m.get("decoder", "unet")
         x, _ = {"unet": self.decode, "nested": self.decode_nested, "full": self.decode_full}[kind](enc)
-        return self.conv("head", x, self.channels())
+        return [self.conv("head", x, self.channels())]
+
+
+SIZE = (64, 96)
 
 
 def case(encoder, depth, **other):
-    return {"dims": 2, "in_channels": 3, "classes": 2, "head": "softmax", "norm": "batch", "base_filters": 4, "encoder": encoder,
-            "depth": depth, **other}
+    side = max(2**depth, 16)
+    return base.case({"in_channels": 3, "base_filters": 4, "encoder": encoder, "depth": depth, **other}, [side, 2 * side], ignore=True)
 
 
 CASES = {name: case(name, 4) for name in ("vgg11", "vgg13", "vgg16", "vgg11_bn", "vgg13_bn", "vgg16_bn")}
@@ -162,7 +166,6 @@ CASES.update({
     "full": case("resnet20", 2, decoder="full"),
     "gates": case("efficientnet_b0", 3, gate="attention", bottom="aspp", block="residual"),
 })
-SIZE = (64, 96)
 
 
 def smp_names(ours):
@@ -186,21 +189,29 @@ def order(item):
     return [p.zfill(4) if p.isdigit() else p for p in item[0].split(".")]
 
 
+def run(c, tensors, name):
+    """Its network, with the parameters that it has used."""
+    net, channels = Encoded(c), c["model"]["in_channels"]
+    image = base.fill("image", SIZE[0] * SIZE[1] * channels).astype(np.float32).astype(np.float64)
+    image = np.moveaxis(image.reshape(1, *SIZE, channels), -1, 1)
+    with torch.no_grad():
+        z = net(torch.tensor(np.ascontiguousarray(image)))
+    tensors[name + "/logits"] = np.moveaxis(z.numpy(), 1, -1)[0, ::8, ::8]
+    gradients(c, net, tensors, name)
+    return net
+
+
 def main():
     tensors, meta = {}, {}
-    for name, m in CASES.items():
-        net = Encoded({"model": m})
-        image = base.fill("image", SIZE[0] * SIZE[1] * m["in_channels"]).astype(np.float32).astype(np.float64)
-        image = np.moveaxis(image.reshape(1, *SIZE, m["in_channels"]), -1, 1)
-        with torch.no_grad():
-            z = net(torch.tensor(np.ascontiguousarray(image)))
-        tensors[name + "/logits"] = np.moveaxis(z.numpy(), 1, -1)[0, ::8, ::8]
-        meta["case." + name] = json.dumps({"model": m})
+    for name, c in CASES.items():
+        net = run(c, tensors, name)
+        meta["case." + name] = json.dumps({k: c[k] for k in ("model", "train", "loss", "optimiser")})
         shapes = {k: list(v.shape) for k, v in sorted({**net.p, **net.buffers}.items(), key=order) if k.startswith("encoder.")}
-        meta["names." + name] = json.dumps(shapes) if name == m["encoder"] else "{}"
+        meta["names." + name] = json.dumps(shapes) if name == c["model"]["encoder"] else "{}"
         if name == "efficientnet_b0_tf":
             meta["smp"] = json.dumps(smp_names(list(shapes)))
-        print(name, float(z.abs().max()), sum(int(np.prod(s)) for s in shapes.values()))
+        print(name, "loss", tensors[name + "/loss"][0], sum(int(np.prod(s)) for s in shapes.values()))
+    meta["made_by"] = f"tools/torch_encoders.py, PyTorch {torch.__version__}"
     base.write(sys.argv[1], tensors, meta)
 
 

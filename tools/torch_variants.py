@@ -305,6 +305,19 @@ CASES = {
 }
 
 
+def gradients(c, net, tensors, name):
+    """The loss of one training batch; of each parameter's gradient its length and its products with two vectors."""
+    net.training = True
+    value = loss(c, net.all(base.batch(c, 1, 0, [0, 0] + c["train"]["patch"])[0]))
+    value.backward()
+    tensors[name + "/loss"] = np.array([value.item()])
+    rows = []
+    for n in sorted(net.p):
+        g = net.p[n].grad.numpy().reshape(-1)
+        rows.append([np.linalg.norm(g), g @ fill(n + "/a", g.size), g @ fill(n + "/b", g.size)])
+    tensors[name + "/gradients"] = np.array(rows)
+
+
 def run(c, tensors, name):
     net = Variant(c)
     image = base.batch(c, 1, 0, [0, 0] + c["train"]["patch"])[0]
@@ -313,15 +326,7 @@ def run(c, tensors, name):
     tensors[name + "/logits"] = np.moveaxis(outputs[0].numpy(), 1, -1)
     if c["model"].get("decoder") == "nested" and c["model"].get("supervision"):
         tensors[name + "/column"] = np.moveaxis(outputs[1].numpy(), 1, -1)
-    net.training = True
-    value = loss(c, net.all(image))
-    value.backward()
-    tensors[name + "/loss"] = np.array([value.item()])
-    rows = []
-    for n in sorted(net.p):
-        g = net.p[n].grad.numpy().reshape(-1)
-        rows.append([np.linalg.norm(g), g @ fill(n + "/a", g.size), g @ fill(n + "/b", g.size)])
-    tensors[name + "/gradients"] = np.array(rows)
+    gradients(c, net, tensors, name)
 
 
 def main():

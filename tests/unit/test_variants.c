@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/size.h"
-#include "golden_fill.h"
+#include "golden_step.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 #include "kernels/args.h"
@@ -18,26 +18,6 @@ static unet_error err;
 static un_safetensors *golden;
 
 /* ---- reading the file ---- */
-
-static const un_st_tensor *expected(const char *name, const char *what)
-{
-    char key[200];
-    const un_st_tensor *t;
-
-    snprintf(key, sizeof key, "%s/%s", name, what);
-    t = un_safetensors_find(golden, key);
-    if (!t)
-        un_test_fail(__FILE__, __LINE__, "the golden file lacks %s", key);
-    return t;
-}
-
-static float *values(const un_st_tensor *t)
-{
-    float *v = un_alloc(NULL, t->size);
-
-    CHECK_OK(un_st_to_f32(t, v, &err), &err);
-    return v;
-}
 
 static un_config *config_of(const char *text, const char *name)
 {
@@ -92,8 +72,8 @@ static float *logits_of(const un_model *m, const un_batch *b, int64_t *count)
 
 static void compare_logits(const char *name, const char *what, const un_model *m, const un_batch *b)
 {
-    const un_st_tensor *t = expected(name, what);
-    float *want = values(t), *got;
+    const un_st_tensor *t = golden_tensor(golden, name, what);
+    float *want = golden_values(t), *got;
     double most = 0, off = 0;
     int64_t count;
 
@@ -107,68 +87,6 @@ static void compare_logits(const char *name, const char *what, const un_model *m
     CHECK(off < 2e-5 * most);
     un_free(want);
     un_free(got);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const un_param *const *)a)->name, (*(const un_param *const *)b)->name);
-}
-
-/* Rows of the reference: length of the gradient, products with two vectors; parameters in the order of their names. */
-static void compare_gradients(const char *name, const un_graph *g, const float *grad)
-{
-    const un_st_tensor *t = expected(name, "gradients");
-    const un_param **p = un_alloc_array(NULL, (size_t)g->n_params, sizeof *p);
-    float *want = values(t);
-    double all = 0, worst = 0;
-    int n = 0;
-
-    for (int i = 0; i < g->n_params; i++)
-        if (g->param[i].trainable)
-            p[n++] = &g->param[i];
-    qsort(p, (size_t)n, sizeof *p, by_name);
-    CHECK_INT(t->count, 3 * n);
-    for (int i = 0; i < n; i++)
-        all = fmax(all, (double)want[3 * i]);
-    for (int i = 0; i < n; i++) {
-        const double size = fmax((double)want[3 * i], 1e-2 * all);
-
-        for (int k = 1; k < 3; k++) {
-            char key[200];
-            double *v, dot = 0;
-
-            snprintf(key, sizeof key, "%s/%s", p[i]->name, k == 1 ? "a" : "b");
-            v = golden_fill(key, p[i]->count);
-            for (int64_t j = 0; j < p[i]->count; j++)
-                dot += v[j] * (double)grad[p[i]->offset + j];
-            un_free(v);
-            worst = fmax(worst, fabs(dot - (double)want[3 * i + k]) / size);
-            if (!(fabs(dot - (double)want[3 * i + k]) < 1e-4 * size))
-                un_test_fail(__FILE__, __LINE__, "%s: gradient of %s: product %g, expected %g; length %g", name,
-                    p[i]->name, dot, (double)want[3 * i + k], (double)want[3 * i]);
-        }
-    }
-    un_test_note("%s: gradients off by %.1e", name, worst);
-    un_free(want);
-    un_free(p);
-}
-
-static void compare_step(const char *name, un_model *m, const un_batch *b)
-{
-    const un_engine_spec spec = {
-        .model = m, .backend = un_backend_cpu(), .level = un_cpu_best(), .pixel_weight = b->weight != NULL};
-    float *want = values(expected(name, "loss"));
-    un_step_result r;
-    un_engine *e;
-
-    CHECK_OK(un_engine_create(&e, NULL, &spec, &err), &err);
-    CHECK_OK(un_engine_start(e, &err), &err);
-    CHECK_OK(un_engine_accumulate(e, b, 1, 0, 1, &err), &err);
-    compare_gradients(name, m->graph, un_engine_gradient(e));
-    CHECK_OK(un_engine_apply(e, 1, 0, &r, &err), &err);
-    CHECK_NEAR(r.loss, want[0], 1e-4 * (double)want[0]);
-    un_free(want);
-    un_engine_destroy(e);
 }
 
 static void compare(const char *name)
@@ -186,7 +104,7 @@ static void compare(const char *name)
         compare_logits(name, "column", m, &b);
         m->config.predict.columns = UN_AUTO_INT;
     }
-    compare_step(name, m, &b);
+    golden_step(golden, name, m, &b);
     golden_free(&b);
     un_model_destroy(m);
     un_safetensors_close(golden);
