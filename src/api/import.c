@@ -36,6 +36,7 @@ typedef struct job {
     un_model *m; /* NULL: no network fits */
     un_import im;
     int whole, known; /* 1: the file holds a whole network, not an encoder; one that is known by its names */
+    int imagenet;     /* 1: pictures are normalised as ImageNet's were */
     un_text text, json;
 } job;
 
@@ -68,7 +69,7 @@ static void settle(un_config *c)
     if (m->head == UN_CFG_HEAD_AUTO)
         m->head = UN_CFG_HEAD_SOFTMAX;
     if (c->data.normalise == UN_CFG_NORMALISE_AUTO)
-        un_encoder_normalise(&c->data, m->in_channels);
+        un_encoder_normalise(&c->data, m->in_channels, 255);
 }
 
 static unet_status find_network(job *j, unet_error *err)
@@ -86,6 +87,7 @@ static unet_status find_network(job *j, unet_error *err)
     if (m->encoder == UN_CFG_ENCODER_NONE)
         st = un_import_recognise(&m->encoder, j->c->mem, j->w, err);
     if (!st && m->encoder != UN_CFG_ENCODER_NONE) {
+        j->imagenet = j->cfg->data.normalise == UN_CFG_NORMALISE_AUTO;
         settle(j->cfg);
         return un_model_create(&j->m, j->c->mem, j->cfg, err);
     }
@@ -132,13 +134,37 @@ static void tell_file(job *j)
     un_text_add(&j->text, "\n");
 }
 
+static void tell_numbers(un_text *t, const char *before, const double *v, int n)
+{
+    un_text_add(t, before);
+    for (int i = 0; i < n; i++)
+        un_text_printf(t, "%s%.6g", i ? ", " : "[", v[i]);
+    un_text_add(t, "]");
+}
+
+/* How a model over this encoder normalises pictures. */
+static void tell_pictures(job *j)
+{
+    const un_cfg_data *d = &j->m->config.data;
+
+    if (j->m->config.model.encoder == UN_CFG_ENCODER_NONE || d->normalise != UN_CFG_NORMALISE_DATASET || d->mean.n < 1)
+        return;
+    tell_numbers(&j->text, "pictures: less the mean ", d->mean.v, d->mean.n);
+    tell_numbers(&j->text, ", by the deviation ", d->std.v, d->std.n);
+    un_text_add(&j->text, j->imagenet ? ": ImageNet's, for values from 0 to 255\n" : "\n");
+    tell_numbers(&j->json, ",\"mean\":", d->mean.v, d->mean.n);
+    tell_numbers(&j->json, ",\"std\":", d->std.v, d->std.n);
+}
+
 static void tell_network(job *j)
 {
     const un_cfg_encoder e = j->m->config.model.encoder;
     const char *name = e != UN_CFG_ENCODER_NONE ? un_encoder_info_of(e)->name : j->known ? "lwnet" : "as configured";
 
     un_text_printf(&j->text, e != UN_CFG_ENCODER_NONE ? "encoder: %s\n" : "network: %s\n", name);
-    un_text_printf(&j->json, ",\"network\":\"%s\",", name);
+    un_text_printf(&j->json, ",\"network\":\"%s\"", name);
+    tell_pictures(j);
+    un_text_add(&j->json, ",");
     un_import_text(&j->text, &j->im, j->m, j->w, j->o.all);
     un_import_json(&j->json, &j->im, j->m, j->w);
 }

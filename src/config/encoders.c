@@ -50,7 +50,7 @@ unet_status un_encoder_check(const un_cfg_model *m, unet_error *err)
     return UNET_OK;
 }
 
-void un_encoder_normalise(un_cfg_data *d, int channels)
+void un_encoder_normalise(un_cfg_data *d, int channels, double largest)
 {
     static const double mean[] = {0.485, 0.456, 0.406}, std[] = {0.229, 0.224, 0.225};
     const int n = UN_MIN(channels, (int)UN_COUNT(d->mean.v));
@@ -58,7 +58,7 @@ void un_encoder_normalise(un_cfg_data *d, int channels)
     d->normalise = UN_CFG_NORMALISE_DATASET;
     d->mean.n = d->std.n = n;
     for (int k = 0; k < n; k++) {
-        d->mean.v[k] = 255 * (n == 1 ? (mean[0] + mean[1] + mean[2]) / 3 : mean[k % 3]);
-        d->std.v[k] = 255 * (n == 1 ? (std[0] + std[1] + std[2]) / 3 : std[k % 3]);
+        d->mean.v[k] = largest * (n == 1 ? (mean[0] + mean[1] + mean[2]) / 3 : mean[k % 3]);
+        d->std.v[k] = largest * (n == 1 ? (std[0] + std[1] + std[2]) / 3 : std[k % 3]);
     }
 }

@@ -16,8 +16,8 @@ const un_encoder_info *un_encoder_info_of(un_cfg_encoder e);
 /* What the encoder asks of the other keys. */
 UN_NODISCARD unet_status un_encoder_check(const un_cfg_model *m, unet_error *err);
 
-/* Means and deviations of ImageNet's channels, for values from 0 to 255; for other than three channels by channel
+/* Means and deviations of ImageNet's channels, for values from 0 to `largest`; for other than three channels by channel
  * modulo 3, for one their mean. */
-void un_encoder_normalise(un_cfg_data *d, int channels);
+void un_encoder_normalise(un_cfg_data *d, int channels, double largest);
 
 #endif

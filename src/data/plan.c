@@ -77,9 +77,13 @@ static void plan_normalise(const planner *p)
     const un_cfg_model *m = &p->cfg->model;
 
     if (d->normalise == UN_CFG_NORMALISE_AUTO && m->encoder_weights[0] && f->lowest >= 0 && f->highest <= 255) {
-        un_encoder_normalise(d, f->channels);
-        because(p, "data.normalise", "the weights of %s were trained on pictures with ImageNet's mean and deviation",
-            un_encoder_info_of(m->encoder)->name);
+        const int largest = f->highest <= 1 ? 1 : 255;
+
+        un_encoder_normalise(d, m->in_channels, largest);
+        because(p, "data.normalise",
+            "the weights of %s were trained on pictures with ImageNet's mean and deviation; here for values from 0 to "
+            "%d",
+            un_encoder_info_of(m->encoder)->name, largest);
     }
     if (d->normalise == UN_CFG_NORMALISE_AUTO) {
         d->normalise = is_ct      ? UN_CFG_NORMALISE_DATASET

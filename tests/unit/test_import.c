@@ -198,6 +198,52 @@ TEST(first_layer)
     un_model_destroy(m);
 }
 
+/* `unet import` says what becomes of the first layer and of the pictures, and writes both into the model. */
+TEST(other_channels)
+{
+    static const struct {
+        int channels;
+        const char *layer, *pictures, *json;
+    } rows[] = {
+        {1, "its channels added up", "pictures: less the mean [114.495], by the deviation [57.63]: ImageNet's",
+            "\"mean\":[114.495],\"std\":[57.63]"},
+        {2, "16x2x3x3: in the file conv1.weight 16x3x3x3, its channels repeated, scaled to the same sum",
+            "less the mean [123.675, 116.28], by", "\"mean\":[123.675, 116.28],"},
+        {3, "", "less the mean [123.675, 116.28, 103.53], by the deviation [58.395, 57.12, 57.375]: ImageNet's", ""},
+        {4, "its channels repeated", "[123.675, 116.28, 103.53, 123.675]", ", 123.675]"},
+    };
+    un_model *m = model_of("encoder: resnet20, depth: 2");
+    unet_import_options o = UNET_IMPORT_OPTIONS_INIT;
+    char weights[300], out[300], key[40], *text, *json;
+    unet_context *c;
+    unet_config *given;
+
+    snprintf(weights, sizeof weights, "%s", temporary("w.safetensors"));
+    snprintf(out, sizeof out, "%s", temporary("out.safetensors"));
+    write_encoder(weights, m, "", NULL);
+    un_model_destroy(m);
+    CHECK_OK(unet_context_create(&c, NULL, &err), &err);
+    o.weights = weights;
+    o.model = out;
+    for (size_t i = 0; i < UN_COUNT(rows); i++) {
+        snprintf(key, sizeof key, "model.in_channels=%d", rows[i].channels);
+        CHECK_OK(unet_config_create(&given, c, &err), &err);
+        CHECK_OK(unet_config_set(given, key, &err), &err);
+        o.config = given;
+        CHECK_OK(unet_import(c, &o, &text, &json, &err), &err);
+        if (!strstr(text, rows[i].layer) || !strstr(text, rows[i].pictures) || !strstr(json, rows[i].json))
+            un_test_fail(__FILE__, __LINE__, "%d channels: %s%s", rows[i].channels, text, json);
+        CHECK_OK(un_model_load(&m, NULL, out, &err), &err);
+        CHECK_INT(m->config.model.in_channels, rows[i].channels);
+        CHECK_INT(m->config.data.mean.n, rows[i].channels);
+        un_model_destroy(m);
+        unet_config_destroy(given);
+        unet_string_free(text);
+        unet_string_free(json);
+    }
+    unet_context_destroy(c);
+}
+
 TEST(refusals)
 {
     un_model *m = model_of("encoder: resnet20, depth: 2"), *n = model_of("encoder: vgg11, depth: 1");

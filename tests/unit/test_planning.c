@@ -96,6 +96,42 @@ TEST(membranes)
     CHECK(!un_plan_reason(why, "train", "pat", text, sizeof text));
 }
 
+/* Pictures for weights that ImageNet trained, by the channels that the network takes and the range of their values. */
+TEST(pictures_of_known_encoders)
+{
+    static const double mean[] = {0.485, 0.456, 0.406}, std[] = {0.229, 0.224, 0.225};
+    un_fingerprint f = data_of(1, 256, 256, 35, 18, 2);
+    const un_cfg_data *d = &cfg.data;
+    un_plan_result r;
+    char channels[32], text[256];
+
+    f.channels = 3;
+    for (int range = 0; range < 2; range++)
+        for (int c = 1; c <= 5; c++) {
+            f.highest = range ? 1 : 250;
+            snprintf(channels, sizeof channels, "model.in_channels=%d", c);
+            CHECK_OK(PLAN(&f, &r, "train.time=10m", "model.encoder=resnet18", "model.encoder_weights=a.pth", channels),
+                &err);
+            CHECK(d->normalise == UN_CFG_NORMALISE_DATASET && d->mean.n == c && d->std.n == c);
+            for (int k = 0; k < c; k++) {
+                CHECK_NEAR(d->mean.v[k], (range ? 1 : 255) * (c == 1 ? 1.347 / 3 : mean[k % 3]), 1e-9);
+                CHECK_NEAR(d->std.v[k], (range ? 1 : 255) * (c == 1 ? 0.678 / 3 : std[k % 3]), 1e-9);
+            }
+            CHECK(un_plan_reason(why, "data", "normalise", text, sizeof text));
+            CHECK(strstr(text, "resnet18") && strstr(text, range ? "from 0 to 1" : "from 0 to 255"));
+        }
+    f.highest = 65535; /* other ranges: picture by picture */
+    CHECK_OK(PLAN(&f, &r, "train.time=10m", "model.encoder=resnet18", "model.encoder_weights=a.pth"), &err);
+    CHECK_INT(d->normalise, UN_CFG_NORMALISE_PERCENTILE);
+    f.highest = 255; /* no weights; the user's word */
+    CHECK_OK(PLAN(&f, &r, "train.time=10m", "model.encoder=resnet18"), &err);
+    CHECK_INT(d->normalise, UN_CFG_NORMALISE_PERCENTILE);
+    CHECK_OK(PLAN(&f, &r, "train.time=10m", "model.encoder=resnet18", "model.encoder_weights=a.pth",
+                 "data.normalise=minmax"),
+        &err);
+    CHECK_INT(d->normalise, UN_CFG_NORMALISE_MINMAX);
+}
+
 TEST(hippocampus)
 {
     un_fingerprint f = data_of(35, 50, 35, 12, 156, 3);
