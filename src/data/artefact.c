@@ -4,6 +4,7 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "base/wide.h"
 
 /* ---- magnetic resonance ---- */
 
@@ -39,7 +40,8 @@ void un_bias_apply(const double coefficient[UN_BIAS_TERMS], const double *lo, fl
 }
 
 /* to[i] += weight * from[(i + shift) mod n]. */
-static void add_turned(float *to, const float *from, ptrdiff_t n, ptrdiff_t shift, float weight)
+UN_WIDE static void add_turned(
+    float *restrict to, const float *restrict from, ptrdiff_t n, ptrdiff_t shift, float weight)
 {
     for (ptrdiff_t i = 0; i < n - shift; i++)
         to[i] += weight * from[i + shift];
@@ -100,7 +102,7 @@ void un_layer_cover(const un_layer *l, float *plane, int h, int w)
 
 /* ---- equalisation ---- */
 
-enum { BINS = 64, TILES = 8, TILE_PX = 16 };
+enum { BINS = 64, TILES = 8, TILE_PX = 16, RUN = 512 };
 
 /* Share of the values below each edge of the bins. */
 typedef struct spread {
@@ -141,6 +143,42 @@ static inline float spread_at(const spread *s, float at)
     return s->below[b] + (at - (float)b) * (s->below[b + 1] - s->below[b]);
 }
 
+/* The values of n <= RUN pixels as they are counted. */
+static void take_levels(float *restrict is, const float *restrict v, int n, int c, int together)
+{
+    for (int i = 0; i < n; i++)
+        is[i] = level(v + (ptrdiff_t)i * c, together);
+}
+
+UN_WIDE static void find_bins(int *restrict bin, const float *restrict is, int n, float lo, float scale)
+{
+    for (int i = 0; i < n; i++)
+        bin[i] = (int)bin_at(is[i], lo, scale);
+}
+
+static void count_run(int64_t count[BINS], const float *v, int n, int c, int together, float lo, float scale)
+{
+    float is[RUN];
+    int bin[RUN];
+
+    take_levels(is, v, n, c, together);
+    find_bins(bin, is, n, lo, scale);
+    for (int i = 0; i < n; i++)
+        count[bin[i]]++;
+}
+
+/* How far each value moves. */
+UN_WIDE static void find_moves(
+    float *restrict by, const float *restrict is, int n, const spread *restrict s, float share, float low, float range)
+{
+    const float scale = BINS / range;
+
+    for (int i = 0; i < n; i++)
+        by[i] = bin_at(is[i], low, scale);
+    for (int i = 0; i < n; i++) /* apart from the limits above, so that it becomes a loop of vectors */
+        by[i] = share * (low + range * spread_at(s, by[i]) - is[i]);
+}
+
 static inline void move(float *v, int together, float by)
 {
     for (int k = 0; k < (together ? 3 : 1); k++)
@@ -156,13 +194,17 @@ void un_equalise_apply(double share, int together, const double *lo, const doubl
 
         if (!(range > 0))
             continue;
-        for (int64_t i = 0; i < n; i++)
-            count[(int)bin_at(level(v + i * c + k, together), low, scale)]++;
+        for (int64_t i = 0; i < n; i += RUN)
+            count_run(count, v + i * c + k, (int)UN_MIN(n - i, RUN), c, together, low, scale);
         finish(&s, count, n, 0);
-        for (int64_t i = 0; i < n; i++) {
-            const float is = level(v + i * c + k, together);
+        for (int64_t i = 0; i < n; i += RUN) {
+            const int some = (int)UN_MIN(n - i, RUN);
+            float is[RUN], by[RUN], *at = v + i * c + k;
 
-            move(v + i * c + k, together, (float)share * (low + range * spread_at(&s, bin_at(is, low, scale)) - is));
+            take_levels(is, at, some, c, together);
+            find_moves(by, is, some, &s, (float)share, low, range);
+            for (int m = 0; m < some; m++)
+                move(at + (ptrdiff_t)m * c, together, by[m]);
         }
     }
 }
@@ -182,8 +224,9 @@ static void count_tiles(tiling *t, const float *v, double clip)
             int64_t count[BINS] = {0};
 
             for (int y = y0; y < y1; y++)
-                for (int x = x0; x < x1; x++)
-                    count[(int)bin_at(level(v + ((ptrdiff_t)y * t->w + x) * t->c, t->together), t->low, t->scale)]++;
+                for (int x = x0; x < x1; x += RUN)
+                    count_run(count, v + ((ptrdiff_t)y * t->w + x) * t->c, UN_MIN(x1 - x, RUN), t->c, t->together,
+                        t->low, t->scale);
             finish(&t->of[r * TILES + q], count, (int64_t)(y1 - y0) * (x1 - x0), clip);
         }
 }
@@ -199,7 +242,7 @@ static float between(int i, int n, int tiles, int *first, int *second)
     return in - (float)*first;
 }
 
-static void map_tiles(const tiling *t, float *v, float share)
+UN_WIDE static void map_tiles(const tiling *t, float *v, float share)
 {
     for (int y = 0; y < t->h; y++) {
         int r0, r1;
@@ -277,20 +320,24 @@ static void make_codec(codec *q, double quality)
         }
 }
 
-/* to = a b, 8 x 8. */
-static void product(const float *restrict a, const float *restrict b, float *restrict to)
-{
-    for (int i = 0; i < 8; i++)
-        for (int j = 0; j < 8; j++) {
-            float sum = 0;
+typedef float row8 __attribute__((vector_size(32), aligned(4)));
 
-            for (int k = 0; k < 8; k++)
-                sum += a[8 * i + k] * b[8 * k + j];
-            to[8 * i + j] = sum;
-        }
+/* to = a b, 8 x 8. */
+static inline __attribute__((always_inline)) void product(const float *a, const float *b, float *to)
+{
+    row8 row[8];
+
+    memcpy(row, b, sizeof row);
+    for (int i = 0; i < 8; i++) {
+        row8 sum = {0};
+
+        for (int k = 0; k < 8; k++)
+            sum += a[8 * i + k] * row[k];
+        memcpy(to + (ptrdiff_t)8 * i, &sum, sizeof sum);
+    }
 }
 
-static void quantise(const codec *q, int table, float block[64])
+UN_WIDE static void quantise(const codec *q, int table, float *block)
 {
     const float *step = q->step[table];
     float a[64], b[64];

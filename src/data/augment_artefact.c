@@ -113,6 +113,19 @@ void un_augment_tones(un_augment_job *j)
 
 /* ---- channels, weather ---- */
 
+static void shuffle_colours(float *v, int64_t pixels, const float *from)
+{
+    const int a = (int)from[0], b = (int)from[1], c = (int)from[2];
+
+    for (int64_t i = 0; i < pixels; i++, v += 3) {
+        const float x = v[a], y = v[b], z = v[c];
+
+        v[0] = x;
+        v[1] = y;
+        v[2] = z;
+    }
+}
+
 static void do_channels(un_augment_job *j)
 {
     const int c = j->a->channels;
@@ -126,7 +139,9 @@ static void do_channels(un_augment_job *j)
             from[k] = from[other];
             from[other] = (float)k;
         }
-        for (float *v = j->image, *end = v + j->pixels * c; v < end; v += c) {
+        if (c == 3)
+            shuffle_colours(j->image, j->pixels, from);
+        for (float *v = j->image, *end = v + j->pixels * c; v < end && c != 3; v += c) {
             memcpy(was, v, (size_t)c * sizeof *v);
             for (int k = 0; k < c; k++)
                 v[k] = was[(int)from[k]];

@@ -38,7 +38,7 @@ static void do_power(un_augment_job *j, const double range[2], int from_bright)
             gamma = un_random_factor(&j->rng, range);
         if (gamma == 1)
             continue;
-        un_curve_gamma(&j->s->curve, j->r->lo[k], j->r->hi[k], gamma);
+        un_curve_gamma(&j->s->curve, &j->s->powers, j->r->lo[k], j->r->hi[k], gamma);
         if (from_bright)
             un_curve_turn(&j->s->curve);
         un_curve_apply(&j->s->curve, j->image, j->pixels, j->a->channels, k);

@@ -4,6 +4,7 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "base/wide.h"
 
 /* ---- kernels in the plane ---- */
 
@@ -70,7 +71,7 @@ void un_stencil_disc(un_stencil *t, double radius)
 }
 
 /* to[x] += weight * from[x + dx] of a row of w pixels. */
-static void add_row(float *restrict to, const float *restrict from, int w, int c, int dx, float weight)
+UN_WIDE static void add_row(float *restrict to, const float *restrict from, int w, int c, int dx, float weight)
 {
     const int first = UN_MIN(w, UN_MAX(0, -dx)), end = UN_MAX(first, UN_MIN(w, w - dx));
 
@@ -101,6 +102,12 @@ void un_stencil_apply(const un_stencil *t, float *v, const int size[3], int c, f
 
 /* ---- resolution ---- */
 
+UN_WIDE static void blend_run(float *restrict to, const float *a, const float *b, ptrdiff_t n, float part)
+{
+    for (ptrdiff_t i = 0; i < n; i++)
+        to[i] = a[i] + part * (b[i] - a[i]);
+}
+
 /* Along one axis: `lines` blocks of `count` steps of `run` floats that lie together. */
 static void lowres_axis(float *v, int64_t lines, int count, ptrdiff_t run, double factor, float *spare)
 {
@@ -116,10 +123,8 @@ static void lowres_axis(float *v, int64_t lines, int count, ptrdiff_t run, doubl
 
         for (int64_t l = 0; l < lines; l++) {
             const float *from = spare + l * count * run;
-            float *to = v + (l * count + o) * run;
 
-            for (ptrdiff_t i = 0; i < run; i++)
-                to[i] = from[a + i] + part * (from[b + i] - from[a + i]);
+            blend_run(v + (l * count + o) * run, from + a, from + b, run, part);
         }
     }
 }

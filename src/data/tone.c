@@ -4,36 +4,81 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "base/wide.h"
 
 /* ---- curves ---- */
 
-static inline float curve_at(const un_curve *f, float x, float lo, float hi, float factor)
+/* Of a value from lo on that is not above the curve's end. */
+static inline float curve_inside(const float *restrict y, float in, float lo, float factor)
 {
-    const float in = x < lo ? lo : x > hi ? hi : x, t = (in - lo) * factor;
+    const float t = (in - lo) * factor;
     int i = (int)t;
     float part;
 
     i = i >= UN_CURVE_CELLS ? UN_CURVE_CELLS - 1 : i;
     part = t - (float)i;
-    return f->y[i] + part * (f->y[i + 1] - f->y[i]) + (x - in);
+    return y[i] + part * (y[i + 1] - y[i]);
+}
+
+static inline float curve_at(const float *restrict y, float x, float lo, float hi, float factor)
+{
+    const float in = x < lo ? lo : x > hi ? hi : x;
+
+    return curve_inside(y, in, lo, factor) + (x - in);
+}
+
+enum { CURVE_RUN = 512 };
+
+/* v[i] = f(in[i]) + v[i] - in[i]. Apart from the limits, so that it becomes a loop of vectors. */
+UN_WIDE static void look_up(
+    float *restrict v, const float *restrict in, int n, const float *restrict y, float lo, float factor)
+{
+    for (int i = 0; i < n; i++)
+        v[i] = curve_inside(y, in[i], lo, factor) + (v[i] - in[i]);
+}
+
+/* n <= CURVE_RUN */
+static void curve_run(const un_curve *f, float *restrict v, int n)
+{
+    const float lo = (float)f->lo, hi = (float)f->hi;
+    float in[CURVE_RUN];
+
+    for (int i = 0; i < n; i++)
+        in[i] = v[i] < lo ? lo : v[i] > hi ? hi : v[i];
+    look_up(v, in, n, f->y, lo, (float)(UN_CURVE_CELLS / (f->hi - f->lo)));
 }
 
 void un_curve_apply(const un_curve *f, float *v, int64_t n, int c, int channel)
 {
-    const float lo = (float)f->lo, hi = (float)f->hi, factor = (float)(UN_CURVE_CELLS / (f->hi - f->lo));
+    float some[CURVE_RUN];
 
-    if (!(hi > lo))
+    if (!((float)f->hi > (float)f->lo))
         return;
-    for (int64_t i = channel; i < n * c; i += c)
-        v[i] = curve_at(f, v[i], lo, hi, factor);
+    for (int64_t i = 0; i < n; i += CURVE_RUN) {
+        const int count = (int)UN_MIN(n - i, CURVE_RUN);
+        float *at = v + i * c + channel;
+
+        if (c == 1) {
+            curve_run(f, at, count);
+            continue;
+        }
+        for (int k = 0; k < count; k++)
+            some[k] = at[(ptrdiff_t)k * c];
+        curve_run(f, some, count);
+        for (int k = 0; k < count; k++)
+            at[(ptrdiff_t)k * c] = some[k];
+    }
 }
 
-void un_curve_gamma(un_curve *f, double lo, double hi, double gamma)
+void un_curve_gamma(un_curve *f, un_powers *p, double lo, double hi, double gamma)
 {
+    for (int i = 1; i <= UN_CURVE_CELLS && p->gamma != gamma; i++)
+        p->of[i] = un_pow((double)i / UN_CURVE_CELLS, gamma);
+    p->gamma = gamma;
     f->lo = lo;
     f->hi = hi;
     for (int i = 0; i <= UN_CURVE_CELLS; i++)
-        f->y[i] = (float)(lo + (hi - lo) * (i ? un_pow((double)i / UN_CURVE_CELLS, gamma) : 0));
+        f->y[i] = (float)(lo + (hi - lo) * p->of[i]);
 }
 
 void un_curve_turn(un_curve *f)
@@ -50,7 +95,7 @@ void un_curve_turn(un_curve *f)
 
 /* ---- straight maps of the channels ---- */
 
-void un_colour_apply(const un_colour_map *f, float *v, int64_t n)
+UN_WIDE void un_colour_apply(const un_colour_map *f, float *v, int64_t n)
 {
     const un_colour_map m = *f;
 
@@ -62,7 +107,7 @@ void un_colour_apply(const un_colour_map *f, float *v, int64_t n)
     }
 }
 
-void un_gain_apply(const float *gain, const float *shift, float *v, int64_t n, int c)
+UN_WIDE void un_gain_apply(const float *gain, const float *shift, float *v, int64_t n, int c)
 {
     if (c == 1) {
         const float g = gain[0], s = shift[0];
@@ -147,12 +192,12 @@ void un_stain_apply(const double gain[3], double lo, double hi, float *v, int64_
             const float in = v[k] < flo ? flo : v[k] > fhi ? fhi : v[k];
 
             over[k] = v[k] - in;
-            d[k] = curve_at(&density, in, flo, fhi, factor);
+            d[k] = curve_at(density.y, in, flo, fhi, factor);
         }
         for (int k = 0; k < 3; k++) {
             const float sum = m[k][0] * d[0] + m[k][1] * d[1] + m[k][2] * d[2];
 
-            v[k] = curve_at(&back, sum < 0 ? 0 : sum > bright ? bright : sum, 0, bright, per_density) + over[k];
+            v[k] = curve_at(back.y, sum < 0 ? 0 : sum > bright ? bright : sum, 0, bright, per_density) + over[k];
         }
     }
 }
@@ -172,6 +217,27 @@ size_t un_blur_scratch(const int size[3], int c, double sigma)
     return r + 1 + (longest + 2 * r + (size_t)size[0]) * (size_t)c * (size_t)size[2];
 }
 
+/* v[k] = sum of taps, k = 0..n-1; line: the values from r steps before. By blocks that stay near. */
+UN_WIDE static void blur_line(
+    float *restrict v, const float *restrict line, ptrdiff_t n, int run, const float *taps, int r)
+{
+    enum { BLOCK = 1024 };
+
+    for (ptrdiff_t from = 0; from < n; from += BLOCK) {
+        const ptrdiff_t end = UN_MIN(n, from + BLOCK);
+        const float *middle = line + (ptrdiff_t)r * run, first = taps[0];
+
+        for (ptrdiff_t k = from; k < end; k++)
+            v[k] = first * middle[k];
+        for (int t = 1; t <= r; t++) {
+            const float *a = middle - (ptrdiff_t)t * run, *b = middle + (ptrdiff_t)t * run, tap = taps[t];
+
+            for (ptrdiff_t k = from; k < end; k++)
+                v[k] += tap * (a[k] + b[k]);
+        }
+    }
+}
+
 /* Along one axis: `lines` blocks, each of `count` steps of `run` floats that lie together. */
 static void blur_axis(float *v, int64_t lines, int count, int run, double sigma, float *scratch)
 {
@@ -184,16 +250,13 @@ static void blur_axis(float *v, int64_t lines, int count, int run, double sigma,
     for (int i = 0; i <= r; i++)
         taps[i] = (float)(un_exp(-0.5 * i * i / (sigma * sigma)) / sum);
     for (int64_t l = 0; l < lines; l++, v += (ptrdiff_t)count * run) {
-        for (int i = -r; i < count + r; i++)
-            memcpy(buf + (ptrdiff_t)(i + r) * run, v + (ptrdiff_t)un_reflect(i, count) * run, (size_t)run * sizeof *v);
-        for (ptrdiff_t k = 0; k < (ptrdiff_t)count * run; k++)
-            v[k] = taps[0] * buf[k + (ptrdiff_t)r * run];
-        for (int t = 1; t <= r; t++) {
-            const float *a = buf + (ptrdiff_t)(r - t) * run, *b = buf + (ptrdiff_t)(r + t) * run, tap = taps[t];
-
-            for (ptrdiff_t k = 0; k < (ptrdiff_t)count * run; k++)
-                v[k] += tap * (a[k] + b[k]);
+        memcpy(buf + (ptrdiff_t)r * run, v, (size_t)count * (size_t)run * sizeof *v);
+        for (int i = 1; i <= r; i++) {
+            memcpy(buf + (ptrdiff_t)(r - i) * run, v + (ptrdiff_t)un_reflect(-i, count) * run, (size_t)run * sizeof *v);
+            memcpy(buf + (ptrdiff_t)(r + count + i - 1) * run, v + (ptrdiff_t)un_reflect(count + i - 1, count) * run,
+                (size_t)run * sizeof *v);
         }
+        blur_line(v, buf, (ptrdiff_t)count * run, run, taps, r);
     }
 }
 

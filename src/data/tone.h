@@ -15,8 +15,12 @@ typedef struct un_curve {
 } un_curve;
 void un_curve_apply(const un_curve *f, float *v, int64_t n, int c, int channel);
 
-/* f(x) = lo + (hi - lo) ((x - lo) / (hi - lo))^gamma. */
-void un_curve_gamma(un_curve *f, double lo, double hi, double gamma);
+/* The powers of a curve's ends of pieces, kept for the next channel. Zeroed: none yet. */
+typedef struct un_powers {
+    double gamma, of[UN_CURVE_CELLS + 1];
+} un_powers;
+/* f(x) = lo + (hi - lo) ((x - lo) / (hi - lo))^gamma, gamma above 0. */
+void un_curve_gamma(un_curve *f, un_powers *p, double lo, double hi, double gamma);
 /* g(x) = lo + hi - f(lo + hi - x), for a curve from lo to hi. */
 void un_curve_turn(un_curve *f);
 

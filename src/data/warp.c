@@ -5,6 +5,7 @@
 
 #include "base/math.h"
 #include "base/size.h"
+#include "base/wide.h"
 
 struct un_warp_scratch {
     un_mem *mem;
@@ -255,38 +256,85 @@ static void exact_index(const un_warp *w, un_warp_scratch *s, const un_picture *
     }
 }
 
-static inline void copy_values(float *to, const float *from, int n)
+/* Where the pixels of a row come from. */
+typedef struct source {
+    ptrdiff_t from;         /* pixel 0 of the picture that index counts from */
+    const ptrdiff_t *index; /* [n] -1: outside; NULL: all of the row is */
+    int n, run;             /* run 1: pixels that lie in a row, from the first on */
+} source;
+
+static int is_run(const ptrdiff_t *index, int n)
 {
-    for (int k = 0; k < n; k++)
-        to[k] = from[k];
+    for (int x = 1; x < n; x++)
+        if (index[x] != index[0] + x)
+            return 0;
+    return index[0] >= 0;
 }
 
-static void exact_pixel(const un_picture *p, const un_patch *out, ptrdiff_t o, ptrdiff_t i, const float *zero)
+static inline __attribute__((always_inline)) void copy_floats(
+    float *to, const float *from, const source *s, int c, float outside)
 {
-    if (p->c == 3)
-        copy_values(out->image + o * 3, i < 0 ? zero : p->image + i * 3, 3);
-    else if (p->c == 1)
-        out->image[o] = i < 0 ? 0 : p->image[i];
+    if (s->run) {
+        memcpy(to, from + (s->from + s->index[0]) * c, (size_t)s->n * (size_t)c * sizeof *to);
+        return;
+    }
+    for (int x = 0; x < s->n; x++, to += c) {
+        const ptrdiff_t i = s->index ? s->index[x] : -1;
+
+        for (int k = 0; k < c; k++)
+            to[k] = i < 0 ? outside : from[(s->from + i) * c + k];
+    }
+}
+
+/* A row of c floats a pixel; from NULL: the picture has none. */
+static void copy_row(float *to, const float *from, const source *s, int c, float outside, float absent)
+{
+    if (!from)
+        for (int i = 0; i < s->n * c; i++)
+            to[i] = !s->index || s->index[i / c] < 0 ? outside : absent;
+    else if (c == 1)
+        copy_floats(to, from, s, 1, outside);
+    else if (c == 3)
+        copy_floats(to, from, s, 3, outside);
     else
-        copy_values(out->image + o * p->c, i < 0 ? zero : p->image + i * p->c, p->c);
-    if (out->target)
-        out->target[o] = i < 0 || !p->target ? -1 : p->target[i];
-    for (int k = 0; out->soft && k < out->classes; k++)
-        out->soft[o * out->classes + k] = i < 0 || !p->soft ? 0 : p->soft[i * out->classes + k];
-    if (out->weight)
-        out->weight[o] = i < 0 ? 0 : p->weight ? p->weight[i] : 1;
+        copy_floats(to, from, s, c, outside);
+}
+
+static void copy_target(int32_t *to, const int32_t *from, const source *s)
+{
+    if (s->run && from) {
+        memcpy(to, from + s->from + s->index[0], (size_t)s->n * sizeof *to);
+        return;
+    }
+    for (int x = 0; x < s->n; x++)
+        to[x] = !from || !s->index || s->index[x] < 0 ? -1 : from[s->from + s->index[x]];
 }
 
 static void run_exact(const un_warp *w, un_warp_scratch *s, const un_picture *p, const un_patch *out)
 {
     const ptrdiff_t *iz = s->index, *iy = iz + w->size[0], *ix = iy + w->size[1];
+    const int n = w->size[2];
     ptrdiff_t o = 0;
+    source row = {.n = n};
 
     exact_index(w, s, p);
+    row.run = is_run(ix, n);
     for (int z = 0; z < w->size[0]; z++)
-        for (int y = 0; y < w->size[1]; y++)
-            for (int x = 0, out_of = iz[z] < 0 || iy[y] < 0; x < w->size[2]; x++, o++)
-                exact_pixel(p, out, o, out_of || ix[x] < 0 ? -1 : iz[z] + iy[y] + ix[x], s->zero);
+        for (int y = 0; y < w->size[1]; y++, o += n) {
+            const int inside = iz[z] >= 0 && iy[y] >= 0;
+            source r = row;
+
+            r.from = iz[z] + iy[y];
+            r.index = inside ? ix : NULL;
+            r.run &= inside;
+            copy_row(out->image + o * p->c, p->image, &r, p->c, 0, 0);
+            if (out->target)
+                copy_target(out->target + o, p->target, &r);
+            if (out->soft)
+                copy_row(out->soft + o * out->classes, p->soft, &r, out->classes, 0, 0);
+            if (out->weight)
+                copy_row(out->weight + o, p->weight, &r, 1, 0, 1);
+        }
 }
 
 /* ---- interpolation ---- */
@@ -308,7 +356,7 @@ static void bent_offsets(const un_warp *w, int a, int z, int y, float *restrict 
 }
 
 /* Positions of a row along the axes from `axis` on: whole part into cell, rest into part. */
-static void row_positions(const un_warp *w, un_warp_scratch *s, int z, int y, int axis)
+UN_WIDE static void row_positions(const un_warp *w, un_warp_scratch *s, int z, int y, int axis)
 {
     const double oz = z - (w->size[0] - 1) * 0.5, oy = y - (w->size[1] - 1) * 0.5, ox = -(w->size[2] - 1) * 0.5;
     const int n = w->size[2], bent = is_bent(w);
@@ -461,7 +509,7 @@ static inline __attribute__((always_inline)) void run_row(
     }
 }
 
-static void run_linear(const un_warp *w, un_warp_scratch *s, const un_picture *p, const un_patch *out)
+UN_WIDE static void run_linear(const un_warp *w, un_warp_scratch *s, const un_picture *p, const un_patch *out)
 {
     const int flat = p->d == 1 && w->size[0] == 1;
     ptrdiff_t o = 0;

@@ -292,13 +292,14 @@ TEST(noise_is_normal)
 TEST(tones)
 {
     static un_curve f;
+    static un_powers p;
     const double one[3] = {1, 1, 1}, sigma[3] = {0, 1.2, 1.2};
     const int size[3] = {1, 21, 23};
     float v[6] = {-1, 0.25f, 1, 0.5f, 2, 0}, w[6], *patch = un_alloc_array(NULL, 21 * 23, sizeof *patch);
     float *scratch = un_alloc_array(NULL, un_blur_scratch(size, 1, 1.2), sizeof *scratch);
     double m[3][3], sum = 0;
 
-    un_curve_gamma(&f, 0, 1, 2);
+    un_curve_gamma(&f, &p, 0, 1, 2);
     un_curve_apply(&f, v, 6, 1, 0);
     CHECK_NEAR(v[0], -1, 1e-6);
     CHECK_NEAR(v[1], 0.0625, 1e-5);

@@ -1,0 +1,17 @@
+/* Functions that are compiled for wider vectors too; the program loader takes what the processor has. For loops over
+ * elements that do not depend on each other: without contraction (-ffp-contract=off) and without sums whose order could
+ * change, every form gives the same bits. Kernels of networks have levels of their own (kernels/kernel.h). */
+#ifndef UN_BASE_WIDE_H
+#define UN_BASE_WIDE_H
+
+#include <limits.h> /* says which C library it is */
+
+/* The sanitizers are not ready when the loader chooses. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) &&                           \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define UN_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define UN_WIDE
+#endif
+
+#endif
