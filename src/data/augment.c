@@ -175,9 +175,10 @@ unet_status un_augment_scratch_create(un_augment_scratch **out, un_mem *mem, con
         blur = un_blur_scratch(a->size, a->channels, UN_MAX(UN_SHARPEN_PX, UN_MAX(cfg->blur_px[0], cfg->blur_px[1])));
     s->blur = un_alloc_array(mem, blur, sizeof *s->blur);
     s->channel = un_alloc_array(mem, c, 3 * sizeof *s->channel);
+    s->gamma = un_alloc_array(mem, c, sizeof *s->gamma);
     s->spare = needs_spare(cfg) ? un_alloc_array(mem, area * (size_t)a->size[0], c * sizeof *s->spare) : NULL;
     s->plane = needs_plane(cfg) ? un_alloc_array(mem, area + 2 * row, sizeof *s->plane) : NULL;
-    if (!s->blur || !s->channel || (needs_spare(cfg) && !s->spare) || (needs_plane(cfg) && !s->plane))
+    if (!s->blur || !s->channel || !s->gamma || (needs_spare(cfg) && !s->spare) || (needs_plane(cfg) && !s->plane))
         st = un_fail_nomem(err, (blur + area * (size_t)a->size[0] * c) * sizeof(float));
     else
         st = un_warp_scratch_create(&s->warp, mem, a->size, a->channels, err);
@@ -202,6 +203,7 @@ void un_augment_scratch_destroy(un_augment_scratch *s)
     un_free(s->other.soft);
     un_free(s->other.weight);
     un_free(s->channel);
+    un_free(s->gamma);
     un_free(s);
 }
 

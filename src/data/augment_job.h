@@ -16,8 +16,7 @@ struct un_augment_scratch {
     float *blur, *channel; /* channel: gain, shift, noise of each */
     float *spare;          /* as large as the image; NULL: no operation that is on needs it */
     float *plane;          /* h w floats and a row of tables; NULL likewise */
-    un_curve curve;
-    un_powers powers;
+    double *gamma;         /* of each channel */
     un_mem *mem;
     un_patch other; /* room for a patch that is mixed in; parts that were not asked for yet are NULL */
 };

@@ -28,21 +28,14 @@ static void do_stain(un_augment_job *j)
     un_stain_apply(gain, lo, hi, j->image, j->pixels);
 }
 
-/* The curve of gamma, or that counted from the bright end: one for a colour, one for each channel that is its own. */
+/* Gamma, or that counted from the bright end: one for a colour, one for each channel that is its own. */
 static void do_power(un_augment_job *j, const double range[2], int from_bright)
 {
-    double gamma = 1;
+    const un_gamma g = {j->r->lo, j->r->hi, j->s->gamma, from_bright};
 
-    for (int k = 0; k < j->a->channels; k++) {
-        if (k == 0 || j->a->channels != 3)
-            gamma = un_random_factor(&j->rng, range);
-        if (gamma == 1)
-            continue;
-        un_curve_gamma(&j->s->curve, &j->s->powers, j->r->lo[k], j->r->hi[k], gamma);
-        if (from_bright)
-            un_curve_turn(&j->s->curve);
-        un_curve_apply(&j->s->curve, j->image, j->pixels, j->a->channels, k);
-    }
+    for (int k = 0; k < j->a->channels; k++)
+        j->s->gamma[k] = k == 0 || j->a->channels != 3 ? un_random_factor(&j->rng, range) : j->s->gamma[0];
+    un_gamma_apply(&g, j->image, j->pixels, j->a->channels);
 }
 
 static void do_gamma(un_augment_job *j)

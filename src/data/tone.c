@@ -6,90 +6,77 @@
 #include "base/size.h"
 #include "base/wide.h"
 
-/* ---- curves ---- */
+/* ---- powers ---- */
 
-/* Of a value from lo on that is not above the curve's end. */
-static inline float curve_inside(const float *restrict y, float in, float lo, float factor)
+enum { POWER_RUN = 768 }; /* whole pixels of most numbers of channels */
+
+/* What each value of a run goes by. */
+typedef struct power_run {
+    float lo[POWER_RUN], range[POWER_RUN], inverse[POWER_RUN], gamma[POWER_RUN];
+} power_run;
+
+/* x in [0, 1], gamma below 2^20: logarithm by the series of artanh, exponential by that of 2^f, |f| <= 1/2. */
+static inline __attribute__((always_inline)) float power_of(float x, float gamma)
 {
-    const float t = (in - lo) * factor;
-    int i = (int)t;
-    float part;
+    uint32_t bits;
+    float m, s, z, y, f, scale;
+    int e, n;
 
-    i = i >= UN_CURVE_CELLS ? UN_CURVE_CELLS - 1 : i;
-    part = t - (float)i;
-    return y[i] + part * (y[i + 1] - y[i]);
+    memcpy(&bits, &x, sizeof bits);
+    e = (int32_t)(bits - 0x3f3504f3) >> 23; /* m from sqrt(1/2) to sqrt(2) */
+    bits -= (uint32_t)e << 23;
+    memcpy(&m, &bits, sizeof m);
+    s = (m - 1) / (m + 1);
+    z = s * s;
+    y = s * (2.88539008f + z * (0.961796694f + z * (0.577078016f + z * (0.412198583f + z * 0.320598898f))));
+    y = gamma * ((float)e + y);
+    n = (int)(y - 0.5f); /* the nearest, as y is hardly above 0 */
+    f = y - (float)n;
+    n = n < -127 ? -127 : n;
+    bits = (uint32_t)(n + 127) << 23;
+    memcpy(&scale, &bits, sizeof scale);
+    return scale * (1 + f * (0.693147181f +
+                                f * (0.240226507f +
+                                        f * (0.0555041087f +
+                                                f * (0.00961812911f + f * (0.00133335581f + f * 0.000154035304f))))));
 }
 
-static inline float curve_at(const float *restrict y, float x, float lo, float hi, float factor)
+UN_WIDE static void raise_run(float *restrict v, int n, const power_run *restrict r, int from_bright)
 {
-    const float in = x < lo ? lo : x > hi ? hi : x;
+    for (int i = 0; i < n; i++) {
+        const float lo = r->lo[i], range = r->range[i], hi = lo + range, x = v[i];
+        const float in = x < lo ? lo : x > hi ? hi : x;
+        const float p = power_of((from_bright ? hi - in : in - lo) * r->inverse[i], r->gamma[i]);
 
-    return curve_inside(y, in, lo, factor) + (x - in);
-}
-
-enum { CURVE_RUN = 512 };
-
-/* v[i] = f(in[i]) + v[i] - in[i]. Apart from the limits, so that it becomes a loop of vectors. */
-UN_WIDE static void look_up(
-    float *restrict v, const float *restrict in, int n, const float *restrict y, float lo, float factor)
-{
-    for (int i = 0; i < n; i++)
-        v[i] = curve_inside(y, in[i], lo, factor) + (v[i] - in[i]);
-}
-
-/* n <= CURVE_RUN */
-static void curve_run(const un_curve *f, float *restrict v, int n)
-{
-    const float lo = (float)f->lo, hi = (float)f->hi;
-    float in[CURVE_RUN];
-
-    for (int i = 0; i < n; i++)
-        in[i] = v[i] < lo ? lo : v[i] > hi ? hi : v[i];
-    look_up(v, in, n, f->y, lo, (float)(UN_CURVE_CELLS / (f->hi - f->lo)));
-}
-
-void un_curve_apply(const un_curve *f, float *v, int64_t n, int c, int channel)
-{
-    float some[CURVE_RUN];
-
-    if (!((float)f->hi > (float)f->lo))
-        return;
-    for (int64_t i = 0; i < n; i += CURVE_RUN) {
-        const int count = (int)UN_MIN(n - i, CURVE_RUN);
-        float *at = v + i * c + channel;
-
-        if (c == 1) {
-            curve_run(f, at, count);
-            continue;
-        }
-        for (int k = 0; k < count; k++)
-            some[k] = at[(ptrdiff_t)k * c];
-        curve_run(f, some, count);
-        for (int k = 0; k < count; k++)
-            at[(ptrdiff_t)k * c] = some[k];
+        v[i] = (from_bright ? hi - range * p : lo + range * p) + (x - in);
     }
 }
 
-void un_curve_gamma(un_curve *f, un_powers *p, double lo, double hi, double gamma)
+static void fill_run(power_run *r, const un_gamma *g, int c, int64_t first)
 {
-    for (int i = 1; i <= UN_CURVE_CELLS && p->gamma != gamma; i++)
-        p->of[i] = un_pow((double)i / UN_CURVE_CELLS, gamma);
-    p->gamma = gamma;
-    f->lo = lo;
-    f->hi = hi;
-    for (int i = 0; i <= UN_CURVE_CELLS; i++)
-        f->y[i] = (float)(lo + (hi - lo) * p->of[i]);
+    for (int i = 0; i < POWER_RUN; i++) {
+        const int k = (int)((first + i) % c);
+        const double range = g->hi[k] > g->lo[k] ? g->hi[k] - g->lo[k] : 0;
+
+        r->lo[i] = (float)g->lo[k];
+        r->range[i] = (float)range;
+        r->inverse[i] = (float)(range > 0 ? 1 / range : 0);
+        r->gamma[i] = (float)g->gamma[k];
+    }
 }
 
-void un_curve_turn(un_curve *f)
+void un_gamma_apply(const un_gamma *g, float *v, int64_t n, int c)
 {
-    const float sum = (float)(f->lo + f->hi);
+    const int run = c <= POWER_RUN ? POWER_RUN / c * c : POWER_RUN;
+    power_run r;
+    int still = 1;
 
-    for (int i = 0, k = UN_CURVE_CELLS; i <= k; i++, k--) {
-        const float low = f->y[i];
-
-        f->y[i] = sum - f->y[k];
-        f->y[k] = sum - low;
+    for (int k = 0; k < c; k++)
+        still &= g->gamma[k] == 1;
+    for (int64_t i = 0; i < n * c && !still; i += run) {
+        if (i == 0 || i % c)
+            fill_run(&r, g, c, i);
+        raise_run(v + i, (int)UN_MIN(n * c - i, run), &r, g->from_bright);
     }
 }
 
@@ -136,6 +123,25 @@ void un_colour_hue(double m[3][3], double turns, double saturation)
 
 /* ---- stains ---- */
 
+enum { CURVE_CELLS = 512 };
+
+/* A function on [lo, hi] as straight pieces; outside it goes on with slope 1. */
+typedef struct curve {
+    double lo, hi;
+    float y[CURVE_CELLS + 1];
+} curve;
+
+static inline float curve_at(const curve *f, float x, float lo, float hi, float factor)
+{
+    const float in = x < lo ? lo : x > hi ? hi : x, t = (in - lo) * factor;
+    int i = (int)t;
+    float part;
+
+    i = i >= CURVE_CELLS ? CURVE_CELLS - 1 : i;
+    part = t - (float)i;
+    return f->y[i] + part * (f->y[i + 1] - f->y[i]) + (x - in);
+}
+
 static void invert3(double out[3][3], const double m[3][3])
 {
     double det = 0;
@@ -173,16 +179,16 @@ static void stain_matrix(float m[3][3], const double gain[3])
 void un_stain_apply(const double gain[3], double lo, double hi, float *v, int64_t n)
 {
     const double least = 1.0 / 256, deepest = -un_log(least);
-    const float flo = (float)lo, fhi = (float)hi, factor = (float)(UN_CURVE_CELLS / (hi - lo));
+    const float flo = (float)lo, fhi = (float)hi, factor = (float)(CURVE_CELLS / (hi - lo));
     float m[3][3];
-    un_curve density = {.lo = lo, .hi = hi}, back = {.lo = 0, .hi = 2 * deepest};
-    const float bright = (float)back.hi, per_density = (float)(UN_CURVE_CELLS / back.hi);
+    curve density = {.lo = lo, .hi = hi}, back = {.lo = 0, .hi = 2 * deepest};
+    const float bright = (float)back.hi, per_density = (float)(CURVE_CELLS / back.hi);
 
     if (!(fhi > flo))
         return;
-    for (int i = 0; i <= UN_CURVE_CELLS; i++) {
-        density.y[i] = (float)-un_log(least + (1 - least) * i / UN_CURVE_CELLS);
-        back.y[i] = (float)(lo + (hi - lo) * (un_exp(-back.hi * i / UN_CURVE_CELLS) - least) / (1 - least));
+    for (int i = 0; i <= CURVE_CELLS; i++) {
+        density.y[i] = (float)-un_log(least + (1 - least) * i / CURVE_CELLS);
+        back.y[i] = (float)(lo + (hi - lo) * (un_exp(-back.hi * i / CURVE_CELLS) - least) / (1 - least));
     }
     stain_matrix(m, gain);
     for (int64_t i = 0; i < n; i++, v += 3) {
@@ -192,12 +198,12 @@ void un_stain_apply(const double gain[3], double lo, double hi, float *v, int64_
             const float in = v[k] < flo ? flo : v[k] > fhi ? fhi : v[k];
 
             over[k] = v[k] - in;
-            d[k] = curve_at(density.y, in, flo, fhi, factor);
+            d[k] = curve_at(&density, in, flo, fhi, factor);
         }
         for (int k = 0; k < 3; k++) {
             const float sum = m[k][0] * d[0] + m[k][1] * d[1] + m[k][2] * d[2];
 
-            v[k] = curve_at(back.y, sum < 0 ? 0 : sum > bright ? bright : sum, 0, bright, per_density) + over[k];
+            v[k] = curve_at(&back, sum < 0 ? 0 : sum > bright ? bright : sum, 0, bright, per_density) + over[k];
         }
     }
 }

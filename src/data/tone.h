@@ -6,23 +6,15 @@
 
 #include "base/rng.h"
 
-enum { UN_CURVE_CELLS = 512, UN_NORMAL_CELLS = 4096 };
+enum { UN_NORMAL_CELLS = 4096 };
 
-/* A function on [lo, hi] as straight pieces; outside it goes on with slope 1. */
-typedef struct un_curve {
-    double lo, hi;
-    float y[UN_CURVE_CELLS + 1];
-} un_curve;
-void un_curve_apply(const un_curve *f, float *v, int64_t n, int c, int channel);
-
-/* The powers of a curve's ends of pieces, kept for the next channel. Zeroed: none yet. */
-typedef struct un_powers {
-    double gamma, of[UN_CURVE_CELLS + 1];
-} un_powers;
-/* f(x) = lo + (hi - lo) ((x - lo) / (hi - lo))^gamma, gamma above 0. */
-void un_curve_gamma(un_curve *f, un_powers *p, double lo, double hi, double gamma);
-/* g(x) = lo + hi - f(lo + hi - x), for a curve from lo to hi. */
-void un_curve_turn(un_curve *f);
+/* Each channel k between lo[k] and hi[k] by a power: f(x) = lo + (hi - lo) ((x - lo) / (hi - lo))^gamma; from_bright:
+ * as lo + hi - f(lo + hi - x). Outside it goes on with slope 1. Within 1e-6 of the range. */
+typedef struct un_gamma {
+    const double *lo, *hi, *gamma; /* [c] */
+    int from_bright;
+} un_gamma;
+void un_gamma_apply(const un_gamma *g, float *v, int64_t n, int c);
 
 /* v[k] = sum over j of m[k][j] v[j] + shift[k] for three channels; each channel alone otherwise. */
 typedef struct un_colour_map {
