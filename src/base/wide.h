@@ -1,6 +1,7 @@
 /* Functions that are compiled for wider vectors too; the program loader takes what the processor has. For loops over
  * elements that do not depend on each other: without contraction (-ffp-contract=off) and without sums whose order could
- * change, every form gives the same bits. Kernels of networks have levels of their own (kernels/kernel.h). */
+ * change, every form gives the same bits. Static ones only: the loader's symbols ignore visibility. Kernels of networks
+ * have levels of their own (kernels/kernel.h). */
 #ifndef UN_BASE_WIDE_H
 #define UN_BASE_WIDE_H
 

@@ -337,7 +337,7 @@ static inline __attribute__((always_inline)) void product(const float *a, const 
     }
 }
 
-UN_WIDE static void quantise(const codec *q, int table, float *block)
+static inline __attribute__((always_inline)) void quantise(const codec *q, int table, float *block)
 {
     const float *step = q->step[table];
     float a[64], b[64];
@@ -353,7 +353,7 @@ UN_WIDE static void quantise(const codec *q, int table, float *block)
     product(a, q->basis, block);
 }
 
-static void to_ycc(float p[3][64])
+static inline __attribute__((always_inline)) void to_ycc(float p[3][64])
 {
     for (int i = 0; i < 64; i++) {
         const float r = p[0][i], g = p[1][i], b = p[2][i], y = 0.299f * r + 0.587f * g + 0.114f * b;
@@ -364,7 +364,7 @@ static void to_ycc(float p[3][64])
     }
 }
 
-static void from_ycc(float p[3][64])
+static inline __attribute__((always_inline)) void from_ycc(float p[3][64])
 {
     for (int i = 0; i < 64; i++) {
         const float y = p[0][i], b = y + p[1][i] * (0.886f / 0.5f), r = y + p[2][i] * (0.701f / 0.5f);
@@ -375,48 +375,88 @@ static void from_ycc(float p[3][64])
     }
 }
 
-/* `planes` channels from k on of the block at y, x; what lies beyond the edge repeats the last pixel. */
-static void code_block(const codec *q, const double *lo, const double *hi, float *v, const int size[3], int c, int k,
-    int planes, int y, int x)
+/* A block of `planes` channels: where it begins, how far it reaches, and the values that are 0 and 255. */
+typedef struct place8 {
+    float *at;
+    ptrdiff_t row;
+    int c, planes, rows, columns;
+    float low[3], range[3];
+} place8;
+
+/* What lies beyond the edge repeats the last pixel. */
+static inline __attribute__((always_inline)) void take_block(const place8 *b, float p[3][64], int c, int planes)
+{
+    for (int j = 0; j < planes; j++) {
+        const float low = b->low[j], scale = 255 / b->range[j];
+
+        for (int y = 0; y < 8; y++) {
+            const float *from = b->at + UN_MIN(y, b->rows - 1) * b->row + j;
+
+            if (b->columns == 8)
+                for (int x = 0; x < 8; x++)
+                    p[j][8 * y + x] = (from[x * c] - low) * scale - 128;
+            else
+                for (int x = 0; x < 8; x++)
+                    p[j][8 * y + x] = (from[UN_MIN(x, b->columns - 1) * c] - low) * scale - 128;
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void put_block(const place8 *b, float p[3][64], int c, int planes)
+{
+    for (int j = 0; j < planes; j++) {
+        const float low = b->low[j], scale = b->range[j] / 255;
+
+        for (int y = 0; y < b->rows; y++) {
+            float *to = b->at + y * b->row + j;
+
+            for (int x = 0; x < b->columns; x++)
+                to[x * c] = low + (p[j][8 * y + x] + 128) * scale;
+        }
+    }
+}
+
+UN_WIDE static void code_block(const codec *q, const place8 *b)
 {
     float p[3][64];
 
-    for (int j = 0; j < planes; j++) {
-        const float low = (float)lo[k + j], scale = (float)(255 / (hi[k + j] - lo[k + j]));
-
-        for (int i = 0; i < 64; i++) {
-            const int at = UN_MIN(size[1] - 1, y + i / 8) * size[2] + UN_MIN(size[2] - 1, x + i % 8);
-
-            p[j][i] = (v[(ptrdiff_t)at * c + k + j] - low) * scale - 128;
-        }
-    }
-    if (planes == 3)
+    if (b->planes == 3) {
+        take_block(b, p, 3, 3);
         to_ycc(p);
-    for (int j = 0; j < planes; j++)
-        quantise(q, j > 0, p[j]);
-    if (planes == 3)
+        for (int j = 0; j < 3; j++)
+            quantise(q, j > 0, p[j]);
         from_ycc(p);
-    for (int j = 0; j < planes; j++) {
-        const float low = (float)lo[k + j], scale = (float)((hi[k + j] - lo[k + j]) / 255);
-
-        for (int i = 0; i < 64; i++)
-            if (y + i / 8 < size[1] && x + i % 8 < size[2])
-                v[((ptrdiff_t)(y + i / 8) * size[2] + x + i % 8) * c + k + j] = low + (p[j][i] + 128) * scale;
+        put_block(b, p, 3, 3);
+        return;
     }
+    take_block(b, p, b->c, 1);
+    quantise(q, 0, p[0]);
+    put_block(b, p, b->c, 1);
 }
 
 void un_jpeg_apply(double quality, const double *lo, const double *hi, float *v, const int size[3], int c)
 {
     const int planes = c == 3 ? 3 : 1;
+    place8 b;
     codec q;
 
     for (int k = 0; k < c; k++)
         if (!(hi[k] > lo[k]))
             return;
     make_codec(&q, quality);
+    b = (place8){.row = (ptrdiff_t)size[2] * c, .c = c, .planes = planes};
     for (int z = 0; z < size[0]; z++, v += (ptrdiff_t)size[1] * size[2] * c)
-        for (int k = 0; k < c; k += planes)
+        for (int k = 0; k < c; k += planes) {
+            for (int j = 0; j < planes; j++) {
+                b.low[j] = (float)lo[k + j];
+                b.range[j] = (float)(hi[k + j] - lo[k + j]);
+            }
             for (int y = 0; y < size[1]; y += 8)
-                for (int x = 0; x < size[2]; x += 8)
-                    code_block(&q, lo, hi, v, size, c, k, planes, y, x);
+                for (int x = 0; x < size[2]; x += 8) {
+                    b.at = v + ((ptrdiff_t)y * size[2] + x) * c + k;
+                    b.rows = UN_MIN(8, size[1] - y);
+                    b.columns = UN_MIN(8, size[2] - x);
+                    code_block(&q, &b);
+                }
+        }
 }

@@ -82,7 +82,7 @@ void un_gamma_apply(const un_gamma *g, float *v, int64_t n, int c)
 
 /* ---- straight maps of the channels ---- */
 
-UN_WIDE void un_colour_apply(const un_colour_map *f, float *v, int64_t n)
+UN_WIDE static void mix_colours(const un_colour_map *f, float *v, int64_t n)
 {
     const un_colour_map m = *f;
 
@@ -94,7 +94,12 @@ UN_WIDE void un_colour_apply(const un_colour_map *f, float *v, int64_t n)
     }
 }
 
-UN_WIDE void un_gain_apply(const float *gain, const float *shift, float *v, int64_t n, int c)
+void un_colour_apply(const un_colour_map *f, float *v, int64_t n)
+{
+    mix_colours(f, v, n);
+}
+
+UN_WIDE static void scale_values(const float *gain, const float *shift, float *v, int64_t n, int c)
 {
     if (c == 1) {
         const float g = gain[0], s = shift[0];
@@ -106,6 +111,11 @@ UN_WIDE void un_gain_apply(const float *gain, const float *shift, float *v, int6
     for (int64_t i = 0; i < n; i++, v += c)
         for (int k = 0; k < c; k++)
             v[k] = v[k] * gain[k] + shift[k];
+}
+
+void un_gain_apply(const float *gain, const float *shift, float *v, int64_t n, int c)
+{
+    scale_values(gain, shift, v, n, c);
 }
 
 void un_colour_hue(double m[3][3], double turns, double saturation)
