@@ -98,6 +98,11 @@ handbook: configure
 bench-peers: setup
 	@bench/peers/run.sh $(ARGS)
 
+## bench-augment  augmentation beside albumentations, one core, into docs/augmentation-speed.md; ARGS as --help says (a minute)
+.PHONY: bench-augment
+bench-augment: setup
+	@bench/peers/augment.sh $(ARGS)
+
 ## bench-instructions  instructions at the AVX2 level against the stored counts (valgrind; a minute)
 bench-instructions: configure
 	@bench/instructions.sh

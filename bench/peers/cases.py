@@ -12,7 +12,8 @@ class Case:
     extent: tuple  # h, w or d, h, w of the pictures
     channels: int
     depth: int = 4
-    set: str = "list"  # "list", "seed" or "quick"
+    set: str = "list"  # "list", "variant", "seed" or "quick"
+    variant: str = ""  # of VARIANTS
 
     @property
     def grid(self):
@@ -27,23 +28,40 @@ class Case:
     def shape(self):
         return (self.batch, self.channels, *self.padded)
 
+    @property
+    def model(self):
+        """The section `model` of the configuration."""
+        return {"dims": len(self.extent), "in_channels": self.channels, "classes": 2, "depth": self.depth,
+                "base_filters": self.filters, "norm": "batch", "head": "softmax", **VARIANTS.get(self.variant, {})}
+
     def keys(self, seed):
         """The configuration, as `unet train` would take it."""
         patch = ",".join(str(e) for e in self.padded)
-        return [f"model.dims={len(self.extent)}", f"model.in_channels={self.channels}", "model.classes=2",
-                f"model.depth={self.depth}", f"model.base_filters={self.filters}", "model.norm=batch",
-                "model.head=softmax", f"train.seed={seed}", f"train.batch={self.batch}",
+        return [*(f"model.{key}={value}" for key, value in self.model.items()), f"train.seed={seed}", f"train.batch={self.batch}",
                 f"train.ghost_batch={self.batch}", f"train.patch=[{patch}]", "train.steps=1000", "loss.terms=[ce]",
                 "loss.class_weights=none", "optimiser.name=adamw", f"optimiser.lr={LR}",
                 f"optimiser.weight_decay={WEIGHT_DECAY}", "optimiser.clip_norm=0", "optimiser.ema_decay=0"]
 
 
 LR, WEIGHT_DECAY = 0.001, 0.01
+# docs/architectures.md; PyTorch runs the definitions of tools/torch_variants.py
+VARIANTS = {
+    "residual": {"block": "residual"},
+    "attention": {"gate": "attention"},
+    "unetpp": {"decoder": "nested"},
+    "dense": {"block": "dense"},
+    "r2u": {"block": "recurrent"},
+    "light": {"block": "separable"},
+    "inverted": {"block": "inverted"},
+    "se": {"recalibrate": "se"},
+    "unet3p": {"decoder": "full"},
+}
 
 
 def named(kind, filters, batch, extent, channels, **more):
     size = "x".join(str(i) for i in (*extent, channels))
-    return Case(f"{kind}-{filters}-{size}" + (f"-b{batch}" if batch > 1 else ""), kind, filters, batch, extent, channels,
+    what = f"{kind}-{more['variant']}" if "variant" in more else kind
+    return Case(f"{what}-{filters}-{size}" + (f"-b{batch}" if batch > 1 else ""), kind, filters, batch, extent, channels,
                 **more)
 
 
@@ -64,6 +82,7 @@ LIST = [
     named("train", 16, 8, (192, 192), 3),
     named("train", 32, 9, (40, 56, 40), 1, depth=3),
 ]
+LIST += [named("train", 16, 4, (96, 96), 3, set="variant", variant=v) for v in VARIANTS]
 QUICK = [
     named("infer", 16, 1, (128, 128), 3, set="quick"),
     named("infer", 8, 1, (16, 32, 32), 1, depth=3, set="quick"),

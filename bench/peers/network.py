@@ -150,3 +150,37 @@ def torch_module(net, fold):
             return v[net.outputs[0]], v[net.outputs[1]]
 
     return Module()
+
+
+def variant_module(path, definition):
+    """The definition of tools/torch_variants.py with the weights of a model file: image -> logits and further outputs."""
+    import os
+    import sys
+
+    import torch
+    from safetensors.numpy import load_file
+    from torch import nn
+
+    sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
+    from torch_variants import Variant
+
+    torch.set_default_dtype(torch.float32)  # the golden values are made in double
+
+    class Module(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.definition = Variant({"model": definition})
+            for name, value in load_file(path).items():
+                key, value = name.replace(".", "_"), torch.from_numpy(value.copy())
+                if "running_" in name:
+                    self.register_buffer(key, value)
+                    self.definition.buffers[name] = value
+                else:
+                    self.definition.p[name] = nn.Parameter(value)
+                    self.register_parameter(key, self.definition.p[name])
+
+        def forward(self, image):
+            self.definition.training = self.training
+            return self.definition.all(image)
+
+    return Module()

@@ -160,14 +160,33 @@ static unet_status train_step(job *j, unet_error *err)
     return st;
 }
 
+/* Weights of a loaded model may lie in its file; training wants memory. */
+static unet_status own_weights(job *j, unet_error *err)
+{
+    un_model *own;
+    unet_status st = un_model_create(&own, NULL, &j->model->config, err);
+
+    if (st)
+        return st;
+    memcpy(own->weights, j->model->weights, (size_t)own->graph->block_count * sizeof *own->weights);
+    un_model_destroy(j->model);
+    j->model = own;
+    return UNET_OK;
+}
+
 static unet_status train_open(job *j, char **argv, unet_error *err)
 {
-    const un_engine_spec spec = {.model = j->model, .backend = un_backend_cpu(), .pool = j->pool, .level = j->level};
-    const un_cfg_train *t = &j->model->config.train;
-    const un_cfg_model *m = &j->model->config.model;
+    un_engine_spec spec = {.backend = un_backend_cpu(), .pool = j->pool, .level = j->level};
+    const un_cfg_train *t;
+    const un_cfg_model *m;
     size_t pixels;
-    unet_status st = un_train_settle(&j->model->config, 1, err);
+    unet_status st = own_weights(j, err);
 
+    if (!st)
+        st = un_train_settle(&j->model->config, 1, err);
+    spec.model = j->model;
+    t = &j->model->config.train;
+    m = &j->model->config.model;
     if (!st)
         st = un_engine_create(&j->engine, NULL, &spec, err);
     if (!st)

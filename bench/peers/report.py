@@ -52,6 +52,8 @@ def title(name, case):
     size = "x".join(str(i) for i in (*case["extent"], case["channels"]))
     what = "inference" if case["kind"] == "infer" else "training step (forward, backward, AdamW)"
     text = f"{case['filters']} filters, {case['depth']} poolings, {size}, batch {case['batch']}, {what}"
+    if case.get("variant"):
+        text = f"{case['variant']}, " + text
     if case["padded"] != case["extent"]:
         text += f"; computed at {'x'.join(str(i) for i in case['padded'])} by all"
     return text
@@ -90,8 +92,9 @@ def overview(cases, kind):
 
 
 def of_kind(data, kind):
+    """Cases of inference, of training, and of the training of variants."""
     order = {"list": 0, "seed": 1}
-    return sorted(((n, c) for n, c in data["cases"].items() if c["kind"] == kind),
+    return sorted(((n, c) for n, c in data["cases"].items() if ("variant" if c.get("variant") else c["kind"]) == kind),
                   key=lambda x: (order.get(x[1]["set"], 2), len(x[1]["extent"]), -x[1]["filters"], x[0]))
 
 
@@ -101,11 +104,11 @@ def page(data):
     caches = ", ".join(f"{k} {v} KiB" for k, v in m["cache_kib"].items())
     out = [f"## {m['model']} ({m['number']})\n",
            f"Level of our kernels: {', '.join(levels)}. {m['cores']} cores; {caches}; {' '.join(m['flags'])}. {m['compiler']}.\n"]
-    for kind, text in (("infer", "Inference"), ("train", "Training")):
+    for kind, text in (("infer", "Inference"), ("train", "Training"), ("variant", "Training of variants")):
         some = of_kind(data, kind)
         if some:
             out += [f"### {text}\n", overview(some, kind), ""]
-    for kind in ("infer", "train"):
+    for kind in ("infer", "train", "variant"):
         for name, case in of_kind(data, kind):
             out.append(f"### {name}\n\n{title(name, case)}" + (f" (drawn from seed {case['seed']})" if case["set"] == "seed" else "") + ".\n")
             for threads, r in sorted(case["threads"].items()):

@@ -147,12 +147,13 @@ class TorchTrain(Torch):
 
     def load(self, folder, shape, threads):
         import torch
-        from network import Network, torch_module
+        from network import Network, torch_module, variant_module
 
-        settings = json.load(open(folder + "/settings.json"))
-        torch.set_num_threads(threads)
+        settings, path = json.load(open(folder + "/settings.json")), folder + "/net.safetensors"
         self.format = self.layout(shape)
-        net = torch_module(Network(folder + "/net.safetensors"), fold=False).train().to(memory_format=self.format)
+        net = variant_module(path, settings["variant"]) if settings["variant"] else torch_module(Network(path), fold=False)
+        torch.set_num_threads(threads)
+        net = net.train().to(memory_format=self.format)
         decay = [p for p in net.parameters() if p.ndim > 1]
         rest = [p for p in net.parameters() if p.ndim == 1]
         self.optimiser = torch.optim.AdamW(

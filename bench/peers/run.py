@@ -91,9 +91,9 @@ class Contender:
         self.pause()
         return a
 
-    def turn(self, record):
+    def turn(self, record, turn_ms=TURN_MS):
         """One turn: where a run is short the first one after the pause is not counted."""
-        runs = max(1, min(200, int(TURN_MS / self.last_ms)))
+        runs = max(1, min(200, int(turn_ms / self.last_ms)))
         a = self.ask(f"run {runs + (runs > 1)}")
         self.last_ms = a["ms"][-1]
         if record:
@@ -136,7 +136,7 @@ def prepare(case, seed):
         target.astype(np.int32).tofile(folder + "/target.i32")
         target.astype(np.int64).tofile(folder + "/target.i64")
         with open(folder + "/settings.json", "w") as f:
-            json.dump({"lr": cases.LR, "weight_decay": cases.WEIGHT_DECAY}, f)
+            json.dump({"lr": cases.LR, "weight_decay": cases.WEIGHT_DECAY, "variant": case.variant and case.model}, f)
     else:
         run_tool([sys.executable, HERE + "/export.py", model, folder, *map(str, case.shape)])
     open(folder + "/done", "w").close()
@@ -305,7 +305,7 @@ def store(case, seed, threads, result):
             data = json.load(f)
     data["machine"] = facts
     entry = data["cases"].setdefault(case.name, {})
-    entry.update({"kind": case.kind, "set": case.set, "seed": seed, "filters": case.filters, "batch": case.batch,
+    entry.update({"kind": case.kind, "set": case.set, "variant": case.variant, "seed": seed, "filters": case.filters, "batch": case.batch,
                   "extent": list(case.extent), "padded": list(case.padded), "channels": case.channels,
                   "depth": case.depth})
     result["commit"], result["date"] = commit(), datetime.date.today().isoformat()
