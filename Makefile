@@ -94,6 +94,13 @@ handbook: configure
 	@ninja -C $(BUILD) src/cli/unet
 	@tools/handbook.sh
 
+## bench-bf16  float32 and bf16 in turns, then their masks on the bundled nuclei (docs/precision.md; 5 minutes)
+.PHONY: bench-bf16
+bench-bf16: build
+	@ninja -C $(BUILD) bench/speed >/dev/null
+	@$(BUILD)/bench/speed --threads $(THREADS) --bf16 --layers 0
+	@bench/precision.sh
+
 ## bench-peers  beside ONNX Runtime, OpenVINO, PyTorch, MNN and ncnn; ARGS: bench/peers/README.md (an hour)
 bench-peers: setup
 	@bench/peers/run.sh $(ARGS)

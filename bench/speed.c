@@ -1,9 +1,10 @@
 /* Speed of the kernels and of whole networks on this machine (docs/performance.md): per network the median time of a
  * run or a training step, GFLOP/s and the layers that take longest, each with its share of the float32 peak and of the
  * memory bandwidth, both measured first. With --scaling: what N threads (2) make of the time of one, in this very
- * build. With --memory: how the time grows as fewer packed weights are allowed.
+ * build. With --memory: how the time grows as fewer packed weights are allowed. With --bf16: float32 and bf16 in turns,
+ * and what the rounding does to the logits of a network as it is initialised.
  *
- * speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--seconds S] [--layers N] [CASE...]
+ * speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--bf16] [--seconds S] [--layers N] [CASE...]
  * a CASE is a part of its name */
 #include <math.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #include "train/schedule.h"
 
 typedef struct options {
-    int level, threads, exact, scaling, memory, layers, n_names;
+    int level, threads, exact, scaling, memory, bf16, layers, n_names;
     double seconds;
     char **names;
 } options;
@@ -381,14 +382,130 @@ static unet_status run_memory(const bench *b, const net *n, unet_error *err)
     return st;
 }
 
+/* ---- float32 and bf16 in turns ---- */
+
+typedef struct side {
+    un_session *s;
+    un_profile *profile;
+    size_t bytes;
+    float *logits;
+    times t;
+} side;
+
+static unet_status open_side(side *o, const bench *b, const un_model *model, un_shape in, int bf16, unet_error *err)
+{
+    un_session_options so = {
+        .pool = b->pool, .level = (un_cpu_level)b->opt->level, .exact = b->opt->exact, .bf16 = bf16};
+    unet_status st = un_profile_create(&o->profile, NULL, err);
+
+    so.profile = o->profile;
+    if (!st)
+        st = un_session_bytes(&o->bytes, NULL, model, in, &so, err);
+    if (!st)
+        st = un_session_create(&o->s, NULL, model, in, &so, err);
+    if (st)
+        return st;
+    o->logits = un_alloc_array(NULL, (size_t)un_shape_count(un_session_output(o->s)), sizeof *o->logits);
+    return o->logits ? UNET_OK : un_fail_nomem(err, 1);
+}
+
+static unet_status run_side(side *o, const float *image, unet_error *err)
+{
+    const double at = now_s();
+    unet_status st = un_session_run(o->s, image, o->logits, NULL, err);
+
+    o->t.ms[o->t.runs++] = (now_s() - at) * 1e3;
+    return st;
+}
+
+/* Root mean square of the difference by the standard deviation. */
+static double difference(const float *x, const float *y, int64_t count)
+{
+    double mean = 0, square = 0, error = 0;
+
+    for (int64_t i = 0; i < count; i++) {
+        mean += (double)x[i];
+        square += (double)x[i] * (double)x[i];
+        error += ((double)y[i] - (double)x[i]) * ((double)y[i] - (double)x[i]);
+    }
+    return sqrt(error / UN_MAX(square - mean * mean / (double)count, 1e-30));
+}
+
+static void print_sides(const bench *b, const net *n, side o[2])
+{
+    const double ms[2] = {median(&o[0].t), median(&o[1].t)};
+    int count;
+    layer *l = gather(o[1].profile, o[1].t.runs, &count);
+
+    printf("%-22s float32 %8.2f ms %7.1f MiB, bf16 %8.2f ms %7.1f MiB: %.2f times as fast (least %.2f and %.2f ms), "
+           "logits differ by %.2f %%\n",
+        n->name, ms[0], (double)o[0].bytes / 1048576, ms[1], (double)o[1].bytes / 1048576, ms[0] / ms[1], o[0].t.ms[0],
+        o[1].t.ms[0], 100 * difference(o[0].logits, o[1].logits, un_shape_count(un_session_output(o[0].s))));
+    print_layers(b, l, count);
+    print_kernels(b, l, b->opt->layers ? count : 0);
+    fflush(stdout);
+    un_free(l);
+}
+
+static unet_status run_precisions(const bench *b, const net *n, unet_error *err)
+{
+    const un_shape in = padded(n);
+    float *image = un_alloc_array(NULL, (size_t)un_shape_count(in), sizeof *image);
+    side o[2] = {{.bytes = 0}};
+    un_model *model = NULL;
+    double began;
+    unet_status st = image ? make_model(&model, n, err) : un_fail_nomem(err, 1);
+
+    for (int i = 0; i < 2 && !st; i++)
+        st = open_side(&o[i], b, model, in, i, err);
+    if (!st) {
+        fill(image, un_shape_count(in));
+        for (int i = 0; i < 2 && !st; i++)
+            st = run_side(&o[i], image, err);
+    }
+    for (int i = 0; i < 2 && !st; i++) {
+        o[i].t.runs = 0;
+        un_profile_reset(o[i].profile);
+    }
+    for (began = now_s(); !st && more(b, &o[1].t, began);) {
+        st = run_side(&o[0], image, err);
+        st = st ? st : run_side(&o[1], image, err);
+    }
+    if (!st)
+        print_sides(b, n, o);
+    for (int i = 0; i < 2; i++) {
+        un_session_destroy(o[i].s);
+        un_profile_destroy(o[i].profile);
+        un_free(o[i].logits);
+    }
+    un_model_destroy(model);
+    un_free(image);
+    return st;
+}
+
 /* ---- command line ---- */
 
 static int wanted(const options *o, const net *n)
 {
     for (int i = 0; i < o->n_names; i++)
         if (strstr(n->name, o->names[i]))
+            return !o->bf16 || !n->train;
+    return o->n_names == 0 && (!o->bf16 || !n->train);
+}
+
+static int is_flag(options *o, const char *word)
+{
+    const struct {
+        const char *name;
+        int *set;
+    } flags[] = {{"--exact", &o->exact}, {"--scaling", &o->scaling}, {"--memory", &o->memory}, {"--bf16", &o->bf16}};
+
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (!strcmp(word, flags[i].name)) {
+            *flags[i].set = 1;
             return 1;
-    return o->n_names == 0;
+        }
+    return 0;
 }
 
 static int parse(options *o, int argc, char **argv)
@@ -400,10 +517,8 @@ static int parse(options *o, int argc, char **argv)
     for (; i < argc && argv[i][0] == '-'; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 
-        if (!strcmp(argv[i], "--exact") || !strcmp(argv[i], "--scaling") || !strcmp(argv[i], "--memory")) {
-            *(argv[i][2] == 'e' ? &o->exact : argv[i][2] == 's' ? &o->scaling : &o->memory) = 1;
+        if (is_flag(o, argv[i]))
             continue;
-        }
         if (value && !strcmp(argv[i], "--level") && un_cpu_level_parse(value, &level))
             o->level = (int)level;
         else if (value && !strcmp(argv[i], "--threads") && un_parse_int64(value, &n) && n > 0 && n <= 1024)
@@ -430,10 +545,14 @@ int main(int argc, char **argv)
     char cpu[128];
 
     if (!parse(&o, argc, argv)) {
-        fputs("usage: speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--seconds S] [--layers N] "
-              "[CASE...]\n",
+        fputs("usage: speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--bf16] [--seconds S] "
+              "[--layers N] [CASE...]\n",
             stderr);
         return 2;
+    }
+    if (o.bf16 && !un_cpu_has_bf16((un_cpu_level)o.level)) {
+        fputs("this processor has no AVX-512 BF16, or the level is another than avx512\n", stderr);
+        return 1;
     }
     st = un_pool_create(&b.pool, NULL, o.threads, &err);
     un_cpu_model(cpu, sizeof cpu);
@@ -450,6 +569,7 @@ int main(int argc, char **argv)
         if (wanted(&o, &nets[i]))
             st = o.scaling  ? run_scaling(&b, &nets[i], &err)
                  : o.memory ? run_memory(&b, &nets[i], &err)
+                 : o.bf16   ? run_precisions(&b, &nets[i], &err)
                             : run_net(&b, &nets[i], NULL, &err);
     un_pool_destroy(b.pool);
     if (st)

@@ -147,7 +147,7 @@ const un_kernel *kc_next(un_kernel_family family, int *i)
     while (*i < un_kernel_count) {
         const un_kernel *k = un_kernels[(*i)++];
 
-        if (k->family == family && (!k->level || un_cpu_has(k->level)))
+        if (k->family == family && (!k->level || un_cpu_has(k->level)) && (!k->bf16 || un_cpu_has_bf16(k->level)))
             return k;
     }
     return NULL;

@@ -70,12 +70,13 @@ typedef struct unet_session_options {
     size_t struct_size; /* UNET_SESSION_OPTIONS_INIT */
     int threads;        /* 1: the caller's thread alone (default); more: a pool of its own */
     int width, height;
-    void *memory;        /* of the caller, for all the session holds, until it is destroyed; NULL: from the context */
-    size_t memory_bytes; /* at least unet_session_bytes of the same options */
+    void *memory;          /* of the caller, for all the session holds, until it is destroyed; NULL: from the context */
+    size_t memory_bytes;   /* at least unet_session_bytes of the same options */
+    const char *precision; /* "float32" or "bf16" (docs/precision.md); NULL: as the model's predict.precision says */
 } unet_session_options;
 #define UNET_SESSION_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
-        sizeof(unet_session_options), 1, 0, 0, NULL, 0                                                                 \
+        sizeof(unet_session_options), 1, 0, 0, NULL, 0, NULL                                                           \
     }
 
 UNET_API UNET_NODISCARD unet_status unet_session_bytes(

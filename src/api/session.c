@@ -27,6 +27,7 @@ static unet_status read_options(
         .exact = m->c->options.exact,
         .width = o.width,
         .height = o.height,
+        .precision = o.precision,
         .memory = o.memory,
         .memory_bytes = o.memory_bytes};
     return UNET_OK;

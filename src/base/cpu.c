@@ -52,6 +52,16 @@ int un_cpu_has(un_cpu_level level)
     }
 }
 
+int un_cpu_has_bf16(un_cpu_level level)
+{
+#if defined(__x86_64__)
+    return level == UN_CPU_AVX512 && un_cpu_has(level) && __builtin_cpu_supports("avx512bf16");
+#else
+    (void)level;
+    return 0;
+#endif
+}
+
 un_cpu_level un_cpu_best(void)
 {
     for (int i = UN_CPU_LEVEL_COUNT - 1; i > 0; i--)

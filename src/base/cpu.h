@@ -24,6 +24,9 @@ unet_status un_cpu_choose(un_cpu_level *out, const char *wanted, unet_error *err
 
 int un_cpu_has(un_cpu_level level);
 
+/* Whether the kernels of the level have forms that multiply numbers of 16 bits (bfloat16), and this machine can. */
+int un_cpu_has_bf16(un_cpu_level level);
+
 /* "AMD EPYC 7763" or similar; for reports. */
 void un_cpu_model(char *buf, int size);
 

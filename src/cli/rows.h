@@ -37,6 +37,12 @@
         .help = "average over views of the picture: none, flips, or all (quarter turns too)"                           \
     }
 
+#define UN_ROW_PRECISION                                                                                               \
+    {                                                                                                                  \
+        .name = "precision", .type = UN_OPT_KEY, .value = "WORD", .key = "predict.precision",                          \
+        .help = "numbers that the network multiplies: float32, or bf16 on a processor with AVX-512 BF16 (faster)"      \
+    }
+
 /* STRUCT has a member `const char *profile`: NULL: not asked for; "": the table alone. */
 #define UN_ROW_PROFILE(STRUCT)                                                                                         \
     {                                                                                                                  \

@@ -8,9 +8,11 @@
 #define UN_KERNEL_SIMD(name) extern const un_kernel un_##name##_f32_avx2, un_##name##_f32_avx512;
 #endif
 #define UN_KERNEL_LEVELS(name) UN_KERNEL_REF(name) UN_KERNEL_SIMD(name)
+#define UN_KERNEL_BF16(name)   extern const un_kernel un_##name##_bf16_avx512;
 #include "kernels/kernels.def"
 #undef UN_KERNEL_REF
 #undef UN_KERNEL_SIMD
+#undef UN_KERNEL_BF16
 
 const un_kernel *const un_kernels[] = {
 #ifdef UN_INFERENCE /* float, and the level that most processors have */
@@ -27,10 +29,16 @@ const un_kernel *const un_kernels[] = {
 #else
 #define UN_KERNEL_SIMD(name)
 #endif
+#if defined(UN_HAVE_X86) && !defined(UN_INFERENCE)
+#define UN_KERNEL_BF16(name) &un_##name##_bf16_avx512,
+#else
+#define UN_KERNEL_BF16(name)
+#endif
 #include "kernels/kernels.def"
 #undef UN_KERNEL_REF
 #undef UN_KERNEL_SIMD
 #undef UN_KERNEL_LEVELS
+#undef UN_KERNEL_BF16
 };
 const int un_kernel_count = (int)(sizeof un_kernels / sizeof *un_kernels);
 
@@ -54,7 +62,8 @@ const un_kernel *un_kernel_select(un_kernel_family family, const un_kernel_wish 
         const un_kernel *k = un_kernels[i];
         double cost;
 
-        if (k->family != family || k->type != wish->type || k->level > wish->level || (wish->exact && k->winograd))
+        if (k->family != family || k->type != wish->type || k->level > wish->level || (wish->exact && k->winograd) ||
+            (k->bf16 && !wish->bf16))
             continue;
         if (k->supports && !k->supports(args))
             continue;

@@ -1,5 +1,7 @@
 #include "run/pixels.h"
 
+#include <string.h>
+
 #include "base/block.h"
 #include "base/float_mode.h"
 
@@ -21,6 +23,16 @@ static void tear_down(un_pixel_session *s)
     un_pool_destroy(s->pool);
 }
 
+static unet_status set_precision(un_predict_options *po, const char *word, unet_error *err)
+{
+    for (int i = UN_CFG_PRECISION_FLOAT32; i <= UN_CFG_PRECISION_BF16; i++)
+        if (!strcmp(word, un_config_word("predict", "precision", i))) {
+            po->precision = i;
+            return UNET_OK;
+        }
+    return un_fail(err, UNET_E_ARG, "no precision '%s'; there are float32 and bf16", word);
+}
+
 /* All but the memory of the runs. */
 static unet_status set_up(
     un_pixel_session *s, un_mem *mem, const un_model *m, const un_pixel_options *o, unet_error *err)
@@ -33,6 +45,8 @@ static unet_status set_up(
         st = un_pool_create(&s->pool, mem, o->threads, err);
     po.session = (un_session_options){.pool = s->pool, .level = o->level, .exact = o->exact};
     po.max_bytes = SIZE_MAX;
+    if (!st && o->precision)
+        st = set_precision(&po, o->precision, err);
     if (!st)
         st = un_preprocess_create(&s->pre, mem, &m->config, 0, err);
     if (!st)

@@ -9,7 +9,8 @@ typedef struct un_pixel_options {
     int threads; /* more than 1: a pool of its own */
     un_cpu_level level;
     int exact, width, height;
-    void *memory; /* the block; NULL: allocated */
+    const char *precision; /* a word of predict.precision; NULL: as the model says */
+    void *memory;          /* the block; NULL: allocated */
     size_t memory_bytes;
 } un_pixel_options;
 

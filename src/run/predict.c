@@ -41,11 +41,26 @@ typedef struct job {
 
 un_predict_options un_predict_options_of(const un_cfg_predict *c)
 {
-    un_predict_options o = {.mode = (int)c->mode, .tta = (int)c->tta, .overlap = c->overlap > 0 ? c->overlap : -1};
+    un_predict_options o = {.mode = (int)c->mode,
+        .tta = (int)c->tta,
+        .precision = (int)c->precision,
+        .overlap = c->overlap > 0 ? c->overlap : -1};
 
     for (int i = 0; i < 3 && !un_is_auto(c->tile[0]); i++)
         o.tile[i] = c->tile[i];
     return o;
+}
+
+static unet_status set_precision(un_predict_options *o, unet_error *err)
+{
+    const un_cpu_level level = o->session.level;
+
+    o->session.bf16 = o->precision == UN_CFG_PRECISION_BF16;
+    if (!o->session.bf16 || un_cpu_has_bf16(level))
+        return UNET_OK;
+    return un_fail_file(err, UNET_E_CONFIG, "predict.precision", "bf16 needs %s; use float32",
+        level == UN_CPU_AVX512 ? "a processor with the instructions AVX-512 BF16, which this one lacks"
+                               : "the kernels avx512 and a processor with AVX-512 BF16");
 }
 
 unet_status un_predictor_create(
@@ -53,6 +68,7 @@ unet_status un_predictor_create(
 {
     static const un_predict_options defaults;
     un_predictor *p = un_alloc_zero(mem, sizeof *p);
+    unet_status st;
 
     *out = NULL;
     if (!p)
@@ -60,6 +76,11 @@ unet_status un_predictor_create(
     p->mem = mem;
     p->model = model;
     p->opt = opt ? *opt : defaults;
+    st = set_precision(&p->opt, err);
+    if (st) {
+        un_free(p);
+        return st;
+    }
     p->views = un_tta_views(
         (un_cfg_tta)p->opt.tta, un_tta_flip_axes(&model->config.augment), model->config.model.dims, p->view);
     *out = p;

@@ -10,6 +10,7 @@ typedef struct un_session_options {
     un_pool *pool; /* NULL: the caller's thread */
     un_cpu_level level;
     int exact;      /* 1: no Winograd forms */
+    int bf16;       /* 1: products of 16-bit numbers where a kernel has them; only where un_cpu_has_bf16(level) */
     double byte_ns; /* what a byte of packed weights may cost in time; 0: the fastest kernels, whatever they take */
     un_profile *profile; /* gets the time of each layer; NULL: not measured. Must outlive the session */
 } un_session_options;

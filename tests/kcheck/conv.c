@@ -180,11 +180,12 @@ static un_view conv_oracle(kc *c, const geometry *g, const un_conv_args *a, un_v
     return want;
 }
 
-enum { WINOGRAD = 6 };
+enum { WINOGRAD = 6, WINOGRAD_BF16 = 12 };
 
 /* A Winograd form mixes the pixels of a tile: the bound follows the largest sum of the tensor, and is WINOGRAD times
- * that of a direct sum, which still is far below one missing product of whole numbers. */
-static void level_bound(const un_view *bound)
+ * that of a direct sum, which still is far below one missing product of whole numbers (with 16 bits: of the few that
+ * thin() leaves). */
+static void level_bound(const un_view *bound, const un_kernel *k)
 {
     double *b = bound->p, most = 0;
     int64_t count = un_view_pixels(bound) * bound->c;
@@ -192,7 +193,7 @@ static void level_bound(const un_view *bound)
     for (int64_t i = 0; i < count; i++)
         most = b[i] > most ? b[i] : most;
     for (int64_t i = 0; i < count; i++)
-        b[i] = WINOGRAD * most;
+        b[i] = (k->bf16 ? WINOGRAD_BF16 : WINOGRAD) * most;
 }
 
 /* Rounding of K products in any order, of the bias and of the activation, whose slope is at most `steep`. */
@@ -202,6 +203,25 @@ static void scale_bound(const un_view *sums, double terms, double steep, double 
 
     for (int64_t i = 0; i < un_view_pixels(sums) * sums->c; i++)
         s[i] = steep * (4 * sqrt(terms) + 2) * unit * s[i] + 8 * unit;
+}
+
+/* The same where each factor is first rounded to 8 bits. */
+static void scale_bf16(const un_view *sums, double steep)
+{
+    double *s = sums->p;
+
+    for (int64_t i = 0; i < un_view_pixels(sums) * sums->c; i++)
+        s[i] = steep * 0x1.02p-8 * s[i];
+}
+
+/* Keeps one number in 32, so that the rounding of a Winograd form in 16 bits stays far below one missing product. */
+static void thin(kc *c, const un_view *v)
+{
+    for (int64_t i = 0; i < un_view_pixels(v); i++)
+        for (int ch = 0; ch < v->c; ch++)
+            if (kc_int(c, 0, 31))
+                kc_set(v, c->kernel->type, (int)(i / ((int64_t)v->d * v->h * v->w)), (int)(i / (v->h * v->w) % v->d),
+                    (int)(i / v->w % v->h), (int)(i % v->w), ch, 0);
 }
 
 static double unit_of(const un_kernel *k)
@@ -226,6 +246,8 @@ static int conv_args(kc *c, const geometry *g, un_conv_args *a)
     a->x = kc_tensor(c, type, g->n, g->x[0], g->x[1], g->x[2], g->ci, back ? KC_POISON : in);
     a->y = kc_tensor(c, type, g->n, g->y[0], g->y[1], g->y[2], g->co, back ? in : KC_POISON);
     a->w = kc_array(c, type, weight_count(g), in);
+    if (c->exact && c->kernel->winograd && c->kernel->bf16)
+        thin(c, back ? &a->y : &a->x);
     naive_only = c->kernel == kc_reference(c->kernel->family, UN_KERNEL_F64);
     if (!naive_only && kc_int(c, 0, 1))
         a->bias = kc_array(c, type, back ? g->ci : g->co, in);
@@ -255,9 +277,12 @@ static void check_conv(kc *c)
         return;
     kc_run(c, c->kernel, &a, &a.packed);
     want = conv_oracle(c, &g, &a, &sums);
-    scale_bound(&sums, (double)(back ? g.co : g.ci) / g.groups * g.k[0] * g.k[1] * g.k[2], 1.2, unit_of(c->kernel));
+    if (c->kernel->bf16)
+        scale_bf16(&sums, 1.2);
+    else
+        scale_bound(&sums, (double)(back ? g.co : g.ci) / g.groups * g.k[0] * g.k[1] * g.k[2], 1.2, unit_of(c->kernel));
     if (c->kernel->winograd)
-        level_bound(&sums);
+        level_bound(&sums, c->kernel);
     kc_compare(c, back ? "dx" : "y", back ? &a.x : &a.y, c->kernel->type, &want, &sums, 0);
 }
 
@@ -326,8 +351,8 @@ static void check_wgrad(kc *c)
     scale_bound(&dw_sums, terms, 1, unit_of(c->kernel));
     scale_bound(&db_sums, terms, 1, unit_of(c->kernel));
     if (c->kernel->winograd) {
-        level_bound(&dw_sums);
-        level_bound(&db_sums);
+        level_bound(&dw_sums, c->kernel);
+        level_bound(&db_sums, c->kernel);
     }
     if (a.dw) {
         got = kc_flat(a.dw, weight_count(&g));

@@ -269,7 +269,7 @@ static int wanted(const un_kernel *k, const options *o)
 #ifdef KCHECK_EMULATED /* the kernels of all levels are compiled for any processor of this kind */
     return 1;
 #else
-    return o->list || un_cpu_has((un_cpu_level)k->level);
+    return o->list || (un_cpu_has((un_cpu_level)k->level) && (!k->bf16 || un_cpu_has_bf16((un_cpu_level)k->level)));
 #endif
 }
 

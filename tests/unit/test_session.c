@@ -243,6 +243,28 @@ static double furthest(const float *a, const float *b)
 
 /* Norms and activations that become part of the convolution before them keep what they are told: what is added to the
  * variance may as well be variance, and a slope of 1 is no activation. */
+/* The word goes before the key of the model. */
+TEST(precision_of_a_session)
+{
+    unet_context *c = context(1);
+    unet_model *m = model(c, RGB "data.normalise=percentile predict.precision=bf16");
+    const int able = un_cpu_has_bf16(un_test_level());
+    unet_session_options o = size(24, 24);
+    size_t bytes;
+
+    CHECK_STATUS(unet_session_bytes(&bytes, m, &o, &err), able ? UNET_OK : UNET_E_CONFIG);
+    CHECK(able || !strcmp(err.where, "predict.precision"));
+    o.precision = "float32";
+    CHECK_OK(unet_session_bytes(&bytes, m, &o, &err), &err);
+    unet_model_destroy(m);
+    m = model(c, RGB "data.normalise=percentile");
+    o.precision = "bf16";
+    CHECK_STATUS(unet_session_bytes(&bytes, m, &o, &err), able ? UNET_OK : UNET_E_CONFIG);
+    unet_model_destroy(m);
+    unet_context_destroy(c);
+    CHECK_INT(live, 0);
+}
+
 TEST(settings_of_folded_norms)
 {
     static float a[32 * 32 * 3], b[32 * 32 * 3];
@@ -599,6 +621,9 @@ TEST(wrong_use_is_refused)
     CHECK_STATUS(unet_session_create(&s, m, &o, &err), UNET_E_ARG);
     o = size(24, 24);
     CHECK_OK(unet_session_create(&s, m, &o, &err), &err);
+    o.precision = "half";
+    CHECK_STATUS(unet_session_bytes(&bytes, m, &o, &err), UNET_E_ARG);
+    CHECK(strstr(err.message, "'half'"));
     in.width = 23;
     CHECK_STATUS(unet_session_run(s, &in, NULL, NULL, &err), UNET_E_ARG);
     CHECK(strstr(err.message, "24x24"));

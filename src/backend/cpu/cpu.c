@@ -75,6 +75,7 @@ const un_kernel *un_lower_select(const un_lowering *l, un_kernel_family family, 
     const un_kernel_wish wish = {.type = l->plan->real_bytes == 8 ? UN_KERNEL_F64 : UN_KERNEL_F32,
         .level = (int)s->level,
         .exact = s->exact,
+        .bf16 = s->bf16,
         .byte_ns = s->keep_packed ? s->byte_ns : 0};
 
     return un_kernel_select(family, &wish, args);

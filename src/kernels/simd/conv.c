@@ -1,5 +1,6 @@
 /* Convolution and its data gradient for vector CPUs, as direct products (direct.h). Strides other than 1 and those of a
- * plain transposed convolution are strided.c's in the data gradient; groups are left to the reference. */
+ * plain transposed convolution are strided.c's in the data gradient; groups are left to the reference. With UN_BF16 the
+ * numbers that are multiplied have 16 bits (factor.h). */
 #include "kernels/simd/direct.h"
 
 #include "kernels/simd/direct.inc"
@@ -88,6 +89,8 @@ static void dgrad_pack(const void *args, void *packed, int64_t task)
     direct_pack(&d, (int)task, packed, a->w, taps, (ptrdiff_t)a->x.c * taps, tap);
 }
 
+#define STAGE_NS (UN_BF16 ? 0.06 : 0.4) /* a channel of a pixel, staged */
+
 #define UN_ENTRIES(name, setup)                                                                                        \
     static size_t name##_packed_bytes(const void *args)                                                                \
     {                                                                                                                  \
@@ -126,7 +129,8 @@ static void dgrad_pack(const void *args, void *packed, int64_t task)
                                                                                                                        \
         setup(&d, args);                                                                                               \
         return (double)un_view_pixels(&d.out) * d.in.c *                                                               \
-               ((double)d.taps * d.subs * un_blocks(d.out.c, UN_W) / UN_RATE + (d.plain ? 0 : 0.4 * d.k[0]));          \
+               ((double)d.taps * d.subs * un_blocks(d.out.c, UN_W) / (UN_STEP * UN_RATE) +                             \
+                   (d.plain ? 0 : STAGE_NS * d.k[0]));                                                                 \
     }
 
 UN_ENTRIES(conv, forward)
@@ -137,6 +141,7 @@ const un_kernel UN_SIMD_SYMBOL(conv) = {.name = UN_SIMD_NAME(conv_direct),
     .family = UN_K_CONV,
     .type = UN_KERNEL_F32,
     .level = UN_SIMD_LEVEL,
+    .bf16 = UN_BF16,
     .supports = conv_supports,
     .cost = conv_cost,
     .packed_bytes = conv_packed_bytes,
@@ -150,6 +155,7 @@ const un_kernel UN_SIMD_SYMBOL(conv_dgrad) = {.name = UN_SIMD_NAME(conv_dgrad_di
     .family = UN_K_CONV_DGRAD,
     .type = UN_KERNEL_F32,
     .level = UN_SIMD_LEVEL,
+    .bf16 = UN_BF16,
     .supports = dgrad_supports,
     .cost = dgrad_cost,
     .packed_bytes = dgrad_packed_bytes,

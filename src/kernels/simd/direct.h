@@ -3,7 +3,7 @@
 #define UN_KERNELS_SIMD_DIRECT_H
 
 #include "kernels/args.h"
-#include "kernels/simd/vec.h"
+#include "kernels/simd/factor.h"
 
 /* UN_PX: pixels of a register block. UN_RATE: for cost models, vectors of products a nanosecond (AMD Zen 4 at 3.7 GHz:
  * the same arithmetic at both levels; equal cost goes to the higher level). */
@@ -13,6 +13,7 @@ enum { UN_PX = 12, UN_RATE = 6 };
 enum { UN_PX = 6, UN_RATE = 6 };
 #endif
 enum { UN_CB = 2 * UN_W, UN_STAGE_BYTES = 384 << 10, UN_MAX_TAPS = 27 * 5 };
+enum { UN_WIDE = 16 }; /* UN_BF16: channels of layers that are worth it, and whose rounding others even out */
 
 /* What is computed: out[o] = sum over taps and channels of in[o*stride - pad + t*dilation] * w, written to every
  * `spread`-th pixel of `out` (transposed convolution), the taps of which are `subs` separate 1x1 products. */
@@ -22,14 +23,17 @@ typedef struct un_direct {
     int taps; /* k[0] k[1] k[2] of one product */
     int subs; /* products from one input: 1, or the taps of a transposed convolution */
     int spread[3];
-    const float *packed, *bias;
+    const un_factor *packed;
+    const float *bias;
     const float *scale; /* of each output, while packing; NULL: 1 */
     int act;
     float slope;
     /* derived */
     int rows;       /* output rows of a task               */
     int stage_rows; /* staged input rows along h           */
-    int wp;         /* staged floats of one channel of a row: every tap's pixels follow each other */
+    int wp;         /* staged pixels of a row, float: of one channel: every tap's pixels follow each other */
+    int pitch;      /* UN_BF16: staged factors between pixels, whose channels follow each other */
+    size_t row;     /* staged factors of a row */
     int kw_copies;  /* strided: each tap along w has its own staged row */
     int groups_h;   /* tasks along h */
     int splits;     /* tasks along output channels */
@@ -39,18 +43,29 @@ typedef struct un_direct {
 /* One product: a register block over all taps and channels. */
 typedef struct un_micro {
     const un_direct *d;
-    const float *x[UN_MAX_TAPS]; /* start of each tap: channel 0, pixel 0 of the block */
-    ptrdiff_t pixel;             /* plain: floats between pixels of x; staged: one, channels are wp apart */
-    const float *w;
+    const un_factor *x[UN_MAX_TAPS]; /* start of each tap: channel 0, pixel 0 of the block */
+    ptrdiff_t pixel; /* factors between pixels of x, whose channels follow each other; staged floats: one, and channels
+                        are wp apart */
+    const un_factor *w;
     float *out;
     ptrdiff_t step; /* between pixels of out */
     int co;         /* outputs that exist in this block */
     const float *bias;
 } un_micro;
 
-/* [plain][vectors of outputs - 1][pixels - 1] (products.c) */
+/* [channels follow each other][vectors of outputs - 1][pixels - 1] (products.c) */
 typedef void (*un_product)(const un_micro *);
 extern const un_product UN_SIMD_SYMBOL(direct_products)[2][2][UN_PX];
+
+static inline int un_cheap_act(const un_conv_args *a)
+{
+    return a->act == UN_ACT_NONE || a->act == UN_ACT_RELU || a->act == UN_ACT_LEAKY_RELU;
+}
+
+static inline int un_is_wide(const un_conv_args *a)
+{
+    return !UN_BF16 || (a->x.c >= UN_WIDE && a->y.c >= UN_WIDE);
+}
 
 static inline int un_blocks(int n, int size)
 {

@@ -1,14 +1,15 @@
 /* The register blocks of direct products (direct.h): one function for each number of pixels and vectors. */
 #include "kernels/simd/direct.h"
 
-/* px pixels times nv vectors of outputs, over all taps and channels. Plain: three pixels share a base address. */
+/* px pixels times nv vectors of outputs, over all taps and channels. Apart: the channels of a pixel follow each other,
+ * and three pixels share a base address. */
 static inline __attribute__((always_inline)) void product(
-    const un_micro *m, const int px, const int nv, const int plain)
+    const un_micro *m, const int px, const int nv, const int apart)
 {
     const un_direct *d = m->d;
     const int c = d->in.c;
-    const ptrdiff_t next = plain ? 1 : d->wp, pixel = m->pixel;
-    const float *w = m->w;
+    const ptrdiff_t next = apart ? UN_STEP : d->wp, pixel = m->pixel;
+    const un_factor *w = m->w;
     un_v acc[UN_PX][2];
 
 #pragma GCC unroll 16
@@ -17,21 +18,21 @@ static inline __attribute__((always_inline)) void product(
         for (int v = 0; v < nv; v++)
             acc[p][v] = (un_v){0};
     for (int t = 0; t < d->taps; t++) {
-        const float *x[UN_PX / 3];
+        const un_factor *x[UN_PX / 3];
 
 #pragma GCC unroll 16
         for (int i = 0; i < UN_PX / 3; i++)
-            x[i] = m->x[t] + (plain && 3 * i < px ? 3 * i * pixel : 0);
-        for (int k = 0; k < c; k++, w += nv * UN_W) {
-            un_v w0 = un_v_load(w), w1 = nv > 1 ? un_v_load(w + UN_W) : w0;
+            x[i] = m->x[t] + (apart && 3 * i < px ? 3 * i * pixel : 0);
+        for (int k = 0; k < c; k += UN_STEP, w += nv * UN_W * UN_STEP) {
+            un_factors w0 = un_factors_load(w), w1 = nv > 1 ? un_factors_load(w + UN_W * UN_STEP) : w0;
 
 #pragma GCC unroll 16
             for (int p = 0; p < px; p++) {
-                float f = plain ? x[p / 3][p % 3 * pixel] : x[0][p];
+                const un_factor *f = apart ? x[p / 3] + p % 3 * pixel : x[0] + p;
 
-                acc[p][0] += w0 * f;
+                acc[p][0] = un_multiply_add(acc[p][0], w0, f);
                 if (nv > 1)
-                    acc[p][1] += w1 * f;
+                    acc[p][1] = un_multiply_add(acc[p][1], w1, f);
             }
 #pragma GCC unroll 16
             for (int i = 0; i < UN_PX / 3; i++)
@@ -59,12 +60,18 @@ static inline __attribute__((always_inline)) void product(
     }
 }
 
-#define UN_PRODUCT(px, nv)                                                                                             \
-    static void product_##px##_##nv(const un_micro *m)                                                                 \
+#if UN_BF16 /* staged with the channels side by side, always */
+#define UN_STAGED(px, nv)
+#else
+#define UN_STAGED(px, nv)                                                                                              \
+    static void staged_##px##_##nv(const un_micro *m)                                                                  \
     {                                                                                                                  \
         product(m, px, nv, 0);                                                                                         \
-    }                                                                                                                  \
-    static void plain_##px##_##nv(const un_micro *m)                                                                   \
+    }
+#endif
+#define UN_PRODUCT(px, nv)                                                                                             \
+    UN_STAGED(px, nv)                                                                                                  \
+    static void apart_##px##_##nv(const un_micro *m)                                                                   \
     {                                                                                                                  \
         product(m, px, nv, 1);                                                                                         \
     }
@@ -97,4 +104,7 @@ UN_PRODUCTS(12)
     }
 #endif
 const un_product UN_SIMD_SYMBOL(direct_products)[2][2][UN_PX] = {
-    {UN_TABLE(product, 1), UN_TABLE(product, 2)}, {UN_TABLE(plain, 1), UN_TABLE(plain, 2)}};
+#if !UN_BF16
+    {UN_TABLE(staged, 1), UN_TABLE(staged, 2)},
+#endif
+    [1] = {UN_TABLE(apart, 1), UN_TABLE(apart, 2)}};

@@ -105,7 +105,7 @@ static void pack(const void *args, void *packed, int64_t task)
 
     class_of(&d, a, 0, tap);
     for (int q = 1; q <= task; q++) {
-        to += direct_packed_floats(&d);
+        to += direct_packed_count(&d);
         class_of(&d, a, q, tap);
     }
     for (int b = 0; b < direct_pack_tasks(&d); b++)
@@ -152,7 +152,7 @@ static void run(const void *args, int phase, int64_t task, void *worker, void *s
     class_of(&d, a, 0, tap);
     for (int q = 1; task >= class_tasks(&d); q++) {
         task -= class_tasks(&d);
-        packed += direct_packed_floats(&d);
+        packed += direct_packed_count(&d);
         class_of(&d, a, q, tap);
     }
     d.packed = packed;

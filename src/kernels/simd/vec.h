@@ -11,13 +11,18 @@
 #include <immintrin.h>
 #endif
 
-#ifdef __AVX512F__
+#ifdef __AVX512F__ /* UN_BF16: factor.h */
 enum { UN_W = 16 };
 typedef float un_v __attribute__((vector_size(64)));
 typedef float un_v_any __attribute__((vector_size(64), aligned(4), may_alias));
+#if defined(UN_BF16) && UN_BF16
+#define UN_SIMD_SYMBOL(name) un_##name##_bf16_avx512
+#define UN_SIMD_NAME(name)   #name "_bf16_avx512"
+#else
 #define UN_SIMD_SYMBOL(name) un_##name##_f32_avx512
 #define UN_SIMD_NAME(name)   #name "_f32_avx512"
-#define UN_SIMD_LEVEL        2
+#endif
+#define UN_SIMD_LEVEL 2
 #elif defined(__aarch64__)
 enum { UN_W = 4 };
 typedef float un_v __attribute__((vector_size(16)));

@@ -1,6 +1,8 @@
 /* What the Winograd forms of a level share: tiles of F(UN_OUT x UN_OUT, 3x3) and the transform of their input (Lavin
  * and Gray, "Fast algorithms for convolutional neural networks", 2016, section 4). UN_OUT 4 (points 0, 1, -1, 2, -2,
- * infinity) unless the source that includes this says 6 (also 1/2, -1/2). */
+ * infinity) unless the source that includes this says 6 (also 1/2, -1/2). With UN_BF16 the points are 0, 5/8, -5/8,
+ * 3/2, -3/2, infinity, which round half as much (Barabasz et al., "Error analysis and improving the accuracy of
+ * Winograd convolution for deep neural networks", 2020, look for such). */
 #ifndef UN_KERNELS_SIMD_WINOGRAD_H
 #define UN_KERNELS_SIMD_WINOGRAD_H
 
@@ -17,8 +19,19 @@ enum {
     UN_AHEAD = UN_OUT == 4 ? 4 : 3 /* tiles, whose pixels are fetched ahead */
 };
 
+#if UN_BF16
+#if UN_OUT != 4
+#error "numbers of 16 bits are too coarse for the transforms of larger tiles"
+#endif
+/* The points and their squares. */
+#define UN_P  0.625f
+#define UN_Q  1.5f
+#define UN_P2 (UN_P * UN_P)
+#define UN_Q2 (UN_Q * UN_Q)
+#endif
+
 /* The tiles of a 3x3 layer and where the transformed input goes: part xi of chunk c of tile t at xi * plane +
- * c * chunk_step + t * tile_step floats. */
+ * c * chunk_step + t * tile_step factors. */
 typedef struct un_tiles {
     un_view in, out;
     int kd, pad[3];
@@ -38,7 +51,16 @@ static inline void un_tiles_init(un_tiles *p, const un_view *in, const un_view *
 
 static inline __attribute__((always_inline)) void un_transform_in(un_v o[UN_IN], const un_v i[UN_IN])
 {
-#if UN_OUT == 4
+#if UN_BF16
+    un_v a = i[4] - UN_Q2 * i[2], b = i[3] - UN_Q2 * i[1], c = i[4] - UN_P2 * i[2], d = i[3] - UN_P2 * i[1];
+
+    o[0] = i[4] + UN_P2 * UN_Q2 * i[0] - (UN_P2 + UN_Q2) * i[2];
+    o[1] = a + UN_P * b;
+    o[2] = a - UN_P * b;
+    o[3] = c + UN_Q * d;
+    o[4] = c - UN_Q * d;
+    o[5] = i[5] + UN_P2 * UN_Q2 * i[1] - (UN_P2 + UN_Q2) * i[3];
+#elif UN_OUT == 4
     un_v a = i[4] - 4.0f * i[2], b = i[3] - 4.0f * i[1], c = i[4] - i[2], d = 2.0f * (i[3] - i[1]);
 
     o[0] = 4.0f * i[0] - 5.0f * i[2] + i[4];
@@ -73,7 +95,7 @@ static inline void un_fetch(const float *x, ptrdiff_t rows, ptrdiff_t step, int 
 
 /* `rows` and `step`: distances of the tile's rows and pixels in x; v: where part 0 goes. */
 static inline __attribute__((always_inline)) void un_tile_in(
-    const float *x, ptrdiff_t rows, ptrdiff_t step, float *v, ptrdiff_t plane)
+    const float *x, ptrdiff_t rows, ptrdiff_t step, un_factor *v, ptrdiff_t plane)
 {
     for (int c = 0; c < UN_CHUNK; c += UN_W) {
         un_v t[UN_IN][UN_IN], in[UN_IN], out[UN_IN];
@@ -88,7 +110,7 @@ static inline __attribute__((always_inline)) void un_tile_in(
                 in[i] = t[i][r];
             un_transform_in(out, in);
             for (int i = 0; i < UN_IN; i++)
-                un_v_store(v + (r * UN_IN + i) * plane + c, out[i]);
+                un_channels_store(v + (r * UN_IN + i) * plane + c, out[i]);
         }
     }
 }
@@ -135,7 +157,7 @@ static inline void un_copy_edge(const un_tiles *p, const float *x, int h, int w,
  * lie outside (zeroes). v: the tile's place in the block, of chunk 0; plane: as in p, a constant where the caller can.
  */
 static inline __attribute__((always_inline)) void un_chunks_in(
-    const un_tiles *p, un_place at, int first, int last, float *v, const ptrdiff_t plane)
+    const un_tiles *p, un_place at, int first, int last, un_factor *v, const ptrdiff_t plane)
 {
     int h = at.h - p->pad[1], w = at.w - p->pad[2];
     int whole = h >= 0 && w >= 0 && h + UN_IN <= p->in.h && w + UN_IN <= p->in.w;
