@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `make bench-bf16`: networks trained for a short while on the bundled nuclei predict the pictures of test.txt in float32
-# and in bf16: pixels whose class is the same, and both scores (docs/precision.md).
+# `make bench-bf16`: networks trained for a short while on the bundled nuclei predict the pictures of test.txt in
+# float32 and in bf16: pixels whose class is the same, and both scores (docs/precision.md).
 #   bench/precision.sh [--steps N] [FILTERS...]   300 steps; 16 and 32 filters
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,11 +17,12 @@ pictures=()
 while read -r name; do pictures+=("examples/nuclei/images/$name.png"); done <examples/nuclei/test.txt
 
 for filters in "$@"; do
-    "$unet" train examples/nuclei -o "$work/$filters.safetensors" --steps "$steps" model.base_filters="$filters" --quiet \
-        >"$work/log" || { cat "$work/log"; exit 1; }
+    model=$work/$filters.safetensors
+    "$unet" train examples/nuclei -o "$model" --steps "$steps" model.base_filters="$filters" --quiet >"$work/log" ||
+        { cat "$work/log"; exit 1; }
     for precision in float32 bf16; do
-        "$unet" predict "$work/$filters.safetensors" "${pictures[@]}" -o "$work/$precision" --precision $precision --quiet
-        "$unet" eval "$work/$filters.safetensors" examples/nuclei --split test --precision $precision \
+        "$unet" predict "$model" "${pictures[@]}" -o "$work/$precision" --precision $precision --quiet
+        "$unet" eval "$model" examples/nuclei --split test --precision $precision \
             >"$work/$precision.txt" 2>>"$work/log"
     done
     echo "$filters filters, $steps steps: $(build/bench/agreement "$work/float32" "$work/bf16")"
