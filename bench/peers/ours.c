@@ -23,8 +23,7 @@ typedef struct job {
     un_pool *pool;
     un_cpu_level level;
     un_session *session; /* infer */
-    float *logits, *probabilities;
-    un_engine *engine; /* train */
+    un_engine *engine;   /* train */
     un_batch batch;
     float *image;
     int32_t *target;
@@ -118,12 +117,18 @@ static unet_status create(int argc, char **argv, unet_error *err)
 
 /* ---- infer ---- */
 
+/* The caller's picture; logits and probabilities stay in the session, where he reads them. */
+static unet_status infer_once(job *j, unet_error *err)
+{
+    return un_session_run(j->session, j->image, NULL, NULL, err);
+}
+
 static unet_status infer_open(job *j, char **argv, unet_error *err)
 {
     const un_session_options opt = {.pool = j->pool, .level = j->level};
-    un_shape in = {.c = j->model->config.model.in_channels}, out;
+    un_shape in = {.c = j->model->config.model.in_channels};
     int *const extent[] = {&in.n, &in.d, &in.h, &in.w};
-    size_t floats;
+    size_t bytes;
     unet_status st = UNET_OK;
 
     for (int i = 0; i < 4; i++)
@@ -131,17 +136,15 @@ static unet_status infer_open(job *j, char **argv, unet_error *err)
     st = un_session_create(&j->session, NULL, j->model, in, &opt, err);
     if (st)
         return st;
-    out = un_session_output(j->session);
-    floats = (size_t)un_shape_pixels(out) * (size_t)out.c;
-    j->image = un_alloc_array(NULL, (size_t)un_shape_pixels(in) * (size_t)in.c, sizeof(float));
-    j->logits = un_alloc_array(NULL, floats, sizeof(float));
-    j->probabilities = un_alloc_array(NULL, floats, sizeof(float));
-    if (!j->image || !j->logits || !j->probabilities)
-        return un_fail_nomem(err, floats * sizeof(float));
-    st = read_floats(argv[3], j->image, (size_t)un_shape_pixels(in) * (size_t)in.c * sizeof(float), err);
+    bytes = (size_t)un_shape_count(in) * sizeof(float);
+    j->image = un_alloc(NULL, bytes);
+    if (!j->image)
+        return un_fail_nomem(err, bytes);
+    st = read_floats(argv[3], j->image, bytes, err);
     if (!st)
-        st = un_session_run(j->session, j->image, j->logits, j->probabilities, err);
-    return st ? st : write_floats(argv[4], j->logits, floats * sizeof(float), err);
+        st = infer_once(j, err);
+    bytes = (size_t)un_shape_count(un_session_output(j->session)) * sizeof(float);
+    return st ? st : write_floats(argv[4], un_session_logits(j->session), bytes, err);
 }
 
 /* ---- train ---- */
@@ -214,7 +217,7 @@ static unet_status train_open(job *j, char **argv, unet_error *err)
 
 static unet_status run_once(job *j, unet_error *err)
 {
-    return j->session ? un_session_run(j->session, j->image, j->logits, j->probabilities, err) : train_step(j, err);
+    return j->session ? infer_once(j, err) : train_step(j, err);
 }
 
 static unet_status obey(job *j, unet_error *err)
@@ -252,8 +255,6 @@ static void close_job(job *j)
     un_engine_destroy(j->engine);
     un_free(j->image);
     un_free(j->target);
-    un_free(j->logits);
-    un_free(j->probabilities);
     un_model_destroy(j->model);
     un_pool_destroy(j->pool);
 }

@@ -46,9 +46,10 @@ typedef struct un_step {
 } un_step;
 
 typedef struct un_needs {
-    size_t activation_bytes, packed_bytes, scratch_bytes, program_bytes; /* program: its list of steps */
-    size_t weight_bytes; /* packed weights that are shared, not the program's own */
-    double ns;           /* of a run on one core, as the kernels model it; those without a model are left out */
+    size_t activation_bytes, packed_bytes, scratch_bytes; /* activations: with scratch that the threads share */
+    size_t program_bytes;                                 /* its list of steps */
+    size_t weight_bytes;                                  /* packed weights that are shared, not the program's own */
+    double ns; /* of a run on one core, as the kernels model it; those without a model are left out */
 } un_needs;
 
 /* What one run of a node does, known without a clock. */
@@ -70,6 +71,8 @@ typedef struct un_backend {
     /* Dense host data to and from a value: float (or double in double plans), int32 for index planes. */
     void (*upload)(un_program *p, int value, const void *host);
     void (*download)(const un_program *p, int value, void *host);
+    /* Where the first element of a value lies. Inputs and outputs of the graph are dense. */
+    void *(*at)(const un_program *p, int value);
     /* Parameters changed: packed and folded copies are made anew before the next run. */
     void (*refresh)(un_program *p);
     /* Runs all nodes. Allocates nothing. step may be NULL for inference. A non-finite gradient norm: UNET_E_NUMERIC. */

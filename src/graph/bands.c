@@ -13,7 +13,7 @@
 
 enum {
     ALIGN = 12,            /* rows: of tiles of 4 and of 6                                */
-    LEAST = 2 * ALIGN,     /* rows of a band                                              */
+    LOW = 2 * ALIGN,       /* rows of a band, where UN_BANDS are enough                   */
     LEAST_SAVED = 2 << 20, /* bytes of activations, below which a chain runs in one piece */
 };
 
@@ -264,7 +264,7 @@ static void close_chain(finder *f, int first, int last)
 
     for (int i = first; i <= last; i++)
         h = UN_MAX(h, f->p->shape[un_plan_out(f->p, i)].h);
-    for (c.bands = UN_MIN(h / LEAST, UN_BANDS); c.bands > 1; c.bands--) {
+    for (c.bands = (int)UN_MIN(un_ceil_div(h, LOW), UN_BANDS); c.bands > 1; c.bands--) {
         if (try_bands(f, &c) < f->least_saved)
             continue;
         extend_spans(f, &c);

@@ -2,7 +2,8 @@
  * other, or one is dead before the other is written.
  *
  * Three kinds of sharing, all optional (a copy is always right):
- *  - views: a slice, a crop, and dropout outside training are their input, seen otherwise;
+ *  - views: a slice, a crop, and dropout outside training are their input, seen otherwise (not as outputs of the graph,
+ *    which lie densely);
  *  - halves: a value that goes into a concatenation is made inside it, unless it already has a home;
  *  - in place: an element-wise node may write over an input that nobody needs any more, and the last node of a chain
  *    over what its first ones have read. */
@@ -250,7 +251,8 @@ static void place_views(placer *b)
     for (int i = 0; i < b->g->n_nodes; i++) {
         const un_node *n = &b->g->node[i];
 
-        if (is_view(b->p, n) && is_act(b->g, n->in[0]) && b->p->place[n->out[0]].root == n->out[0]) {
+        if (is_view(b->p, n) && is_act(b->g, n->in[0]) && b->p->place[n->out[0]].root == n->out[0] &&
+            !is_interface(b->g, n->out[0])) {
             join(b, n->out[0], n->in[0], view_elements(b, n));
             b->p->moved[i] = 1;
         } else if (!b->keep_all && !b->p->moved[i] && !un_plan_in_chain(b->p, n->out[0])) {
@@ -295,6 +297,25 @@ static int has_no_memory(const un_plan *p, int v)
     return producer != UN_NONE && p->fused[producer] != UN_NONE;
 }
 
+/* Later values go between those that are there. */
+static unet_status list_owners(un_plan *p, unet_error *err)
+{
+    p->owner = un_alloc_array(p->mem, (size_t)UN_MAX(p->graph->n_values, 1), sizeof *p->owner);
+    if (!p->owner)
+        return un_fail_nomem(err, (size_t)p->graph->n_values * sizeof *p->owner);
+    for (int v = 0; v < p->graph->n_values; v++) {
+        int at = p->n_owners;
+
+        if (!p->place[v].bytes)
+            continue;
+        for (; at > 0 && p->place[p->owner[at - 1]].offset > p->place[v].offset; at--)
+            p->owner[at] = p->owner[at - 1];
+        p->owner[at] = v;
+        p->n_owners++;
+    }
+    return UNET_OK;
+}
+
 /* Lives and sizes of the roots -> offsets. */
 static unet_status pack(placer *b, unet_error *err)
 {
@@ -318,10 +339,16 @@ static unet_status pack(placer *b, unet_error *err)
         it->last = b->keep_all ? g->n_nodes : UN_MAX(it->last, b->span[v].last);
     }
     st = un_plan_pack(item, g->n_values, b->p->mem, &b->p->act_bytes, err);
-    for (int v = 0; v < g->n_values && !st; v++)
-        b->p->place[v].offset = item[b->p->place[v].root].offset + b->at[v] * un_type_bytes(b->p, g->value[v].type);
+    for (int v = 0; v < g->n_values && !st; v++) {
+        un_place *pl = &b->p->place[v];
+
+        pl->offset = item[pl->root].offset + b->at[v] * un_type_bytes(b->p, g->value[v].type);
+        pl->bytes = item[v].bytes;
+        pl->first = item[v].first;
+        pl->last = item[v].last;
+    }
     un_free(item);
-    return st;
+    return st ? st : list_owners(b->p, err);
 }
 
 static unet_status take_shapes(un_plan *p, const un_shape *inputs, unet_error *err)
@@ -416,6 +443,7 @@ void un_plan_destroy(un_plan *p)
     un_free(p->fused);
     un_free(p->rows);
     un_free(p->chain);
+    un_free(p->owner);
     un_free(p);
 }
 

@@ -11,10 +11,12 @@ typedef struct un_place {
     int root;       /* the value that owns the memory; itself when it is no alias */
     int64_t offset; /* bytes from the start of the activation block              */
     int64_t sn, sd, sh, sw;
+    size_t bytes;    /* of a value that owns memory; else 0 */
+    int first, last; /* nodes during which that is in use   */
 } un_place;
 
 /* Nodes first..last, which run band by band: in each band each of them makes some more rows (along h) of its output. */
-enum { UN_BANDS = 12 };
+enum { UN_BANDS = 22 };
 typedef struct un_chain {
     int first, last, bands;
 } un_chain;
@@ -37,7 +39,8 @@ typedef struct un_plan {
                         node's output (its own output has no memory then); else UN_NONE */
     un_rows *rows;   /* [n_values]; NULL: there are no chains */
     un_chain *chain; /* in order */
-    int n_chains;
+    int *owner;      /* the values that own memory, by offset */
+    int n_chains, n_owners;
     int real_bytes;   /* 4 or 8 */
     int training;     /* dropout drops */
     size_t act_bytes; /* the activation block, 64-byte multiple */

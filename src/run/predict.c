@@ -30,11 +30,12 @@ typedef struct job {
     int extent[3], slab, channels;
     un_tiling t;
     un_axis axis[3];
-    float *in, *out, *acc, *row; /* window, its probabilities, the slab [size][rest][c], one finished row of the slab */
-    float *seen, *got, *back;    /* a view of the window, its probabilities, these brought back; NULL: one view */
-    int cut_at[3], window[3];    /* what the tasks of cut and add_window work on */
-    int64_t rest;                /* pixels of the picture behind one step on the slab axis */
-    int emitted;                 /* slab positions given to the sink */
+    float *acc, *row;         /* the slab [size][rest][c], NULL: one window is all of it; one finished row of it */
+    float *in, *back, *mean;  /* several views: the window, probabilities brought back, their mean; else NULL */
+    const float *out;         /* of the window: probabilities */
+    int cut_at[3], window[3]; /* what the tasks of cut and add_window work on */
+    int64_t rest;             /* pixels of the picture behind one step on the slab axis */
+    int emitted;              /* slab positions given to the sink */
     un_predict_sink sink;
     void *ctx;
 } job;
@@ -144,7 +145,7 @@ static void cut_row(void *ctx, int64_t task, int worker)
     const int64_t from = (int64_t)j->cut_at[2] - j->t.lead[2]; /* picture x of the window's first pixel */
     const int64_t lo = UN_MIN(UN_MAX(-from, 0), in.w), hi = UN_MAX(UN_MIN(j->extent[2] - from, in.w), lo);
     const float *row = j->image + (z * j->extent[1] + y) * j->extent[2] * in.c;
-    float *to = j->in + task * in.w * in.c;
+    float *to = (j->in ? j->in : un_session_image(j->p->session[0])) + task * in.w * in.c;
     const size_t pixel = (size_t)in.c * sizeof *to;
 
     (void)worker;
@@ -239,6 +240,16 @@ static void temper(float *p, int64_t n, int channels, int softmax, const un_cfg_
     }
 }
 
+/* Row y of slab position e. */
+static const float *sum_row(const job *j, int base, int e, int y)
+{
+    const int64_t row = j->slab == 0 ? (int64_t)e * j->t.out.h + y : e;
+
+    if (!j->acc)
+        return j->out + row * j->t.out.w * j->channels;
+    return j->acc + ((int64_t)(e - base) * j->rest + (int64_t)y * j->axis[2].extent) * j->channels;
+}
+
 /* Gives the sink all slab positions below `until`. base: position of the slab's first row. */
 static unet_status emit(job *j, int base, int until, unet_error *err)
 {
@@ -249,16 +260,18 @@ static unet_status emit(job *j, int base, int until, unet_error *err)
 
     for (; j->emitted < until && !st; j->emitted++) {
         const int e = j->emitted;
-        const float *from = j->acc + (int64_t)(e - base) * j->rest * c;
         int rows = j->slab == 0 ? a[1].extent : 1;
 
-        for (int y = 0; y < rows; y++)
+        for (int y = 0; y < rows; y++) {
+            const float *from = sum_row(j, base, e, y);
+
             for (int x = 0; x < a[2].extent; x++) {
                 float n = a[0].norm[j->slab == 0 ? e : 0] * a[1].norm[j->slab == 0 ? y : e] * a[2].norm[x];
 
                 for (int i = 0; i < c; i++)
-                    j->row[((int64_t)y * a[2].extent + x) * c + i] = from[((int64_t)y * a[2].extent + x) * c + i] * n;
+                    j->row[((int64_t)y * a[2].extent + x) * c + i] = from[x * c + i] * n;
             }
+        }
         if (is_tempered(&config->predict.temperature))
             temper(j->row, (int64_t)rows * a[2].extent, c, config->model.head == UN_CFG_HEAD_SOFTMAX,
                 &config->predict.temperature);
@@ -279,27 +292,36 @@ static void advance(const job *j, int k)
     memset(j->acc + (a->size - by) * row, 0, (size_t)(by * row) * sizeof(float));
 }
 
-/* The mean over all views of the window, into j->out. */
-static unet_status run_views(job *j, unet_error *err)
+/* The mean over all views of the window, into j->mean. */
+static unet_status mean_of_views(job *j, unet_error *err)
 {
     un_predictor *p = j->p;
     const int in[3] = {j->t.in.d, j->t.in.h, j->t.in.w}, out[3] = {j->t.out.d, j->t.out.h, j->t.out.w};
     const int64_t n = un_shape_count(j->t.out);
-    unet_status st = un_session_run(p->session[0], j->in, NULL, j->out, err);
+    unet_status st = un_session_run(p->session[0], j->in, NULL, j->mean, err);
 
     for (int v = 1; v < p->views && !st; v++) {
         un_session *s = p->session[p->view[v].swap && needs_turned(p, j->t.in)];
 
-        un_tta_apply(&p->view[v], j->in, in, j->t.in.c, j->seen);
-        st = un_session_run(s, j->seen, NULL, j->got, err);
+        un_tta_apply(&p->view[v], j->in, in, j->t.in.c, un_session_image(s));
+        st = un_session_compute(s, err);
         if (st)
             return st;
-        un_tta_undo(&p->view[v], j->got, out, j->channels, j->back);
+        un_tta_undo(&p->view[v], un_session_probabilities(s), out, j->channels, j->back);
         for (int64_t i = 0; i < n; i++)
-            j->out[i] += j->back[i];
+            j->mean[i] += j->back[i];
     }
-    for (int64_t i = 0; i < n && p->views > 1; i++)
-        j->out[i] *= 1.0f / (float)p->views;
+    for (int64_t i = 0; i < n; i++)
+        j->mean[i] *= 1.0f / (float)p->views;
+    return st;
+}
+
+static unet_status run_views(job *j, unet_error *err)
+{
+    un_session *s = j->p->session[0];
+    const unet_status st = j->mean ? mean_of_views(j, err) : un_session_compute(s, err);
+
+    j->out = j->mean ? j->mean : un_session_probabilities(s);
     return st;
 }
 
@@ -314,7 +336,7 @@ static unet_status run_window(job *j, const int k[3], unet_error *err)
         s[i] = j->axis[i].start[k[i]];
     cut(j, s);
     st = run_views(j, err);
-    if (!st)
+    if (!st && j->acc)
         add_window(j, k);
     return st;
 }
@@ -341,24 +363,24 @@ static unet_status run_all(job *j, unet_error *err)
     return st;
 }
 
-enum { BUFFERS = 7 };
+enum { BUFFERS = 5 };
 
-/* Elements of in, out, acc, row, seen, got and back once tiling and axes are known. */
+/* Elements of acc, row, in, back and mean once tiling and axes are known. */
 static unet_status buffer_sizes(const job *j, size_t n[BUFFERS], unet_error *err)
 {
-    n[0] = (size_t)un_shape_count(j->t.in);
-    n[1] = (size_t)un_shape_count(j->t.out);
-    n[3] = (size_t)j->rest * (size_t)j->channels;
-    n[4] = j->p->views > 1 ? n[0] : 0;
-    n[5] = n[6] = j->p->views > 1 ? n[1] : 0;
-    if (!un_size_mul(n[3], (size_t)j->axis[j->slab].size, &n[2]))
+    n[1] = (size_t)j->rest * (size_t)j->channels;
+    n[2] = j->p->views > 1 ? (size_t)un_shape_count(j->t.in) : 0;
+    n[3] = n[4] = j->p->views > 1 ? (size_t)un_shape_count(j->t.out) : 0;
+    if (!un_size_mul(n[1], (size_t)j->axis[j->slab].size, &n[0]))
         return un_fail(err, UNET_E_LIMIT, "the picture is too wide");
+    if (un_tiling_is_single(&j->t))
+        n[0] = 0;
     return UNET_OK;
 }
 
 static unet_status make_buffers(job *j, un_mem *mem, unet_error *err)
 {
-    float **const buffer[BUFFERS] = {&j->in, &j->out, &j->acc, &j->row, &j->seen, &j->got, &j->back};
+    float **const buffer[BUFFERS] = {&j->acc, &j->row, &j->in, &j->back, &j->mean};
     size_t n[BUFFERS] = {0};
     unet_status st = buffer_sizes(j, n, err);
 
@@ -428,13 +450,11 @@ static unet_status set_job(job *j, un_predictor *p, int d, int h, int w, unet_er
 
 static void free_job(job *j)
 {
+    un_free(j->mean);
     un_free(j->back);
-    un_free(j->got);
-    un_free(j->seen);
+    un_free(j->in);
     un_free(j->row);
     un_free(j->acc);
-    un_free(j->out);
-    un_free(j->in);
     for (int i = 2; i >= 0; i--)
         un_axis_destroy(&j->axis[i]);
 }
@@ -523,7 +543,7 @@ unet_status un_predictor_run(
     j.image = image;
     j.sink = sink;
     j.ctx = ctx;
-    if (!st && ready)
+    if (!st && ready && j.acc)
         memset(j.acc, 0, (size_t)j.axis[j.slab].size * (size_t)j.rest * (size_t)j.channels * sizeof *j.acc);
     if (!st)
         st = run_all(&j, err);

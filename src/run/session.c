@@ -3,6 +3,7 @@
 
 #include "base/block.h"
 #include "graph/planner.h"
+#include "graph/repeat.h"
 
 struct un_session {
     un_model *model; /* kept; NULL: it must outlive the session */
@@ -41,28 +42,89 @@ unet_status un_session_bytes(
     return st;
 }
 
-unet_status un_session_measure(un_session_size *out, un_mem *mem, const un_model *model, un_shape input,
+/* The graph that runs for such an input, its first level once or twice, and its plan. *graph is NULL where there is
+ * nothing to make twice. */
+static unet_status make_plan(
+    un_graph **graph, un_plan **plan, un_mem *mem, const un_model *model, un_shape input, int again, unet_error *err)
+{
+    un_graph *once;
+    unet_status st = un_model_inference(&once, mem, model->graph, &model->config, err);
+
+    *graph = st || again ? NULL : once;
+    *plan = NULL;
+    if (!st && again) {
+        st = un_graph_repeat(graph, mem, once, err);
+        un_graph_destroy(once);
+    }
+    return st || !*graph ? st : un_plan_create(plan, mem, *graph, &input, NULL, err);
+}
+
+/* What graph and plan take, their names at NAME bytes. */
+static size_t small_bytes(const un_graph *g)
+{
+    enum { NAME = 32 };
+    const size_t value = sizeof(un_value) + sizeof(un_shape) + sizeof(un_place) + sizeof(un_rows) + sizeof(int) + NAME;
+    const size_t node = sizeof(un_node) + sizeof(un_chain) + sizeof(int) + NAME;
+
+    return (size_t)g->n_values * value + (size_t)g->n_nodes * node + (size_t)g->n_params * sizeof(un_param);
+}
+
+static unet_status measure(un_session_size *out, un_mem *mem, const un_model *model, un_shape input, int again,
     const un_session_options *opt, unet_error *err)
 {
     un_program_spec spec;
     un_needs needs = {0};
     un_graph *g;
-    un_plan *plan = NULL;
-    unet_status st = un_model_inference(&g, mem, model->graph, &model->config, err);
+    un_plan *plan;
+    unet_status st = make_plan(&g, &plan, mem, model, input, again, err);
 
     *out = (un_session_size){0};
-    if (st)
-        return st;
-    st = un_plan_create(&plan, mem, g, &input, NULL, err);
-    if (!st) {
+    if (!st && g) {
         spec_of(&spec, plan, model, opt);
         st = un_backend_cpu()->needs(&needs, &spec, err);
+        out->bytes = needs.activation_bytes + needs.packed_bytes + needs.scratch_bytes + needs.weight_bytes +
+                     needs.program_bytes + small_bytes(g);
+        out->ns = needs.ns;
     }
-    out->bytes = needs.activation_bytes + needs.packed_bytes + needs.scratch_bytes + needs.weight_bytes;
-    out->ns = needs.ns;
     un_plan_destroy(plan);
     un_graph_destroy(g);
     return st;
+}
+
+/* Whether the first level is made twice: where memory has a price, when that costs less than its skip connection. */
+static unet_status choose(un_session_size *size, int *again, un_mem *mem, const un_model *model, un_shape input,
+    const un_session_options *opt, unet_error *err)
+{
+    const double price = opt ? opt->byte_ns : 0;
+    un_session_size twice;
+    unet_status st = measure(size, mem, model, input, 0, opt, err);
+
+    *again = 0;
+    if (st || price <= 0)
+        return st;
+    st = measure(&twice, mem, model, input, 1, opt, err);
+    if (!st && twice.bytes && twice.ns + price * (double)twice.bytes < size->ns + price * (double)size->bytes) {
+        *again = 1;
+        *size = twice;
+    }
+    return st;
+}
+
+unet_status un_session_measure(un_session_size *out, un_mem *mem, const un_model *model, un_shape input,
+    const un_session_options *opt, unet_error *err)
+{
+    int again;
+
+    return choose(out, &again, mem, model, input, opt, err);
+}
+
+static unet_status choose_to_run(
+    int *again, un_mem *mem, const un_model *model, un_shape input, const un_session_options *opt, unet_error *err)
+{
+    un_session_size size;
+
+    *again = 0;
+    return opt && opt->byte_ns > 0 ? choose(&size, again, mem, model, input, opt, err) : UNET_OK;
 }
 
 unet_status un_session_room(
@@ -74,20 +136,18 @@ unet_status un_session_room(
     un_graph *g = NULL;
     un_plan *plan = NULL;
     un_mem *sum = un_mem_summing(&small, mem);
-    unet_status st;
+    int again = 0;
+    unet_status st = sum ? choose_to_run(&again, mem, model, input, opt, err) : un_fail_nomem(err, sizeof small);
 
     *bytes = 0;
-    if (!sum)
-        return un_fail_nomem(err, sizeof small);
-    st = un_model_inference(&g, sum, model->graph, &model->config, err);
     if (!st)
-        st = un_plan_create(&plan, sum, g, &input, NULL, err);
+        st = make_plan(&g, &plan, sum, model, input, again, err);
     if (!st) {
         spec_of(&spec, plan, model, opt);
         st = un_backend_cpu()->needs(&n, &spec, err);
-        /* the program's parts: itself with its three lists, activations, weights of its own, scratch in two pieces */
+        /* the program's parts: itself with its three lists, activations, weights of its own, scratch */
         *bytes = small.bytes + un_block_room(sizeof(un_session)) + un_block_room(n.program_bytes) +
-                 6 * un_block_room(64) + un_block_room(n.activation_bytes) + un_block_room(n.packed_bytes) +
+                 5 * un_block_room(64) + un_block_room(n.activation_bytes) + un_block_room(n.packed_bytes) +
                  un_block_room(n.scratch_bytes);
     }
     un_plan_destroy(plan);
@@ -101,6 +161,7 @@ unet_status un_session_create(un_session **out, un_mem *mem, const un_model *mod
 {
     un_session *s = un_alloc_zero(mem, sizeof *s);
     un_program_spec spec;
+    int again;
     unet_status st;
 
     *out = NULL;
@@ -108,9 +169,9 @@ unet_status un_session_create(un_session **out, un_mem *mem, const un_model *mod
         return un_fail_nomem(err, sizeof *s);
     s->backend = un_backend_cpu();
     s->model = un_model_keep(model);
-    st = un_model_inference(&s->graph, mem, model->graph, &model->config, err);
+    st = choose_to_run(&again, mem, model, input, opt, err);
     if (!st)
-        st = un_plan_create(&s->plan, mem, s->graph, &input, NULL, err);
+        st = make_plan(&s->graph, &s->plan, mem, model, input, again, err);
     if (!st) {
         spec_of(&spec, s->plan, model, opt);
         st = s->backend->compile(&s->program, mem, &spec, err);
@@ -163,13 +224,33 @@ const un_plan *un_session_plan(const un_session *s)
     return s->plan;
 }
 
+float *un_session_image(un_session *s)
+{
+    return s->backend->at(s->program, s->graph->input[0]);
+}
+
+unet_status un_session_compute(un_session *s, unet_error *err)
+{
+    return s->backend->run(s->program, NULL, err);
+}
+
+const float *un_session_logits(const un_session *s)
+{
+    return s->backend->at(s->program, s->graph->output[0]);
+}
+
+const float *un_session_probabilities(const un_session *s)
+{
+    return s->backend->at(s->program, s->graph->output[1]);
+}
+
 unet_status un_session_run(un_session *s, const float *image, float *logits, float *probabilities, unet_error *err)
 {
     const un_graph *g = s->graph;
     unet_status st;
 
     s->backend->upload(s->program, g->input[0], image);
-    st = s->backend->run(s->program, NULL, err);
+    st = un_session_compute(s, err);
     if (st)
         return st;
     if (logits)

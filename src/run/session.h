@@ -45,7 +45,15 @@ un_shape un_session_input(const un_session *s);
 un_shape un_session_output(const un_session *s);
 const un_plan *un_session_plan(const un_session *s);
 
-/* image: dense, of the input's shape. Either result may be NULL; each is dense, of the output's shape. No allocation.
+/* The input's place in the session: to be written before each run, which uses that memory for other values too. Then
+ * the results, there until the next input is written. All are dense, of the input's and the output's shape. */
+float *un_session_image(un_session *s);
+UN_NODISCARD unet_status un_session_compute(un_session *s, unet_error *err);
+const float *un_session_logits(const un_session *s);
+const float *un_session_probabilities(const un_session *s);
+
+/* The same with copies. image: dense, of the input's shape. Either result may be NULL; each is dense, of the output's
+ * shape. No allocation.
  */
 UN_NODISCARD unet_status un_session_run(
     un_session *s, const float *image, float *logits, float *probabilities, unet_error *err);

@@ -165,6 +165,11 @@ static unet_status window_of(const chooser *c, const int want[3], un_tiling *t, 
     return UNET_OK;
 }
 
+int un_tiling_is_single(const un_tiling *t)
+{
+    return !t->blend && t->count[0] == 1 && t->count[1] == 1 && t->count[2] == 1;
+}
+
 int un_tiling_step(const un_tiling *t, const un_predict_options *opt, const int grid[3], int axis)
 {
     int size = t->window[axis], step;
@@ -201,10 +206,12 @@ static int assess(const chooser *c, un_tiling *t, const int extent[3], unet_stat
     if (!*st && c->turns && t->in.h != t->in.w)
         *st = un_session_measure(&other, c->mem, c->model, turned(t->in), &so, err);
     t->ns = session.ns * t->count[0] * t->count[1] * t->count[2];
-    t->bytes =
-        session.bytes + other.bytes + (size_t)(acc * t->out.c) * sizeof(float) +
-        (size_t)(un_shape_count(t->in) * (c->views > 1 ? 2 : 1) + un_shape_count(t->out) * (c->views > 1 ? 3 : 1)) *
-            sizeof(float);
+    t->bytes = session.bytes + other.bytes +
+               (size_t)extent[2] * (size_t)(slab ? 1 : extent[1]) * (size_t)t->out.c * sizeof(float); /* a row of it */
+    if (!un_tiling_is_single(t))
+        t->bytes += (size_t)(acc * t->out.c) * sizeof(float);
+    if (c->views > 1)
+        t->bytes += (size_t)(un_shape_count(t->in) + 2 * un_shape_count(t->out)) * sizeof(float);
     return !*st;
 }
 

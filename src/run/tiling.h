@@ -26,6 +26,8 @@ UN_NODISCARD unet_status un_tiling_choose(un_tiling *t, un_mem *mem, const un_mo
 /* Extents of windows and their starts are multiples of this. Quarter turns need it alike for h and w. */
 void un_tiling_grid(const un_model *model, const un_predict_options *opt, int grid[3]);
 
+int un_tiling_is_single(const un_tiling *t); /* one window, whose outputs are the picture's */
+
 /* Largest distance between window starts. */
 int un_tiling_step(const un_tiling *t, const un_predict_options *opt, const int grid[3], int axis);
 

@@ -497,6 +497,60 @@ TEST(run_allocates_nothing)
     un_model_destroy(m);
 }
 
+/* The picture written where the session reads it and results read where it leaves them, run after run. */
+TEST(runs_without_copies)
+{
+    enum { SIDE = 32, PIXELS = SIDE * SIDE };
+    un_model *m = model_of("dims: 2, depth: 2, base_filters: 4, norm: batch, dropout: 0.3");
+    un_session_options o = {.level = un_test_level()};
+    un_session *s;
+    float *image = picture(1, SIDE, SIDE), logits[PIXELS * 3], probabilities[PIXELS * 3];
+
+    CHECK_OK(un_session_create(&s, NULL, m, (un_shape){1, 1, SIDE, SIDE, 2}, &o, &err), &err);
+    CHECK_OK(un_session_run(s, image, logits, probabilities, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        memcpy(un_session_image(s), image, 2 * PIXELS * sizeof *image);
+        CHECK_OK(un_session_compute(s, &err), &err);
+        CHECK(!memcmp(logits, un_session_logits(s), sizeof logits));
+        CHECK(!memcmp(probabilities, un_session_probabilities(s), sizeof probabilities));
+    }
+    un_session_destroy(s);
+    un_free(image);
+    un_model_destroy(m);
+}
+
+/* Where memory has a price, the first level is made once more instead of being kept: less than without its map, and
+ * the same results within what other kernels change. */
+TEST(first_level_twice_at_a_price)
+{
+    enum { SIDE = 256, PIXELS = SIDE * SIDE };
+    const un_shape in = {1, 1, SIDE, SIDE, 2};
+    const size_t skip = (size_t)PIXELS * 16 * sizeof(float);
+    un_model *m = model_of("dims: 2, depth: 2, base_filters: 16, norm: batch");
+    const un_session_options plain = {.level = un_test_level()}, dear = {.level = un_test_level(), .byte_ns = 1e3};
+    un_session_size most, least;
+    un_mem *mem = un_mem_create(NULL);
+    un_session *s;
+    float *image = picture(1, SIDE, SIDE), *want = un_alloc_array(NULL, PIXELS * 3, sizeof *want);
+
+    CHECK_OK(un_session_measure(&most, NULL, m, in, &plain, &err), &err);
+    CHECK_OK(un_session_measure(&least, NULL, m, in, &dear, &err), &err);
+    CHECK(least.bytes + skip / 2 < most.bytes);
+    CHECK_OK(un_session_create(&s, NULL, m, in, &plain, &err), &err);
+    CHECK_OK(un_session_run(s, image, want, NULL, &err), &err);
+    un_session_destroy(s);
+    CHECK_OK(un_session_create(&s, mem, m, in, &dear, &err), &err);
+    CHECK(un_mem_live(mem) < least.bytes + (512 << 10));
+    CHECK_OK(un_session_run(s, image, NULL, NULL, &err), &err);
+    for (int i = 0; i < PIXELS * 3; i++)
+        CHECK_NEAR(un_session_logits(s)[i], want[i], 1e-4);
+    un_session_destroy(s);
+    un_mem_destroy(mem);
+    un_free(image);
+    un_free(want);
+    un_model_destroy(m);
+}
+
 TEST(selftest)
 {
     un_model *m = model_of("dims: 2, depth: 2, base_filters: 4, norm: batch");

@@ -122,9 +122,10 @@ static cutter cutter_of(const un_lowering *l, int node, int keep, int band)
     return (cutter){l, &l->plan->rows[made_by(l->plan, node)], band, keep};
 }
 
-void un_lower_scratch(un_lowering *l, int node, const un_kernel *k, const void *args, size_t size)
+size_t un_lower_scratch(un_lowering *l, int node, const un_kernel *k, const void *args, size_t size)
 {
     const int bands = l->chain ? l->chain->bands : 1;
+    size_t shared = 0;
 
     for (int band = 0; band < bands; band++) {
         const cutter c = l->chain ? cutter_of(l, node, l->keep, band) : (cutter){0};
@@ -136,8 +137,9 @@ void un_lower_scratch(un_lowering *l, int node, const un_kernel *k, const void *
         if (k->worker_bytes)
             l->worker_bytes = UN_MAX(l->worker_bytes, un_round_up(k->worker_bytes(&a), 64));
         if (k->shared_bytes)
-            l->shared_bytes = UN_MAX(l->shared_bytes, un_round_up(k->shared_bytes(&a), 64));
+            shared = UN_MAX(shared, un_round_up(k->shared_bytes(&a), 64));
     }
+    return shared;
 }
 
 /* The rows of each inner value that later bands read too go to the front of its room. */

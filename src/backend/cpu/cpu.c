@@ -98,10 +98,31 @@ static int keep_pack(un_lowering *l, const un_kernel *k, const un_conv_args *arg
     return l->n_packs - 1;
 }
 
+/* Room that is in use while the node, or the chain that it is of, runs: the first gap of the activations, or behind
+ * them. */
+static void *share_room(un_lowering *l, int node, size_t bytes)
+{
+    const un_plan *p = l->plan;
+    const int first = l->chain ? l->chain->first : node, last = l->chain ? l->chain->last : node;
+    int64_t at = 0;
+
+    for (int i = 0; i < p->n_owners && bytes; i++) {
+        const un_place *pl = &p->place[p->owner[i]];
+
+        if (pl->offset >= at + (int64_t)bytes)
+            break;
+        if (pl->first <= last && first <= pl->last)
+            at = UN_MAX(at, pl->offset + (int64_t)pl->bytes);
+    }
+    l->act_bytes = UN_MAX(l->act_bytes, (size_t)at + bytes);
+    return bytes ? un_lower_base(l) + at : NULL;
+}
+
 void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void *args, size_t size)
 {
     const un_kernel *k = un_lower_select(l, family, args);
     size_t packed;
+    void *shared;
     un_cpu_step *s;
     int pack = -1;
 
@@ -111,7 +132,7 @@ void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void
     }
     l->ns += k->cost ? k->cost(args) : 0;
     packed = k->packed_bytes ? un_round_up(k->packed_bytes(args), 64) : 0;
-    un_lower_scratch(l, node, k, args, size);
+    shared = share_room(l, node, un_lower_scratch(l, node, k, args, size));
     l->n_steps++;
     if (!l->p->spec.keep_packed)
         l->packed_run = UN_MAX(l->packed_run, packed);
@@ -122,6 +143,7 @@ void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void
     s = &l->p->step[l->n_steps - 1];
     s->kernel = k;
     s->node = node;
+    s->shared = shared;
     s->pack = pack;
     s->keep = l->keep;
     memcpy(&s->args, args, size);
@@ -131,6 +153,7 @@ void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void
 
 static unet_status lower_all(un_lowering *l, unet_error *err)
 {
+    l->act_bytes = l->plan->act_bytes;
     if (!l->p->spec.keep_packed) /* the one place for packed weights lies before the folded ones */
         l->packed_bytes = l->measuring ? 0 : un_round_up(l->packed_run, 64);
     for (int i = 0, chain = 0; i < l->plan->graph->n_nodes; i++)
@@ -199,8 +222,7 @@ static unet_status cpu_needs(un_needs *out, const un_program_spec *s, unet_error
     un_lowering l;
     unet_status st = measure(&l, &p, err);
 
-    *out = (un_needs){s->plan->act_bytes, l.packed_bytes,
-        l.worker_bytes * (size_t)un_pool_threads(s->pool) + l.shared_bytes,
+    *out = (un_needs){l.act_bytes, l.packed_bytes, l.worker_bytes * (size_t)un_pool_threads(s->pool),
         sizeof p + (size_t)l.n_steps * sizeof *p.step + (size_t)l.n_folds * sizeof *p.fold +
             (size_t)l.n_packs * sizeof *p.pack,
         l.weight_bytes, l.ns};
@@ -218,7 +240,6 @@ static void cpu_destroy(un_program *p)
     un_free(p->act);
     un_free(p->packed);
     un_free(p->scratch);
-    un_free(p->shared);
     un_free(p->cost);
     un_free(p);
 }
@@ -230,22 +251,19 @@ static unet_status allocate(un_program *p, const un_lowering *l, unet_error *err
     p->n_steps = l->n_steps;
     p->n_folds = l->n_folds;
     p->n_packs = l->n_packs;
-    p->act_bytes = p->spec.plan->act_bytes;
+    p->act_bytes = l->act_bytes;
     p->packed_bytes = l->packed_bytes;
     p->worker_bytes = l->worker_bytes;
-    p->shared_bytes = l->shared_bytes;
     p->step = un_alloc_array(p->mem, (size_t)UN_MAX(l->n_steps, 1), sizeof *p->step);
     p->fold = un_alloc_array(p->mem, (size_t)UN_MAX(l->n_folds, 1), sizeof *p->fold);
     p->pack = un_alloc_array(p->mem, (size_t)UN_MAX(l->n_packs, 1), sizeof *p->pack);
     p->act = un_alloc_zero(p->mem, p->act_bytes);
     p->packed = un_alloc_zero(p->mem, p->packed_bytes);
     p->scratch = un_alloc_zero(p->mem, p->worker_bytes * threads);
-    p->shared = un_alloc_zero(p->mem, p->shared_bytes);
     if (p->spec.profile)
         p->cost = un_alloc_array(p->mem, (size_t)UN_MAX(p->spec.plan->graph->n_nodes, 1), sizeof *p->cost);
-    if (!p->step || !p->fold || !p->pack || !p->act || !p->packed || !p->scratch || !p->shared ||
-        (p->spec.profile && !p->cost))
-        return un_fail_nomem(err, p->act_bytes + p->packed_bytes + p->worker_bytes * threads + p->shared_bytes);
+    if (!p->step || !p->fold || !p->pack || !p->act || !p->packed || !p->scratch || (p->spec.profile && !p->cost))
+        return un_fail_nomem(err, p->act_bytes + p->packed_bytes + p->worker_bytes * threads);
     return UNET_OK;
 }
 
@@ -334,6 +352,11 @@ static void cpu_download(const un_program *p, int value, void *host)
     transfer(p, value, host, 0);
 }
 
+static void *cpu_at(const un_program *p, int value)
+{
+    return p->act + p->spec.plan->place[value].offset;
+}
+
 static void cpu_refresh(un_program *p)
 {
     p->stale = 1;
@@ -349,7 +372,7 @@ static void run_task(void *arg, int64_t task, int worker)
 {
     const phase_call *c = arg;
 
-    c->s->kernel->run(&c->s->args, c->phase, task, c->p->scratch + (size_t)worker * c->p->worker_bytes, c->p->shared);
+    c->s->kernel->run(&c->s->args, c->phase, task, c->p->scratch + (size_t)worker * c->p->worker_bytes, c->s->shared);
 }
 
 static void pack_task(void *arg, int64_t task, int worker)
@@ -449,8 +472,8 @@ static void cpu_add(un_pool *pool, un_cpu_level level, int real_bytes, void *y, 
 
 const un_backend *un_backend_cpu(void)
 {
-    static const un_backend table = {"cpu", cpu_needs, cpu_compile, cpu_destroy, cpu_upload, cpu_download, cpu_refresh,
-        cpu_run, cpu_add, un_cpu_work};
+    static const un_backend table = {"cpu", cpu_needs, cpu_compile, cpu_destroy, cpu_upload, cpu_download, cpu_at,
+        cpu_refresh, cpu_run, cpu_add, un_cpu_work};
 
     return &table;
 }

@@ -42,6 +42,7 @@ typedef struct un_cpu_step {
     const un_kernel *kernel;
     un_args args;
     void *packed; /* where the weights are packed at each run; NULL: nowhere */
+    void *shared; /* scratch that its tasks share */
     int pack;     /* number of the packed weights that are kept; -1: none    */
     int node;
     int idle, keep;  /* of a chain: nothing to do in this band; moves rows that stay */
@@ -84,8 +85,8 @@ struct un_program {
     un_cpu_fold *fold;
     un_cpu_pack *pack;
     int n_steps, n_folds, n_packs;
-    char *act, *packed, *scratch, *shared; /* blocks */
-    size_t act_bytes, packed_bytes, worker_bytes, shared_bytes;
+    char *act, *packed, *scratch; /* blocks */
+    size_t act_bytes, packed_bytes, worker_bytes;
     un_hyper hyper;
     uint32_t counter[2]; /* step, first sample: what dropout reads */
     double sumsq;
@@ -101,7 +102,8 @@ typedef struct un_lowering {
     int n_steps, n_folds, n_packs;
     size_t weight_bytes;
     double ns;
-    size_t packed_bytes, packed_run, worker_bytes, shared_bytes; /* packed_run: largest, when packed at each run */
+    size_t act_bytes;                              /* of the plan, and shared scratch that lies in no gap of it */
+    size_t packed_bytes, packed_run, worker_bytes; /* packed_run: largest, when packed at each run */
     unet_error *err;
     int no_kernel;         /* a family without a kernel was met */
     const un_chain *chain; /* that is being lowered; NULL: none */
@@ -115,8 +117,8 @@ void *un_lower_room(un_lowering *l, size_t bytes); /* room in the packed block *
 void un_lower_node(un_lowering *l, int node);
 void un_lower_chain(un_lowering *l, const un_chain *chain);
 char *un_lower_base(const un_lowering *l); /* the activation block */
-/* Counts the scratch of a kernel, in each band where there are any. */
-void un_lower_scratch(un_lowering *l, int node, const un_kernel *k, const void *args, size_t size);
+/* Counts the scratch of a kernel, in each band where there are any; returns that which its tasks share. */
+size_t un_lower_scratch(un_lowering *l, int node, const un_kernel *k, const void *args, size_t size);
 const un_kernel *un_lower_select(const un_lowering *l, un_kernel_family family, const void *args);
 un_cpu_step *un_lower_last(un_lowering *l); /* the step emitted last; NULL while measuring */
 un_cpu_fold *un_lower_fold(un_lowering *l); /* a new fold; NULL while measuring            */
