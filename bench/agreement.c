@@ -9,10 +9,11 @@
 
 static unet_status read_from(un_image *out, const char *folder, const char *name, unet_error *err)
 {
+    const un_image_read_options indices = {.keep_palette = 1};
     char path[4096];
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    return un_image_read(out, NULL, path, NULL, err);
+    return un_image_read(out, NULL, path, &indices, err);
 }
 
 typedef struct sums {

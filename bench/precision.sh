@@ -21,11 +21,13 @@ for filters in "$@"; do
     "$unet" train examples/nuclei -o "$model" --steps "$steps" model.base_filters="$filters" --quiet >"$work/log" ||
         { cat "$work/log"; exit 1; }
     for precision in float32 bf16; do
-        "$unet" predict "$model" "${pictures[@]}" -o "$work/$precision" --precision $precision --quiet
+        "$unet" predict "$model" "${pictures[@]}" -o "$work/$precision" --precision $precision --quiet \
+            >"$work/log"
         "$unet" eval "$model" examples/nuclei --split test --precision $precision \
-            >"$work/$precision.txt" 2>>"$work/log"
+            >"$work/$precision.txt" 2>"$work/log"
     done
-    echo "$filters filters, $steps steps: $(build/bench/agreement "$work/float32" "$work/bf16")"
-    for precision in float32 bf16; do sed "s/^/  $precision: /" "$work/$precision.txt" | head -n 8; done
+    same=$(build/bench/agreement "$work/float32" "$work/bf16")
+    echo "$filters filters, $steps steps: $same"
+    for precision in float32 bf16; do sed -n "3,6s/^/  $(printf %7s $precision): /p" "$work/$precision.txt"; done
     rm -r "$work/float32" "$work/bf16"
 done
