@@ -121,12 +121,21 @@ static inline float bin_at(float value, float lo, float scale)
     return at < 0 ? 0 : at > BINS - 0.001f ? BINS - 0.001f : at;
 }
 
+/* Neighbours are often alike: counted apart, so that one does not wait for the other. */
+enum { APART = 4 };
+typedef struct tally {
+    int64_t of[APART][BINS];
+} tally;
+
 /* Counts to shares; with clip > 0 what is above clip times the mean is dealt out among all bins. */
-static void finish(spread *s, const int64_t count[BINS], int64_t n, double clip)
+static void finish(spread *s, const tally *t, int64_t n, double clip)
 {
+    int64_t count[BINS];
     const double most = clip > 0 ? UN_MAX(1, clip * (double)n / BINS) : (double)n;
     double excess = 0, sum = 0;
 
+    for (int b = 0; b < BINS; b++)
+        count[b] = t->of[0][b] + t->of[1][b] + t->of[2][b] + t->of[3][b];
     for (int b = 0; b < BINS; b++)
         excess += UN_MAX(0, (double)count[b] - most);
     s->below[0] = 0;
@@ -156,7 +165,7 @@ UN_WIDE static void find_bins(int *restrict bin, const float *restrict is, int n
         bin[i] = (int)bin_at(is[i], lo, scale);
 }
 
-static void count_run(int64_t count[BINS], const float *v, int n, int c, int together, float lo, float scale)
+static void count_run(tally *t, const float *v, int n, int c, int together, float lo, float scale)
 {
     float is[RUN];
     int bin[RUN];
@@ -164,7 +173,7 @@ static void count_run(int64_t count[BINS], const float *v, int n, int c, int tog
     take_levels(is, v, n, c, together);
     find_bins(bin, is, n, lo, scale);
     for (int i = 0; i < n; i++)
-        count[bin[i]]++;
+        t->of[i & (APART - 1)][bin[i]]++;
 }
 
 /* How far each value moves. */
@@ -189,14 +198,14 @@ void un_equalise_apply(double share, int together, const double *lo, const doubl
 {
     for (int k = 0; k < (together ? 1 : c); k++) {
         const float low = (float)lo[k], range = (float)(hi[k] - lo[k]), scale = BINS / range;
-        int64_t count[BINS] = {0};
+        tally count = {0};
         spread s;
 
         if (!(range > 0))
             continue;
         for (int64_t i = 0; i < n; i += RUN)
-            count_run(count, v + i * c + k, (int)UN_MIN(n - i, RUN), c, together, low, scale);
-        finish(&s, count, n, 0);
+            count_run(&count, v + i * c + k, (int)UN_MIN(n - i, RUN), c, together, low, scale);
+        finish(&s, &count, n, 0);
         for (int64_t i = 0; i < n; i += RUN) {
             const int some = (int)UN_MIN(n - i, RUN);
             float is[RUN], by[RUN], *at = v + i * c + k;
@@ -221,13 +230,13 @@ static void count_tiles(tiling *t, const float *v, double clip)
         for (int q = 0; q < t->columns; q++) {
             const int y0 = r * t->h / t->rows, y1 = (r + 1) * t->h / t->rows, x0 = q * t->w / t->columns,
                       x1 = (q + 1) * t->w / t->columns;
-            int64_t count[BINS] = {0};
+            tally count = {0};
 
             for (int y = y0; y < y1; y++)
                 for (int x = x0; x < x1; x += RUN)
-                    count_run(count, v + ((ptrdiff_t)y * t->w + x) * t->c, UN_MIN(x1 - x, RUN), t->c, t->together,
+                    count_run(&count, v + ((ptrdiff_t)y * t->w + x) * t->c, UN_MIN(x1 - x, RUN), t->c, t->together,
                         t->low, t->scale);
-            finish(&t->of[r * TILES + q], count, (int64_t)(y1 - y0) * (x1 - x0), clip);
+            finish(&t->of[r * TILES + q], &count, (int64_t)(y1 - y0) * (x1 - x0), clip);
         }
 }
 
@@ -242,23 +251,55 @@ static float between(int i, int n, int tiles, int *first, int *second)
     return in - (float)*first;
 }
 
-UN_WIDE static void map_tiles(const tiling *t, float *v, float share)
+/* How far values move that lie between the middles of two tiles, part of the way each. */
+UN_WIDE static void find_mixed_moves(float *restrict by, const float *restrict is, const float *restrict part, int n,
+    const spread *restrict first, const spread *restrict second, const tiling *restrict t)
 {
-    for (int y = 0; y < t->h; y++) {
+    for (int i = 0; i < n; i++)
+        by[i] = bin_at(is[i], t->low, t->scale);
+    for (int i = 0; i < n; i++) {
+        const float a = spread_at(first, by[i]), b = spread_at(second, by[i]);
+
+        by[i] = t->low + t->range * (a + part[i] * (b - a)) - is[i];
+    }
+}
+
+/* A row of pixels by the spreads of the columns of tiles there. */
+static void map_row(const tiling *t, const spread *row, float *v, float share)
+{
+    float is[RUN], by[RUN], part[RUN];
+
+    for (int x = 0, n; x < t->w; x += n, v += (ptrdiff_t)n * t->c) {
+        int q0, q1, first, second;
+
+        part[0] = between(x, t->w, t->columns, &q0, &q1);
+        for (n = 1; n < UN_MIN(RUN, t->w - x); n++) {
+            part[n] = between(x + n, t->w, t->columns, &first, &second);
+            if (first != q0)
+                break;
+        }
+        take_levels(is, v, n, t->c, t->together);
+        find_mixed_moves(by, is, part, n, &row[q0], &row[q1], t);
+        for (int i = 0; i < n; i++)
+            move(v + (ptrdiff_t)i * t->c, t->together, share * by[i]);
+    }
+}
+
+static void map_tiles(const tiling *t, float *v, float share)
+{
+    spread row[TILES];
+
+    for (int y = 0; y < t->h; y++, v += (ptrdiff_t)t->w * t->c) {
         int r0, r1;
         const float fy = between(y, t->h, t->rows, &r0, &r1);
 
-        for (int x = 0; x < t->w; x++, v += t->c) {
-            int q0, q1;
-            const float fx = between(x, t->w, t->columns, &q0, &q1), is = level(v, t->together);
-            const float at = bin_at(is, t->low, t->scale);
-            const float a =
-                (1 - fx) * spread_at(&t->of[r0 * TILES + q0], at) + fx * spread_at(&t->of[r0 * TILES + q1], at);
-            const float b =
-                (1 - fx) * spread_at(&t->of[r1 * TILES + q0], at) + fx * spread_at(&t->of[r1 * TILES + q1], at);
+        for (int q = 0; q < t->columns; q++) {
+            const float *a = t->of[r0 * TILES + q].below, *b = t->of[r1 * TILES + q].below;
 
-            move(v, t->together, share * (t->low + t->range * ((1 - fy) * a + fy * b) - is));
+            for (int i = 0; i <= BINS; i++)
+                row[q].below[i] = a[i] + fy * (b[i] - a[i]);
         }
+        map_row(t, row, v, share);
     }
 }
 

@@ -54,8 +54,7 @@ UN_WIDE static void raise_run(float *restrict v, int n, const power_run *restric
 
 static void fill_run(power_run *r, const un_gamma *g, int c, int64_t first)
 {
-    for (int i = 0; i < POWER_RUN; i++) {
-        const int k = (int)((first + i) % c);
+    for (int i = 0, k = (int)(first % c); i < POWER_RUN; i++, k = k + 1 == c ? 0 : k + 1) {
         const double range = g->hi[k] > g->lo[k] ? g->hi[k] - g->lo[k] : 0;
 
         r->lo[i] = (float)g->lo[k];

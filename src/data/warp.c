@@ -310,23 +310,19 @@ static void copy_target(int32_t *to, const int32_t *from, const source *s)
         to[x] = !from || !s->index || s->index[x] < 0 ? -1 : from[s->from + s->index[x]];
 }
 
-static void run_exact(const un_warp *w, un_warp_scratch *s, const un_picture *p, const un_patch *out)
+/* n pixels of all rows from pixel x on. */
+static void copy_columns(
+    const un_warp *w, const un_warp_scratch *s, const un_picture *p, const un_patch *out, int x, int n)
 {
-    const ptrdiff_t *iz = s->index, *iy = iz + w->size[0], *ix = iy + w->size[1];
-    const int n = w->size[2];
-    ptrdiff_t o = 0;
-    source row = {.n = n};
+    const ptrdiff_t *iz = s->index, *iy = iz + w->size[0], *ix = iy + w->size[1] + x;
+    const int run = is_run(ix, n);
+    ptrdiff_t o = x;
 
-    exact_index(w, s, p);
-    row.run = is_run(ix, n);
     for (int z = 0; z < w->size[0]; z++)
-        for (int y = 0; y < w->size[1]; y++, o += n) {
+        for (int y = 0; y < w->size[1]; y++, o += w->size[2]) {
             const int inside = iz[z] >= 0 && iy[y] >= 0;
-            source r = row;
+            const source r = {.from = iz[z] + iy[y], .index = inside ? ix : NULL, .n = n, .run = run && inside};
 
-            r.from = iz[z] + iy[y];
-            r.index = inside ? ix : NULL;
-            r.run &= inside;
             copy_row(out->image + o * p->c, p->image, &r, p->c, 0, 0);
             if (out->target)
                 copy_target(out->target + o, p->target, &r);
@@ -335,6 +331,17 @@ static void run_exact(const un_warp *w, un_warp_scratch *s, const un_picture *p,
             if (out->weight)
                 copy_row(out->weight + o, p->weight, &r, 1, 0, 1);
         }
+}
+
+/* Where rows of the patch go across those of the picture, a few columns at a time read lines of the picture once. */
+static void run_exact(const un_warp *w, un_warp_scratch *s, const un_picture *p, const un_patch *out)
+{
+    enum { COLUMNS = 16 };
+    const int n = w->size[2], step = w->m[2][2] != 0 ? n : COLUMNS;
+
+    exact_index(w, s, p);
+    for (int x = 0; x < n; x += step)
+        copy_columns(w, s, p, out, x, UN_MIN(step, n - x));
 }
 
 /* ---- interpolation ---- */
