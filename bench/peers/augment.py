@@ -65,7 +65,8 @@ OPS = [
     Op("stain", "stain=1 stain_range=0.1", "A.HEStain('preset', 'ruifrok', (0.9, 1.1), (-0.1, 0.1), True, p=1)", colour=True),
     Op("equalise", "equalise=1 equalise_share=1", "A.Equalize(by_channels=False, p=1)"),
     Op("clahe", "clahe=1 clahe_share=1 clahe_clip=3", "A.CLAHE((3, 3), p=1)"),
-    Op("haze", "haze=1 haze_share=0.5", "A.RandomFog(0.08, (0, 0.5), p=1)", colour=True),
+    Op("haze", "haze=1 haze_share=0.5", "A.RandomFog(0.08, (0, 0.5), p=1)", colour=True,
+       extra=True),  # it draws discs
     Op("blur", "blur=1 blur_px=[0.5,1.2]", "A.GaussianBlur(0, (0.5, 1.2), p=1)"),
     Op("motion", "motion=1 motion_px=[2,8]", "A.MotionBlur((3, 9), p=1)"),
     Op("defocus", "defocus=1 defocus_px=[1,3]", "A.Defocus((1, 3), p=1)"),
@@ -197,7 +198,8 @@ is their time by ours: above 1 we are faster. The mean is geometric, over the op
   once more each time it comes.
 * **albumentations:** `Compose([RandomCrop, operation, Normalize])` on the 8-bit picture; no copy to channels first, no
   conversion to a tensor of PyTorch. One thread (`cv2.setNumThreads(1)`). Borders reflect. Its operations on values work on 8
-  bits, many by a table of 256 entries; ours on float32, so that 16-bit pictures lose nothing.
+  bits, many by a table of 256 entries; ours on float32, so that 16-bit pictures lose nothing. Its fog is made of discs, too
+  different for the mean.
 """
 
 
