@@ -70,7 +70,7 @@ OPS = [
     Op("blur", "blur=1 blur_px=[0.5,1.2]", "A.GaussianBlur(0, (0.5, 1.2), p=1)"),
     Op("motion", "motion=1 motion_px=[2,8]", "A.MotionBlur((3, 9), p=1)"),
     Op("defocus", "defocus=1 defocus_px=[1,3]", "A.Defocus((1, 3), p=1)"),
-    Op("sharpen", "sharpen=1 sharpen_gain=1", "A.Sharpen((0, 0.5), method='gaussian', kernel_size=7, sigma=1, p=1)"),
+    Op("sharpen", "sharpen=1 sharpen_gain=1", "A.Sharpen((0, 0.5), method='gaussian', kernel_size=7, sigma=1, p=1)", colour=True),  # theirs breaks pictures of one channel
     Op("lowres", "lowres=1 lowres_range=[0.5,1]",
        "A.Downscale((0.5, 0.99), {'downscale': cv2.INTER_NEAREST, 'upscale': cv2.INTER_LINEAR}, p=1)"),
     Op("noise", "noise=1 noise_std=0.15", "A.GaussNoise((0, 0.05), p=1)"),
