@@ -13,7 +13,8 @@
 
 enum {
     ALIGN = 12,            /* rows: of tiles of 4 and of 6                                */
-    LOW = 2 * ALIGN,       /* rows of a band, where UN_BANDS are enough                   */
+    HIGH = 40,             /* rows of a band, about, where UN_BANDS are enough            */
+    LOW = 2 * ALIGN,       /* where they are to be low                                    */
     LEAST_SAVED = 2 << 20, /* bytes of activations, below which a chain runs in one piece */
 };
 
@@ -23,6 +24,7 @@ typedef struct finder {
     un_span *span;
     int *want; /* [n_values] rows that the present band needs */
     int64_t least_saved;
+    int rows; /* of a band */
 } finder;
 
 int un_plan_out(const un_plan *p, int node)
@@ -264,7 +266,7 @@ static void close_chain(finder *f, int first, int last)
 
     for (int i = first; i <= last; i++)
         h = UN_MAX(h, f->p->shape[un_plan_out(f->p, i)].h);
-    for (c.bands = (int)UN_MIN(un_ceil_div(h, LOW), UN_BANDS); c.bands > 1; c.bands--) {
+    for (c.bands = (int)UN_MIN(un_ceil_div(h, f->rows), UN_BANDS); c.bands > 1; c.bands--) {
         if (try_bands(f, &c) < f->least_saved)
             continue;
         extend_spans(f, &c);
@@ -295,9 +297,13 @@ static void find_chains(finder *f)
         close_chain(f, first, f->g->n_nodes - 1);
 }
 
-unet_status un_plan_bands(un_plan *p, un_span *span, int64_t least_saved, unet_error *err)
+unet_status un_plan_bands(un_plan *p, un_span *span, const un_plan_options *opt, unet_error *err)
 {
-    finder f = {.p = p, .g = p->graph, .span = span, .least_saved = least_saved ? least_saved : LEAST_SAVED};
+    finder f = {.p = p,
+        .g = p->graph,
+        .span = span,
+        .least_saved = opt->least_saved ? opt->least_saved : LEAST_SAVED,
+        .rows = opt->low ? LOW : HIGH};
     const size_t values = (size_t)UN_MAX(f.g->n_values, 1), nodes = (size_t)UN_MAX(f.g->n_nodes, 1);
 
     p->rows = un_alloc_array(p->mem, values, sizeof *p->rows);

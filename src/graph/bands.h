@@ -5,8 +5,8 @@
 #include "graph/planner.h"
 
 /* Sets p->rows, p->chain, p->n_chains and extends the lives of what the chains read and write. p->fused and the nodes
- * that it moves are known. least_saved: bytes a chain must save; 0: a default. */
-UN_NODISCARD unet_status un_plan_bands(un_plan *p, un_span *span, int64_t least_saved, unet_error *err);
+ * that it moves are known. */
+UN_NODISCARD unet_status un_plan_bands(un_plan *p, un_span *span, const un_plan_options *opt, unet_error *err);
 
 int un_plan_out(const un_plan *p, int node);                 /* the value that a node makes, fused or not     */
 int un_plan_banded(const un_plan *p, int v);                 /* 1: only a band of its rows is there at a time */

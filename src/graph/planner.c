@@ -381,7 +381,7 @@ static unet_status place_all(un_plan *p, const un_plan_options *opt, unet_error 
     if (!st) {
         fuse(p, b.span);
         if (!b.keep_all && !p->training)
-            st = un_plan_bands(p, b.span, opt->least_saved, err);
+            st = un_plan_bands(p, b.span, opt, err);
     }
     if (!st) {
         for (int v = 0; v < p->graph->n_values; v++) {

@@ -10,6 +10,7 @@ typedef struct un_plan_options {
     int training;        /* 1: dropout drops, nothing is overwritten that a gradient needs */
     int keep_all;        /* 1: no value shares memory with another, none is cut into bands: tests and debugging */
     int64_t least_saved; /* bytes that nodes run in bands must save at least; 0: a default */
+    int low;             /* 1: bands of fewer rows: less memory, some more time */
 } un_plan_options;
 
 /* inputs: one shape for each graph input and constant in the order of g->input. Finds views (slices, crops, halves of a

@@ -47,6 +47,7 @@ unet_status un_session_bytes(
 static unet_status make_plan(
     un_graph **graph, un_plan **plan, un_mem *mem, const un_model *model, un_shape input, int again, unet_error *err)
 {
+    const un_plan_options options = {.low = again};
     un_graph *once;
     unet_status st = un_model_inference(&once, mem, model->graph, &model->config, err);
 
@@ -56,7 +57,7 @@ static unet_status make_plan(
         st = un_graph_repeat(graph, mem, once, err);
         un_graph_destroy(once);
     }
-    return st || !*graph ? st : un_plan_create(plan, mem, *graph, &input, NULL, err);
+    return st || !*graph ? st : un_plan_create(plan, mem, *graph, &input, &options, err);
 }
 
 /* What graph and plan take, their names at NAME bytes. */
