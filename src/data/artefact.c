@@ -6,6 +6,8 @@
 #include "base/size.h"
 #include "base/wide.h"
 
+enum { RUN = 512 }; /* values at a time */
+
 /* ---- magnetic resonance ---- */
 
 static double place(int i, int n)
@@ -85,24 +87,36 @@ void un_wave_add(float *plane, int h, int w, double fy, double fx, double phase,
 
 /* ---- layers ---- */
 
+/* `n` <= RUN pixels of row y from x on. */
+UN_WIDE static void cover_run(const un_layer *restrict l, float *restrict plane, int y, int x, int n)
+{
+    float outside[RUN];
+
+    for (int k = 0; k < n; k++)
+        outside[k] = -1;
+    for (int i = 0; i < l->sides; i++) {
+        const float from = l->from[i] + l->dy[i] * (float)y, dx = l->dx[i];
+
+        for (int k = 0; k < n; k++) {
+            const float d = from + dx * (float)(x + k);
+
+            outside[k] = d > outside[k] ? d : outside[k];
+        }
+    }
+    for (int k = 0; k < n; k++)
+        plane[k] *= 1 - l->opacity * (outside[k] > 0.5f ? 0 : outside[k] < -0.5f ? 1 : 0.5f - outside[k]);
+}
+
 void un_layer_cover(const un_layer *l, float *plane, int h, int w)
 {
-    for (int y = 0; y < h; y++, plane += w)
-        for (int x = 0; x < w; x++) {
-            float outside = -1;
-
-            for (int i = 0; i < l->sides; i++) {
-                const float d = l->from[i] + l->dy[i] * (float)y + l->dx[i] * (float)x;
-
-                outside = d > outside ? d : outside;
-            }
-            plane[x] *= 1 - l->opacity * (outside > 0.5f ? 0 : outside < -0.5f ? 1 : 0.5f - outside);
-        }
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x += RUN)
+            cover_run(l, plane + (ptrdiff_t)y * w + x, y, x, UN_MIN(w - x, RUN));
 }
 
 /* ---- equalisation ---- */
 
-enum { BINS = 64, TILES = 8, TILE_PX = 16, RUN = 512 };
+enum { BINS = 64, TILES = 8, TILE_PX = 16 };
 
 /* Share of the values below each edge of the bins. */
 typedef struct spread {

@@ -141,11 +141,12 @@ static void do_channels(un_augment_job *j)
         }
         if (c == 3)
             shuffle_colours(j->image, j->pixels, from);
-        for (float *v = j->image, *end = v + j->pixels * c; v < end && c != 3; v += c) {
-            memcpy(was, v, (size_t)c * sizeof *v);
-            for (int k = 0; k < c; k++)
-                v[k] = was[(int)from[k]];
-        }
+        else
+            for (float *v = j->image, *end = v + j->pixels * c; v < end; v += c) {
+                memcpy(was, v, (size_t)c * sizeof *v);
+                for (int k = 0; k < c; k++)
+                    v[k] = was[(int)from[k]];
+            }
     }
     if (c > 1 && un_augment_begins(j, UN_AUGMENT_CHANNEL_DROP, j->cfg->channel_drop)) {
         const int k = (int)un_rng_below(&j->rng, c);
@@ -164,12 +165,24 @@ static float *clear_plane(un_augment_job *j)
     return j->s->plane + n;
 }
 
+/* Each pixel of all slices the share of the plane of the way to the value of its channel. */
+static void veil(un_augment_job *j, const double *to)
+{
+    const int64_t n = (int64_t)j->a->size[1] * j->a->size[2];
+    const int c = j->a->channels;
+    float *v = j->image;
+
+    for (int z = 0; z < j->a->size[0]; z++)
+        for (int64_t i = 0; i < n; i++, v += c)
+            for (int k = 0; k < c; k++)
+                v[k] += j->s->plane[i] * ((float)to[k] - v[k]);
+}
+
 /* A veil of the brightest value, uneven as clouds are. */
 static void do_haze(un_augment_job *j)
 {
     enum { WAVES = 4 };
-    const int h = j->a->size[1], w = j->a->size[2], c = j->a->channels;
-    const int64_t n = (int64_t)h * w;
+    const int h = j->a->size[1], w = j->a->size[2];
     float *row, dense;
 
     if (!un_augment_begins(j, UN_AUGMENT_HAZE, j->cfg->haze))
@@ -183,12 +196,9 @@ static void do_haze(un_augment_job *j)
 
         un_wave_add(j->s->plane, h, w, fy, fx, phase, 0.5 / WAVES, row);
     }
-    for (int64_t i = 0; i < j->pixels; i++) {
-        const float veil = dense * (0.5f + j->s->plane[i % n]);
-
-        for (int k = 0; k < c; k++)
-            j->image[i * c + k] += veil * ((float)j->r->hi[k] - j->image[i * c + k]);
-    }
+    for (int64_t i = 0; i < (int64_t)h * w; i++)
+        j->s->plane[i] = dense * (0.5f + j->s->plane[i]);
+    veil(j, j->r->hi);
 }
 
 /* A layer somewhere in the patch, 3 to 9 sides, up to `width` pixels wide. */
@@ -212,10 +222,10 @@ static un_layer draw_layer(un_augment_job *j, double width)
 /* Thin layers, all towards the darkest or all towards the brightest value: shadows, light, tissue above another. */
 static void do_shade(un_augment_job *j)
 {
-    const int h = j->a->size[1], w = j->a->size[2], c = j->a->channels;
+    const int h = j->a->size[1], w = j->a->size[2];
     const int64_t n = (int64_t)h * w;
     const double *to;
-    float *through = j->s->plane;
+    float *plane = j->s->plane;
     int layers;
 
     if (!un_augment_begins(j, UN_AUGMENT_SHADE, j->cfg->shade) || !(j->cfg->shade_share > 0))
@@ -223,15 +233,15 @@ static void do_shade(un_augment_job *j)
     to = un_rng_uniform(&j->rng) < 0.5 ? j->r->lo : j->r->hi;
     layers = 1 + (int)un_rng_below(&j->rng, j->cfg->shade_layers);
     for (int64_t i = 0; i < n; i++)
-        through[i] = 1;
+        plane[i] = 1;
     for (int i = 0; i < layers; i++) {
         const un_layer l = draw_layer(j, j->cfg->shade_width * UN_MIN(h, w));
 
-        un_layer_cover(&l, through, h, w);
+        un_layer_cover(&l, plane, h, w);
     }
-    for (int64_t i = 0; i < j->pixels; i++)
-        for (int k = 0; k < c; k++)
-            j->image[i * c + k] = (float)to[k] + through[i % n] * (j->image[i * c + k] - (float)to[k]);
+    for (int64_t i = 0; i < n; i++)
+        plane[i] = 1 - plane[i];
+    veil(j, to);
 }
 
 void un_augment_weather(un_augment_job *j)

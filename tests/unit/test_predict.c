@@ -5,6 +5,7 @@
 #include "run/predict.h"
 #include "run/selftest.h"
 #include "test.h"
+#include "uneven_model.h"
 
 static unet_error err;
 
@@ -12,19 +13,12 @@ static un_model *model_of(const char *options)
 {
     static un_config c;
     char text[512];
-    un_model *m;
-    un_rng r;
 
     snprintf(text, sizeof text, "model: {in_channels: 2, classes: 3, %s%s}",
         strstr(options, "head:") ? "" : "head: softmax, ", options);
     CHECK_OK(un_config_init(&c, NULL, &err), &err);
     CHECK_OK(un_config_parse(&c, NULL, text, strlen(text), "test", &err), &err);
-    CHECK_OK(un_model_create(&m, NULL, &c, &err), &err);
-    un_rng_init(&r, 11, UN_RNG_TEST, 0, 0, 0);
-    for (int i = 0; i < m->graph->n_params; i++) /* running statistics and shifts that are not trivial */
-        for (int64_t k = 0; k < m->graph->param[i].count && m->graph->param[i].role != UN_PARAM_WEIGHT; k++)
-            m->weights[m->graph->param[i].offset + k] += (float)(0.3 * un_rng_uniform(&r));
-    return m;
+    return uneven_model(&c, &err);
 }
 
 static float *picture(int d, int h, int w)
