@@ -2,7 +2,7 @@
  * run or a training step, GFLOP/s and the layers that take longest, each with its share of the float32 peak and of the
  * memory bandwidth, both measured first. With --scaling: what N threads (2) make of the time of one, in this very
  * build. With --memory: how the time grows as fewer packed weights are allowed. With --bf16: float32 and bf16 in turns,
- * and what the rounding does to the logits of a network as it is initialised.
+ * and of inference what the rounding does to the logits of a network as it is initialised.
  *
  * speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--bf16] [--seconds S] [--layers N] [CASE...]
  * a CASE is a part of its name */
@@ -59,6 +59,7 @@ typedef struct bench {
     un_pool *pool;
     double peak, bandwidth; /* of all threads: GFLOP/s, GB/s */
     double byte_ns;         /* un_session_options */
+    int bf16;               /* train.precision */
 } bench;
 
 static double now_s(void)
@@ -142,7 +143,7 @@ static void print_kernels(const bench *b, layer *l, int count)
 
 /* ---- networks ---- */
 
-static unet_status make_model(un_model **out, const net *n, unet_error *err)
+static unet_status make_model(un_model **out, const net *n, int bf16, unet_error *err)
 {
     un_config *c = un_alloc(NULL, sizeof *c);
     char text[512];
@@ -154,9 +155,10 @@ static unet_status make_model(un_model **out, const net *n, unet_error *err)
     st = un_config_init(c, NULL, err);
     snprintf(text, sizeof text,
         "model: {dims: %d, in_channels: %d, classes: 2, depth: %d, base_filters: %d, head: softmax, norm: %s, "
-        "strides: 2}\ntrain: {steps: 10, batch: %d, patch: [%d, %d, %d]}\nloss: {terms: [ce]}\n"
+        "strides: 2}\ntrain: {steps: 10, batch: %d, patch: [%d, %d, %d], precision: %s}\nloss: {terms: [ce]}\n"
         "data: {classes: [a, b]}\noptimiser: {name: adamw}\n",
-        n->d > 1 ? 3 : 2, n->c, n->d > 1 ? 3 : 4, n->filters, n->norm ? n->norm : "batch", n->n, n->d, n->h, n->w);
+        n->d > 1 ? 3 : 2, n->c, n->d > 1 ? 3 : 4, n->filters, n->norm ? n->norm : "batch", n->n, n->d, n->h, n->w,
+        bf16 ? "bf16" : "float32");
     if (!st)
         st = un_config_parse(c, NULL, text, strlen(text), "benchmark", err);
     if (!st)
@@ -328,7 +330,7 @@ static unet_status run_training(const bench *b, const net *n, un_model *model, d
 static unet_status run_net(const bench *b, const net *n, double *ms, unet_error *err)
 {
     un_model *model;
-    unet_status st = make_model(&model, n, err);
+    unet_status st = make_model(&model, n, b->bf16, err);
 
     if (!st)
         st = n->train ? run_training(b, n, model, ms, err) : run_session(b, n, model, ms, err);
@@ -360,7 +362,7 @@ static unet_status run_memory(const bench *b, const net *n, unet_error *err)
     bench priced = *b;
     size_t last = 0;
     un_model *model;
-    unet_status st = make_model(&model, n, err);
+    unet_status st = make_model(&model, n, 0, err);
 
     for (double price = 0; !st && price<1e5; price = price> 0 ? 1.5 * price : 1.0 / 64) {
         const un_session_options so = {
@@ -454,7 +456,7 @@ static unet_status run_precisions(const bench *b, const net *n, unet_error *err)
     side o[2] = {{.bytes = 0}};
     un_model *model = NULL;
     double began;
-    unet_status st = image ? make_model(&model, n, err) : un_fail_nomem(err, 1);
+    unet_status st = image ? make_model(&model, n, 0, err) : un_fail_nomem(err, 1);
 
     for (int i = 0; i < 2 && !st; i++)
         st = open_side(&o[i], b, model, in, i, err);
@@ -483,14 +485,38 @@ static unet_status run_precisions(const bench *b, const net *n, unet_error *err)
     return st;
 }
 
+/* Steps, which change the weights: a while of each in turns. */
+static unet_status run_train_precisions(const bench *b, const net *n, unet_error *err)
+{
+    enum { TURNS = 5 };
+    bench pair[2] = {*b, *b};
+    options o = *b->opt;
+    times t[2] = {{.runs = 0}, {.runs = 0}};
+    unet_status st = UNET_OK;
+
+    o.seconds /= TURNS;
+    pair[0].opt = pair[1].opt = &o;
+    pair[1].bf16 = 1;
+    for (int i = 0; i < 2 * TURNS && !st; i++)
+        st = run_net(&pair[i % 2], n, &t[i % 2].ms[t[i % 2].runs++], err);
+    if (!st) {
+        const double ms[2] = {median(&t[0]), median(&t[1])};
+
+        printf("%-30s float32 %9.2f ms, bf16 %9.2f ms: %.2f times as fast (least %.2f and %.2f ms)\n", n->name, ms[0],
+            ms[1], ms[0] / ms[1], t[0].ms[0], t[1].ms[0]);
+    }
+    fflush(stdout);
+    return st;
+}
+
 /* ---- command line ---- */
 
 static int wanted(const options *o, const net *n)
 {
     for (int i = 0; i < o->n_names; i++)
         if (strstr(n->name, o->names[i]))
-            return !o->bf16 || !n->train;
-    return o->n_names == 0 && (!o->bf16 || !n->train);
+            return 1;
+    return o->n_names == 0;
 }
 
 static int is_flag(options *o, const char *word)
@@ -567,10 +593,11 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof nets / sizeof *nets && !st; i++)
         if (wanted(&o, &nets[i]))
-            st = o.scaling  ? run_scaling(&b, &nets[i], &err)
-                 : o.memory ? run_memory(&b, &nets[i], &err)
-                 : o.bf16   ? run_precisions(&b, &nets[i], &err)
-                            : run_net(&b, &nets[i], NULL, &err);
+            st = o.scaling       ? run_scaling(&b, &nets[i], &err)
+                 : o.memory      ? run_memory(&b, &nets[i], &err)
+                 : !o.bf16       ? run_net(&b, &nets[i], NULL, &err)
+                 : nets[i].train ? run_train_precisions(&b, &nets[i], &err)
+                                 : run_precisions(&b, &nets[i], &err);
     un_pool_destroy(b.pool);
     if (st)
         fprintf(stderr, "%s\n", err.message);

@@ -29,7 +29,7 @@ static const un_opt options[] = {
         .value = "DIR",
         .help = "folder for scores.csv, scores.json and report.html; made when it is not there"},
     UN_ROW_TTA,
-    UN_ROW_PRECISION,
+    UN_ROW_PRECISION("predict.precision"),
     {.name = "metrics",
         .type = UN_OPT_KEY,
         .value = "LIST",

@@ -42,7 +42,7 @@ static const un_opt options[] = {
         .offset = offsetof(predict_options, split),
         .help = "with --measure: objects that touch are counted apart"},
     UN_ROW_TTA,
-    UN_ROW_PRECISION,
+    UN_ROW_PRECISION("predict.precision"),
     {.name = "mem",
         .type = UN_OPT_BYTES,
         .offset = offsetof(predict_options, mem),

@@ -37,9 +37,9 @@
         .help = "average over views of the picture: none, flips, or all (quarter turns too)"                           \
     }
 
-#define UN_ROW_PRECISION                                                                                               \
+#define UN_ROW_PRECISION(KEY)                                                                                          \
     {                                                                                                                  \
-        .name = "precision", .type = UN_OPT_KEY, .value = "WORD", .key = "predict.precision",                          \
+        .name = "precision", .type = UN_OPT_KEY, .value = "WORD", .key = KEY,                                          \
         .help = "numbers that the network multiplies: float32, or bf16 on a processor with AVX-512 BF16 (faster)"      \
     }
 

@@ -27,6 +27,7 @@ static const un_opt options[] = {
         .help = "passes over the training pictures, instead of a time"},
     {.name = "steps", .type = UN_OPT_KEY, .value = "N", .key = "train.steps", .help = "steps, instead of a time"},
     UN_ROW_MEM,
+    UN_ROW_PRECISION("train.precision"),
     {.name = "seed",
         .letter = 's',
         .type = UN_OPT_KEY,

@@ -52,18 +52,6 @@ un_predict_options un_predict_options_of(const un_cfg_predict *c)
     return o;
 }
 
-static unet_status set_precision(un_predict_options *o, unet_error *err)
-{
-    const un_cpu_level level = o->session.level;
-
-    o->session.bf16 = o->precision == UN_CFG_PRECISION_BF16;
-    if (!o->session.bf16 || un_cpu_has_bf16(level))
-        return UNET_OK;
-    return un_fail_file(err, UNET_E_CONFIG, "predict.precision", "bf16 needs %s; use float32",
-        level == UN_CPU_AVX512 ? "a processor with the instructions AVX-512 BF16, which this one lacks"
-                               : "the kernels avx512 and a processor with AVX-512 BF16");
-}
-
 unet_status un_predictor_create(
     un_predictor **out, un_mem *mem, const un_model *model, const un_predict_options *opt, unet_error *err)
 {
@@ -77,7 +65,8 @@ unet_status un_predictor_create(
     p->mem = mem;
     p->model = model;
     p->opt = opt ? *opt : defaults;
-    st = set_precision(&p->opt, err);
+    st = un_precision_resolve(
+        &p->opt.session.bf16, (un_cfg_precision)p->opt.precision, p->opt.session.level, "predict.precision", err);
     if (st) {
         un_free(p);
         return st;

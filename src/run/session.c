@@ -13,6 +13,17 @@ struct un_session {
     un_program *program;
 };
 
+unet_status un_precision_resolve(
+    int *bf16, un_cfg_precision precision, un_cpu_level level, const char *key, unet_error *err)
+{
+    *bf16 = precision == UN_CFG_PRECISION_BF16;
+    if (!*bf16 || un_cpu_has_bf16(level))
+        return UNET_OK;
+    return un_fail_file(err, UNET_E_CONFIG, key, "bf16 needs %s; use float32",
+        level == UN_CPU_AVX512 ? "a processor with the instructions AVX-512 BF16, which this one lacks"
+                               : "the kernels avx512 and a processor with AVX-512 BF16");
+}
+
 static void spec_of(un_program_spec *spec, const un_plan *plan, const un_model *model, const un_session_options *opt)
 {
     static const un_session_options defaults;

@@ -15,6 +15,11 @@ typedef struct un_session_options {
     un_profile *profile; /* gets the time of each layer; NULL: not measured. Must outlive the session */
 } un_session_options;
 
+/* What `key` (predict.precision, train.precision) asks of the kernels: *bf16. UNET_E_CONFIG where processor or level
+ * have no such kernels: whoever asked is told so, not served otherwise. */
+UN_NODISCARD unet_status un_precision_resolve(
+    int *bf16, un_cfg_precision precision, un_cpu_level level, const char *key, unet_error *err);
+
 typedef struct un_session un_session;
 
 /* What a session for this input will hold beside the model, and the modelled time of a run on one core. */

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "config/optimisers.h"
 #include "graph/planner.h"
+#include "run/session.h"
 #include "train/schedule.h"
 
 /* Partial sums of the tree: one for each bit of the largest ghost number. train.batch is at most 4096. */
@@ -34,6 +35,7 @@ struct un_engine {
     un_shape image, logits;
     double sum[UN_CFG_MAX_term]; /* terms of the ghost batches so far */
     int groups;                  /* of the step that is under way */
+    int bf16;                    /* train.precision */
 };
 
 /* ---- planning ---- */
@@ -63,6 +65,7 @@ static un_program_spec program_spec(const un_engine *e, int i)
         .pool = e->spec.pool,
         .level = e->spec.level,
         .exact = e->spec.exact,
+        .bf16 = e->bf16,
         .profile = e->spec.profile,
         .part = part[i],
         .seed = (uint64_t)e->spec.model->config.train.seed,
@@ -164,7 +167,9 @@ unet_status un_engine_create(un_engine **out, un_mem *mem, const un_engine_spec 
     e->image = (un_shape){t->ghost_batch, t->patch[0], t->patch[1], t->patch[2], c->model.in_channels};
     e->levels = levels_for(t->batch / t->ghost_batch);
     e->count = UN_MAX(spec->model->graph->block_count, 1);
-    st = un_objective_create(&e->objective, mem, spec->model->graph, c, e->spec.pixel_weight, err);
+    st = un_precision_resolve(&e->bf16, (un_cfg_precision)t->precision, spec->level, "train.precision", err);
+    if (!st)
+        st = un_objective_create(&e->objective, mem, spec->model->graph, c, e->spec.pixel_weight, err);
     if (!st && (spec->recompute || t->recompute == UN_CFG_RECOMPUTE_ON))
         st = un_objective_recompute(e->objective, err);
     if (!st)

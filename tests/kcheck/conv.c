@@ -180,7 +180,7 @@ static un_view conv_oracle(kc *c, const geometry *g, const un_conv_args *a, un_v
     return want;
 }
 
-enum { WINOGRAD = 6, WINOGRAD_BF16 = 12 };
+enum { WINOGRAD = 6, WINOGRAD_BF16 = 12, WGRAD_BF16 = 48 };
 
 /* A Winograd form mixes the pixels of a tile: the bound follows the largest sum of the tensor, and is WINOGRAD times
  * that of a direct sum, which still is far below one missing product of whole numbers (with 16 bits: of the few that
@@ -193,7 +193,7 @@ static void level_bound(const un_view *bound, const un_kernel *k)
     for (int64_t i = 0; i < count; i++)
         most = b[i] > most ? b[i] : most;
     for (int64_t i = 0; i < count; i++)
-        b[i] = (k->bf16 ? WINOGRAD_BF16 : WINOGRAD) * most;
+        b[i] = (!k->bf16 ? WINOGRAD : k->family == UN_K_CONV_WGRAD ? WGRAD_BF16 : WINOGRAD_BF16) * most;
 }
 
 /* Rounding of K products in any order, of the bias and of the activation, whose slope is at most `steep`. */
@@ -295,6 +295,8 @@ static un_wgrad_args wgrad_args(kc *c, const geometry *g)
     COPY_GEOMETRY(a, *g);
     a.x = kc_tensor(c, type, g->n, g->x[0], g->x[1], g->x[2], g->ci, in);
     a.dy = kc_tensor(c, type, g->n, g->y[0], g->y[1], g->y[2], g->co, in);
+    if (c->exact && c->kernel->bf16)
+        thin(c, &a.x);
     if (kc_int(c, 0, 5))
         a.dw = kc_array(c, type, weight_count(g), KC_POISON);
     if (!a.dw || kc_int(c, 0, 1))
@@ -348,12 +350,13 @@ static void check_wgrad(kc *c)
     kc_run(c, c->kernel, &a, 0);
     wgrad_oracle(c, &g, &a, 0, &dw, &db);
     wgrad_oracle(c, &g, &a, 1, &dw_sums, &db_sums);
-    scale_bound(&dw_sums, terms, 1, unit_of(c->kernel));
+    if (c->kernel->bf16)
+        scale_bf16(&dw_sums, 1);
+    else
+        scale_bound(&dw_sums, terms, 1, unit_of(c->kernel));
     scale_bound(&db_sums, terms, 1, unit_of(c->kernel));
-    if (c->kernel->winograd) {
+    if (c->kernel->winograd)
         level_bound(&dw_sums, c->kernel);
-        level_bound(&db_sums, c->kernel);
-    }
     if (a.dw) {
         got = kc_flat(a.dw, weight_count(&g));
         kc_compare(c, "dw", &got, c->kernel->type, &dw, &dw_sums, 0);

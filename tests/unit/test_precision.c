@@ -1,26 +1,33 @@
-/* Prediction with products of 16-bit numbers: close to float32, the same bits for any number of threads, less memory,
- * and refused where the processor or the level has no kernels for it. */
+/* Products of 16-bit numbers in prediction and training: close to float32, the same bits for any number of threads,
+ * less memory, and refused where the processor or the level has no kernels for it. */
 #include "two_pictures.h"
 
 #include "run/predict.h"
+#include "train/engine.h"
 #include "train/schedule.h"
 #include "uneven_model.h"
 
 static unet_error err;
 
-static un_model *model_of(const char *options)
+static un_model *model_for(const char *options, const char *precision)
 {
     static un_config c;
     char text[512];
 
     snprintf(text, sizeof text,
-        "model: {in_channels: 1, classes: 2, head: softmax, %s}\ntrain: {steps: 40, batch: 2, patch: [%s]}\n"
+        "model: {in_channels: 1, classes: 2, head: softmax, %s}\n"
+        "train: {steps: 40, batch: 2, patch: [%s], precision: %s}\n"
         "loss: {terms: [ce]}\ndata: {classes: [a, b]}\noptimiser: {name: adamw, lr: 0.003}\n",
-        options, strstr(options, "dims: 3") ? "16, 32, 32" : "96, 80");
+        options, strstr(options, "dims: 3") ? "16, 32, 32" : "96, 80", precision);
     CHECK_OK(un_config_init(&c, NULL, &err), &err);
     CHECK_OK(un_config_parse(&c, NULL, text, strlen(text), "test", &err), &err);
     CHECK_OK(un_train_settle(&c, 2, &err), &err);
     return uneven_model(&c, &err);
+}
+
+static un_model *model_of(const char *options)
+{
+    return model_for(options, "float32");
 }
 
 static void need_bf16(void)
@@ -101,15 +108,10 @@ static void classes_of(const un_model *m, int precision, const two_pictures *t, 
     un_predictor_destroy(p);
 }
 
-/* A network that was trained says the same of 999 pixels in 1000. */
-TEST(masks_agree)
+static void train_on(un_model *m, const two_pictures *t, int threads)
 {
-    two_pictures t = {1, 96, 80, 1, 0, 0, {0}, {0}};
-    un_model *m = model_of("dims: 2, depth: 2, base_filters: 16, norm: batch");
-    int32_t *a = un_alloc_array(NULL, 96 * 80, sizeof *a), *b = un_alloc_array(NULL, 96 * 80, sizeof *b);
     two_feed feed;
-    int64_t same = 0, hit = 0;
-    const un_train_options o = {.model = m,
+    un_train_options o = {.model = m,
         .backend = un_backend_cpu(),
         .level = un_test_level(),
         .folder = un_test_tmp(),
@@ -117,10 +119,25 @@ TEST(masks_agree)
         .feed = {&feed, two_start, two_next, two_release}};
     un_train_result result;
 
+    if (threads > 1)
+        CHECK_OK(un_pool_create(&o.pool, NULL, threads, &err), &err);
+    two_open(&feed, t, &m->config);
+    CHECK_OK(un_train(&o, NULL, &result, &err), &err);
+    two_close(&feed);
+    un_pool_destroy(o.pool);
+}
+
+/* A network that was trained says the same of 999 pixels in 1000. */
+TEST(masks_agree)
+{
+    two_pictures t = {1, 96, 80, 1, 0, 0, {0}, {0}};
+    un_model *m = model_of("dims: 2, depth: 2, base_filters: 16, norm: batch");
+    int32_t *a = un_alloc_array(NULL, 96 * 80, sizeof *a), *b = un_alloc_array(NULL, 96 * 80, sizeof *b);
+    int64_t same = 0, hit = 0;
+
     need_bf16();
     two_make(&t, 0.4);
-    two_open(&feed, &t, &m->config);
-    CHECK_OK(un_train(&o, NULL, &result, &err), &err);
+    train_on(m, &t, 1);
     for (int k = 0; k < 2; k++) {
         classes_of(m, UN_CFG_PRECISION_FLOAT32, &t, k, a);
         classes_of(m, UN_CFG_PRECISION_BF16, &t, k, b);
@@ -132,10 +149,109 @@ TEST(masks_agree)
     un_test_note("%.4f right, %.5f the same", (double)hit / (2.0 * 96 * 80), (double)same / (2.0 * 96 * 80));
     CHECK((double)hit >= 0.97 * 2 * 96 * 80);
     CHECK((double)same >= 0.999 * 2 * 96 * 80);
-    two_close(&feed);
     two_free(&t);
     un_free(a);
     un_free(b);
+    un_model_destroy(m);
+}
+
+/* The gradient of one batch, and the loss. */
+static float *gradient(const char *options, const char *precision, const two_pictures *t, double *loss, int64_t *count)
+{
+    un_model *m = model_for(options, precision);
+    const un_engine_spec spec = {.model = m, .backend = un_backend_cpu(), .level = un_test_level()};
+    un_step_result result;
+    un_engine *e;
+    two_feed feed;
+    const un_batch *b;
+    float *g;
+
+    two_open(&feed, t, &m->config);
+    CHECK_OK(two_start(&feed, 1, &err), &err);
+    CHECK_OK(two_next(&feed, &b, &err), &err);
+    CHECK_OK(un_engine_create(&e, NULL, &spec, &err), &err);
+    CHECK_OK(un_engine_start(e, &err), &err);
+    CHECK_OK(un_engine_accumulate(e, b, 1, 0, 1, &err), &err);
+    *count = m->graph->block_count;
+    g = un_alloc_array(NULL, (size_t)*count, sizeof *g);
+    memcpy(g, un_engine_gradient(e), (size_t)*count * sizeof *g);
+    CHECK_OK(un_engine_apply(e, 1, 1e-3, &result, &err), &err);
+    *loss = result.loss;
+    two_close(&feed);
+    un_engine_destroy(e);
+    un_model_destroy(m);
+    return g;
+}
+
+static void check_gradient(const char *options, int d, int h, int w)
+{
+    two_pictures t = {d, h, w, 1, 0, 0, {0}, {0}};
+    double loss[2], square = 0, error = 0;
+    int64_t n;
+    float *x, *y;
+
+    two_make(&t, 0.4);
+    x = gradient(options, "float32", &t, &loss[0], &n);
+    y = gradient(options, "bf16", &t, &loss[1], &n);
+    for (int64_t i = 0; i < n; i++) {
+        square += (double)x[i] * (double)x[i];
+        error += ((double)y[i] - (double)x[i]) * ((double)y[i] - (double)x[i]);
+    }
+    error = sqrt(error / square);
+    un_test_note("%s: %.4f of the gradient, loss %.5f and %.5f", options, error, loss[0], loss[1]);
+    CHECK(error > 1e-5 && error < 0.1);
+    CHECK(fabs(loss[1] - loss[0]) < 0.02 * loss[0]);
+    un_free(x);
+    un_free(y);
+    two_free(&t);
+}
+
+TEST(gradient_close_to_float32)
+{
+    need_bf16();
+    check_gradient("dims: 2, depth: 3, base_filters: 16, norm: batch", 1, 96, 80);
+    check_gradient("dims: 2, depth: 2, base_filters: 33, norm: none", 1, 96, 80); /* odd channels */
+    check_gradient("dims: 3, depth: 2, base_filters: 16, norm: instance", 16, 32, 32);
+}
+
+/* Training reaches what it reaches in float32, with the same bits for any number of threads. */
+TEST(training)
+{
+    two_pictures t = {1, 96, 80, 1, 0, 0, {0}, {0}};
+    un_model *m[2];
+    int32_t *a = un_alloc_array(NULL, 96 * 80, sizeof *a);
+    int64_t hit = 0;
+
+    need_bf16();
+    two_make(&t, 0.4);
+    for (int i = 0; i < 2; i++) {
+        m[i] = model_for("dims: 2, depth: 2, base_filters: 16, norm: batch", "bf16");
+        train_on(m[i], &t, 1 + 2 * i);
+    }
+    CHECK(!memcmp(m[0]->weights, m[1]->weights, (size_t)m[0]->graph->block_count * sizeof *m[0]->weights));
+    for (int k = 0; k < 2; k++) {
+        classes_of(m[0], UN_CFG_PRECISION_FLOAT32, &t, k, a);
+        for (int64_t i = 0; i < two_pixels(&t); i++)
+            hit += a[i] == t.mask[k][i];
+    }
+    un_test_note("%.4f right", (double)hit / (2.0 * 96 * 80));
+    CHECK((double)hit >= 0.97 * 2 * 96 * 80);
+    two_free(&t);
+    un_free(a);
+    for (int i = 0; i < 2; i++)
+        un_model_destroy(m[i]);
+}
+
+TEST(training_refused_without_kernels)
+{
+    un_model *m = model_for("dims: 2, depth: 1, base_filters: 4, norm: batch", "bf16");
+    const un_engine_spec spec = {.model = m, .backend = un_backend_cpu(), .level = UN_CPU_REF};
+    un_engine *e;
+
+    CHECK_STATUS(un_engine_create(&e, NULL, &spec, &err), UNET_E_CONFIG);
+    CHECK_STR(err.where, "train.precision");
+    CHECK(strstr(err.message, "AVX-512 BF16") && strstr(err.message, "use float32"));
+    CHECK(!e);
     un_model_destroy(m);
 }
 

@@ -28,6 +28,9 @@ enum {
 #define UN_Q  1.5f
 #define UN_P2 (UN_P * UN_P)
 #define UN_Q2 (UN_Q * UN_Q)
+/* What the weights of a point are divided by. */
+#define UN_NP (2 * UN_P2 * (UN_P2 - UN_Q2))
+#define UN_NQ (2 * UN_Q2 * (UN_Q2 - UN_P2))
 #endif
 
 /* The tiles of a 3x3 layer and where the transformed input goes: part xi of chunk c of tile t at xi * plane +
@@ -94,26 +97,30 @@ static inline void un_fetch(const float *x, ptrdiff_t rows, ptrdiff_t step, int 
 }
 
 /* `rows` and `step`: distances of the tile's rows and pixels in x; v: where part 0 goes. */
-static inline __attribute__((always_inline)) void un_tile_in(
-    const float *x, ptrdiff_t rows, ptrdiff_t step, un_factor *v, ptrdiff_t plane)
-{
-    for (int c = 0; c < UN_CHUNK; c += UN_W) {
-        un_v t[UN_IN][UN_IN], in[UN_IN], out[UN_IN];
-
-        for (int i = 0; i < UN_IN; i++) {
-            for (int r = 0; r < UN_IN; r++)
-                in[r] = un_v_load(x + r * rows + i * step + c);
-            un_transform_in(t[i], in);
-        }
-        for (int r = 0; r < UN_IN; r++) {
-            for (int i = 0; i < UN_IN; i++)
-                in[i] = t[i][r];
-            un_transform_in(out, in);
-            for (int i = 0; i < UN_IN; i++)
-                un_channels_store(v + (r * UN_IN + i) * plane + c, out[i]);
-        }
+#define UN_TILE_IN(name, number, store)                                                                                \
+    static inline __attribute__((always_inline)) void name(                                                            \
+        const float *x, ptrdiff_t rows, ptrdiff_t step, number *v, ptrdiff_t plane)                                    \
+    {                                                                                                                  \
+        for (int c = 0; c < UN_CHUNK; c += UN_W) {                                                                     \
+            un_v t[UN_IN][UN_IN], in[UN_IN], out[UN_IN];                                                               \
+                                                                                                                       \
+            for (int i = 0; i < UN_IN; i++) {                                                                          \
+                for (int r = 0; r < UN_IN; r++)                                                                        \
+                    in[r] = un_v_load(x + r * rows + i * step + c);                                                    \
+                un_transform_in(t[i], in);                                                                             \
+            }                                                                                                          \
+            for (int r = 0; r < UN_IN; r++) {                                                                          \
+                for (int i = 0; i < UN_IN; i++)                                                                        \
+                    in[i] = t[i][r];                                                                                   \
+                un_transform_in(out, in);                                                                              \
+                for (int i = 0; i < UN_IN; i++)                                                                        \
+                    store(v + (r * UN_IN + i) * plane + c, out[i]);                                                    \
+            }                                                                                                          \
+        }                                                                                                              \
     }
-}
+
+UN_TILE_IN(un_tile_in, un_factor, un_channels_store)
+UN_TILE_IN(un_tile_in_float, float, un_v_store)
 
 /* First output of a tile. */
 typedef struct un_place {

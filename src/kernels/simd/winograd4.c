@@ -3,6 +3,4 @@
 #include "kernels/simd/winograd.inc"
 
 KERNEL(conv_winograd4, UN_K_CONV, conv);
-#if !UN_BF16
 KERNEL(conv_dgrad_winograd4, UN_K_CONV_DGRAD, dgrad);
-#endif

@@ -6,7 +6,10 @@
  * A group is up to GROUP_IN chunks of V, all depth taps counted, times GROUP_OUT channels of D. Phase 0: a task sums
  * the products of one group over one part of the blocks of tiles; phase 1 adds the parts in order and transforms back.
  * Groups, blocks and parts depend on the layer alone. Where groups are many there is one part, and its sums never leave
- * the worker. */
+ * the worker.
+ *
+ * With UN_BF16 what is multiplied are numbers of 16 bits, those of UN_STEP tiles side by side; pictures, sums and
+ * transforms are float. */
 #include "kernels/simd/winograd.h"
 
 enum {
@@ -15,9 +18,9 @@ enum {
     TILES = 32,       /* of a block */
     TILES_LARGE = 24, /* where a group has its full size: what it reads and its sums stay there together */
     TASKS = 16,
-    PLANE = (TILES + 1) * UN_CHUNK,                       /* floats between parts xi, [tile][UN_CHUNK]   */
-    CHUNK = UN_XI * PLANE + UN_CHUNK,                     /* floats of a chunk of V or D: odd lines too  */
-    NEXT = (int)UN_W < (int)UN_CHUNK ? (int)UN_W : CHUNK, /* floats between vectors of D                 */
+    PLANE = (TILES + UN_STEP) * UN_CHUNK,       /* factors between parts xi, [steps of tiles][UN_CHUNK][UN_STEP] */
+    CHUNK = UN_XI * PLANE + UN_STEP * UN_CHUNK, /* factors of a chunk of V or D: odd lines too */
+    NEXT = (int)UN_W < (int)UN_CHUNK ? (int)UN_W : CHUNK, /* factors between vectors of D */
     MOST_1 = (int)UN_PX * 2 < (int)UN_CHUNK ? (int)UN_PX * 2
                                             : (int)UN_CHUNK, /* channels of V in registers, by vectors of D */
     MOST_2 = UN_PX
@@ -67,7 +70,8 @@ static int supports(const void *args)
 
     for (int i = 0; i < 3; i++)
         unit = unit && a->stride[i] == 1 && a->dilation[i] == 1;
-    return unit && (a->dw || !a->db); /* only db: not a product */
+    return unit && (a->dw || !a->db) && /* only db: not a product */
+           (!UN_BF16 || (a->x.c >= UN_WIDE && a->dy.c >= UN_WIDE));
 }
 
 typedef struct group {
@@ -87,33 +91,41 @@ static group group_of(const wgrad *p, int64_t index)
 
 /* ---- transforms of a block of tiles ---- */
 
-/* One chunk of x from channel c: v[xi][tile][UN_CHUNK]. d: depth of the input, inside. */
-static void chunk_x(const wgrad *p, int64_t first, int count, int d, int c, float *v)
+/* A chunk of a tile from channel c; part xi goes to v + xi * plane. sum: of dy's pixels, by channel; NULL: not needed.
+ */
+typedef void tile_fn(const wgrad *p, int64_t tile, int depth, int c, float *v, ptrdiff_t plane, float *sum);
+
+/* depth: of the input, inside. */
+static inline __attribute__((always_inline)) void tile_x(
+    const wgrad *p, int64_t tile, int depth, int c, float *v, ptrdiff_t plane, float *sum)
 {
     const un_view *x = &p->a->x;
-    int n = x->c - c < UN_CHUNK ? x->c - c : UN_CHUNK;
+    un_place at = un_tile_place(&p->g, tile, 1);
+    int n = x->c - c < UN_CHUNK ? x->c - c : UN_CHUNK, h = at.h - p->g.pad[1], w = at.w - p->g.pad[2];
+    int whole = h >= 0 && w >= 0 && h + UN_IN <= x->h && w + UN_IN <= x->w && n == UN_CHUNK;
+    const float *base = (const float *)x->p + at.n * x->sn + depth * x->sd + c, *from;
     float edge[UN_XI * UN_CHUNK];
 
-    for (int t = 0; t < count; t++, v += UN_CHUNK) {
-        un_place at = un_tile_place(&p->g, first + t, 1);
-        int h = at.h - p->g.pad[1], w = at.w - p->g.pad[2];
-        int whole = h >= 0 && w >= 0 && h + UN_IN <= x->h && w + UN_IN <= x->w && n == UN_CHUNK;
-        const float *base = (const float *)x->p + at.n * x->sn + d * x->sd + c;
-        const float *from = whole ? base + h * x->sh + w * x->sw : edge;
-        ptrdiff_t rows = whole ? x->sh : UN_IN * UN_CHUNK, step = whole ? x->sw : UN_CHUNK;
-
-        if (whole)
-            un_fetch(from, rows, step, UN_IN);
-        else
-            un_copy_edge(&p->g, base, h, w, n, edge);
-        un_tile_in(from, rows, step, v, PLANE);
+    (void)sum;
+    if (whole) {
+        from = base + h * x->sh + w * x->sw;
+        un_fetch(from, x->sh, x->sw, UN_IN);
+        un_tile_in_float(from, x->sh, x->sw, v, plane);
+    } else {
+        un_copy_edge(&p->g, base, h, w, n, edge);
+        un_tile_in_float(edge, UN_IN * UN_CHUNK, UN_CHUNK, v, plane);
     }
 }
 
 /* The transpose of the forward pass's output transform. */
 static inline __attribute__((always_inline)) void transform_dy(un_v o[UN_IN], const un_v y[UN_OUT])
 {
+#if UN_BF16
+    un_v a = y[0] + UN_P2 * y[2], b = UN_P * y[1] + UN_P * UN_P2 * y[3];
+    un_v c = y[0] + UN_Q2 * y[2], d = UN_Q * y[1] + UN_Q * UN_Q2 * y[3];
+#else
     un_v a = y[0] + y[2], b = y[1] + y[3], c = y[0] + 4.0f * y[2], d = 2.0f * y[1] + 8.0f * y[3];
+#endif
 
     o[0] = y[0];
     o[1] = a + b;
@@ -123,7 +135,8 @@ static inline __attribute__((always_inline)) void transform_dy(un_v o[UN_IN], co
     o[5] = y[3];
 }
 
-static inline void tile_dy(const float *y, ptrdiff_t rows, ptrdiff_t step, float *d)
+static inline __attribute__((always_inline)) void transform_tile_dy(
+    const float *y, ptrdiff_t rows, ptrdiff_t step, float *d, ptrdiff_t plane, float *sum)
 {
     for (int c = 0; c < UN_CHUNK; c += UN_W) {
         un_v t[UN_OUT][UN_IN], in[UN_OUT], out[UN_IN];
@@ -132,48 +145,81 @@ static inline void tile_dy(const float *y, ptrdiff_t rows, ptrdiff_t step, float
             for (int r = 0; r < UN_OUT; r++)
                 in[r] = un_v_load(y + r * rows + i * step + c);
             transform_dy(t[i], in);
+            if (sum)
+                un_v_store(sum + c, un_v_load(sum + c) + ((in[0] + in[1]) + (in[2] + in[3])));
         }
         for (int r = 0; r < UN_IN; r++) {
             for (int i = 0; i < UN_OUT; i++)
                 in[i] = t[i][r];
             transform_dy(out, in);
             for (int i = 0; i < UN_IN; i++)
-                un_v_store(d + (r * UN_IN + i) * PLANE + c, out[i]);
+                un_v_store(d + (r * UN_IN + i) * plane + c, out[i]);
         }
     }
 }
 
-/* One chunk of dy from channel c; what lies outside is zero. */
-static void chunk_dy(const wgrad *p, int64_t first, int count, int depth, int c, float *d)
+/* What lies outside is zero. */
+static inline __attribute__((always_inline)) void tile_dy(
+    const wgrad *p, int64_t tile, int depth, int c, float *d, ptrdiff_t plane, float *sum)
 {
     const un_view *y = &p->a->dy;
+    un_place at = un_tile_place(&p->g, tile, 1);
+    const float *from = (const float *)y->p + at.n * y->sn + depth * y->sd + at.h * y->sh + at.w * y->sw + c;
     int n = y->c - c < UN_CHUNK ? y->c - c : UN_CHUNK;
     float edge[UN_OUT * UN_OUT * UN_CHUNK];
 
-    for (int t = 0; t < count; t++, d += UN_CHUNK) {
-        un_place at = un_tile_place(&p->g, first + t, 1);
-        const float *from = (const float *)y->p + at.n * y->sn + depth * y->sd + at.h * y->sh + at.w * y->sw + c;
-        int whole = n == UN_CHUNK && at.h + UN_OUT <= y->h && at.w + UN_OUT <= y->w;
-        ptrdiff_t rows = whole ? y->sh : UN_OUT * UN_CHUNK, step = whole ? y->sw : UN_CHUNK;
-
-        if (whole) {
-            un_fetch(from, rows, step, UN_OUT);
-        } else {
-            memset(edge, 0, sizeof edge);
-            for (int r = 0; r < UN_OUT && at.h + r < y->h; r++)
-                for (int i = 0; i < UN_OUT && at.w + i < y->w; i++)
-                    memcpy(edge + (r * UN_OUT + i) * UN_CHUNK, from + r * y->sh + i * y->sw, (size_t)n * sizeof *edge);
-            from = edge;
-        }
-        tile_dy(from, rows, step, d);
+    if (n == UN_CHUNK && at.h + UN_OUT <= y->h && at.w + UN_OUT <= y->w) {
+        un_fetch(from, y->sh, y->sw, UN_OUT);
+        transform_tile_dy(from, y->sh, y->sw, d, plane, sum);
+        return;
     }
+    memset(edge, 0, sizeof edge);
+    for (int r = 0; r < UN_OUT && at.h + r < y->h; r++)
+        for (int i = 0; i < UN_OUT && at.w + i < y->w; i++)
+            memcpy(edge + (r * UN_OUT + i) * UN_CHUNK, from + r * y->sh + i * y->sw, (size_t)n * sizeof *edge);
+    transform_tile_dy(edge, UN_OUT * UN_CHUNK, UN_CHUNK, d, plane, sum);
+}
+
+/* One chunk of V or D from channel c: v[xi][steps of tiles][UN_CHUNK][UN_STEP], behind the last tile zeroes. */
+static inline __attribute__((always_inline)) void fill_chunk(
+    const wgrad *p, tile_fn *tile, int64_t first, int count, int depth, int c, un_factor *v, float *sum)
+{
+#if UN_BF16
+    float own[UN_STEP][UN_XI * UN_CHUNK];
+
+    for (int t = 0; t < count; t += UN_STEP, v += UN_STEP * UN_CHUNK) {
+        for (int s = 0; s < UN_STEP; s++)
+            if (t + s < count)
+                tile(p, first + t + s, depth, c, own[s], UN_CHUNK, sum);
+            else
+                memset(own[s], 0, sizeof own[s]);
+        for (int i = 0; i < UN_XI; i++) {
+            const un_v step[UN_STEP] = {un_v_load(own[0] + i * UN_CHUNK), un_v_load(own[1] + i * UN_CHUNK)};
+
+            un_factors_store(v + i * PLANE, un_factors_of(step));
+        }
+    }
+#else
+    for (int t = 0; t < count; t++, v += UN_CHUNK)
+        tile(p, first + t, depth, c, v, PLANE, sum);
+#endif
+}
+
+static void chunk_x(const wgrad *p, int64_t first, int count, int depth, int c, un_factor *v)
+{
+    fill_chunk(p, tile_x, first, count, depth, c, v, 0);
+}
+
+static void chunk_dy(const wgrad *p, int64_t first, int count, int depth, int c, un_factor *d, float *sum)
+{
+    fill_chunk(p, tile_dy, first, count, depth, c, d, sum);
 }
 
 /* ---- products ---- */
 
 /* m[ci][nv vectors] += sum over tiles of v (ci) times d (nv vectors). */
 static inline __attribute__((always_inline)) void outer(
-    float *m, const float *v, const float *d, int count, const int ci, const int nv)
+    float *m, const un_factor *v, const un_factor *d, int count, const int ci, const int nv)
 {
     un_v s[UN_CHUNK][2];
 
@@ -182,14 +228,14 @@ static inline __attribute__((always_inline)) void outer(
 #pragma GCC unroll 2
         for (int j = 0; j < nv; j++)
             s[i][j] = un_v_load(m + (i * nv + j) * UN_W);
-    for (int t = 0; t < count; t++, v += UN_CHUNK, d += UN_CHUNK) {
-        un_v d0 = un_v_load(d), d1 = nv > 1 ? un_v_load(d + NEXT) : d0;
+    for (int t = 0; t < count; t += UN_STEP, v += UN_STEP * UN_CHUNK, d += UN_STEP * UN_CHUNK) {
+        un_factors d0 = un_factors_load(d), d1 = nv > 1 ? un_factors_load(d + NEXT) : d0;
 
 #pragma GCC unroll 16
         for (int i = 0; i < ci; i++) {
-            s[i][0] += d0 * v[i];
+            s[i][0] = un_multiply_add(s[i][0], d0, v + i * UN_STEP);
             if (nv > 1)
-                s[i][1] += d1 * v[i];
+                s[i][1] = un_multiply_add(s[i][1], d1, v + i * UN_STEP);
         }
     }
 #pragma GCC unroll 16
@@ -199,10 +245,10 @@ static inline __attribute__((always_inline)) void outer(
             un_v_store(m + (i * nv + j) * UN_W, s[i][j]);
 }
 
-typedef void outer_fn(float *m, const float *v, const float *d, int count);
+typedef void outer_fn(float *m, const un_factor *v, const un_factor *d, int count);
 
 #define OUTER(ci, nv)                                                                                                  \
-    static void outer_##ci##_##nv(float *m, const float *v, const float *d, int count)                                 \
+    static void outer_##ci##_##nv(float *m, const un_factor *v, const un_factor *d, int count)                         \
     {                                                                                                                  \
         outer(m, v, d, count, ci, nv);                                                                                 \
     }
@@ -221,20 +267,21 @@ static outer_fn *const outers[2][MOST_1] = {{UP_TO_12(NAME, 1)}, {UP_TO_6(NAME, 
 #endif
 
 /* Adds the products of n channels of V, part xi, to m. */
-static void multiply_chunk(float *m, const float *v, const float *d, int count, int n, int nv)
+static void multiply_chunk(float *m, const un_factor *v, const un_factor *d, int count, int n, int nv)
 {
     int pieces = un_blocks(n, nv > 1 ? MOST_2 : MOST_1);
 
     for (int i = 0, at = 0; i < pieces; i++) {
         int ci = (n - at) / (pieces - i);
 
-        outers[nv - 1][ci - 1](m + at * nv * UN_W, v + at, d, count);
+        outers[nv - 1][ci - 1](m + at * nv * UN_W, v + at * UN_STEP, d, count);
         at += ci;
     }
 }
 
 /* Adds the products of a block of tiles; v: the slice of each depth tap, NULL: zeroes. */
-static void multiply(const wgrad *p, const group *g, const float *const v[3], const float *d, float *m, int count)
+static void multiply(
+    const wgrad *p, const group *g, const un_factor *const v[3], const un_factor *d, float *m, int count)
 {
     for (int xi = 0; xi < UN_XI; xi++)
         for (int o = 0, nv; o < p->out; o += nv * UN_W) {
@@ -255,11 +302,20 @@ static void multiply(const wgrad *p, const group *g, const float *const v[3], co
 
 static inline __attribute__((always_inline)) void transform_dw(un_v o[3], const un_v m[UN_IN])
 {
+#if UN_BF16
+    un_v s1 = (m[1] + m[2]) * (1 / UN_NP), d1 = (m[1] - m[2]) * (UN_P / UN_NP);
+    un_v s2 = (m[3] + m[4]) * (1 / UN_NQ), d2 = (m[3] - m[4]) * (UN_Q / UN_NQ);
+
+    o[0] = m[0] * (1 / (UN_P2 * UN_Q2)) + s1 + s2;
+    o[1] = d1 + d2;
+    o[2] = UN_P2 * s1 + UN_Q2 * s2 + m[5];
+#else
     un_v s = m[3] + m[4], d = m[3] - m[4];
 
     o[0] = m[0] * 0.25f - (m[1] + m[2]) * (1.0f / 6) + s * (1.0f / 24);
     o[1] = (m[2] - m[1]) * (1.0f / 6) + d * (1.0f / 12);
     o[2] = (s - m[1] - m[2]) * (1.0f / 6) + m[5];
+#endif
 }
 
 /* dw of one channel of V and one vector of outputs, from parts `step` floats apart. */
@@ -329,31 +385,18 @@ static void finish(const wgrad *p, const group *g, int chunk, const float *sums)
 
 /* ---- tasks ---- */
 
-/* Part (1, 1) of D is the plain sum of a tile of dy. */
-static void add_bias(const wgrad *p, const float *d, int count, float *sums)
-{
-    for (int o = 0; o < p->out; o += UN_W) {
-        const float *from = d + o / UN_CHUNK * CHUNK + (UN_IN + 1) * PLANE + o % UN_CHUNK;
-        un_v s = un_v_load(sums + o);
-
-        for (int t = 0; t < count; t++)
-            s += un_v_load(from + t * UN_CHUNK);
-        un_v_store(sums + o, s);
-    }
-}
-
 /* One block of tiles along the depths of a segment. worker: V of g.kd depths, D. */
-static void sum_walk(const wgrad *p, const group *g, int64_t unit, float *worker, float *sums)
+static void sum_walk(const wgrad *p, const group *g, int64_t unit, un_factor *worker, float *sums)
 {
     int64_t first = unit / p->segments * p->block;
     int count = p->columns - first < p->block ? (int)(p->columns - first) : p->block, kd = p->g.kd;
     int from = (int)(unit % p->segments) * p->depth, to = from + p->depth;
     const ptrdiff_t slice = (ptrdiff_t)p->chunks * CHUNK;
-    float *d = worker + kd * slice;
+    un_factor *d = worker + kd * slice;
 
     to = to < p->a->dy.d ? to : p->a->dy.d;
     for (int i = from; i < to + kd - 1; i++) { /* slice i of the padded input, kept in place i % kd */
-        const float *v[3] = {0};
+        const un_factor *v[3] = {0};
 
         for (int c = 0, z = i - p->g.pad[0]; c < g->chunks && z >= 0 && z < p->a->x.d; c++)
             chunk_x(p, first, count, z, g->in + c * UN_CHUNK, worker + i % kd * slice + c * CHUNK);
@@ -362,14 +405,12 @@ static void sum_walk(const wgrad *p, const group *g, int64_t unit, float *worker
         for (int t = 0, z = i - kd + 1 - p->g.pad[0]; t < kd; t++, z++)
             v[t] = z >= 0 && z < p->a->x.d ? worker + (i + 1 + t) % kd * slice : 0;
         for (int c = 0; c < g->count; c += UN_CHUNK)
-            chunk_dy(p, first, count, i - kd + 1, g->out + c, d + c / UN_CHUNK * CHUNK);
+            chunk_dy(p, first, count, i - kd + 1, g->out + c, d + c / UN_CHUNK * CHUNK, g->in ? 0 : sums + c);
         multiply(p, g, v, d, sums + p->out, count);
-        if (p->a->db && !g->in)
-            add_bias(p, d, count, sums);
     }
 }
 
-static void sum_part(const wgrad *p, const group *g, int part, float *worker, float *sums)
+static void sum_part(const wgrad *p, const group *g, int part, un_factor *worker, float *sums)
 {
     int64_t units = (int64_t)p->blocks * p->segments;
 
@@ -378,9 +419,10 @@ static void sum_part(const wgrad *p, const group *g, int part, float *worker, fl
         sum_walk(p, g, u, worker, sums);
 }
 
-static size_t worker_floats(const wgrad *p)
+/* Of V and D. Own sums are behind them. */
+static size_t factor_bytes(const wgrad *p)
 {
-    return (size_t)(p->g.kd * p->chunks + p->out / UN_CHUNK) * CHUNK;
+    return (size_t)(p->g.kd * p->chunks + p->out / UN_CHUNK) * CHUNK * sizeof(un_factor);
 }
 
 static void run(const void *args, int phase, int64_t task, void *worker, void *shared)
@@ -390,7 +432,7 @@ static void run(const void *args, int phase, int64_t task, void *worker, void *s
 
     plan(&p, args);
     if (phase == 0) {
-        float *own = (float *)worker + worker_floats(&p);
+        float *own = (float *)((char *)worker + factor_bytes(&p));
 
         g = group_of(&p, task / p.parts);
         sum_part(&p, &g, (int)(task % p.parts), worker, p.parts > 1 ? (float *)shared + task * p.sums : own);
@@ -421,7 +463,7 @@ static size_t worker_bytes(const void *args)
     wgrad p;
 
     plan(&p, args);
-    return (worker_floats(&p) + (p.parts > 1 ? 0 : (size_t)p.sums)) * sizeof(float);
+    return factor_bytes(&p) + (p.parts > 1 ? 0 : (size_t)p.sums) * sizeof(float);
 }
 
 static size_t shared_bytes(const void *args)
@@ -443,7 +485,7 @@ static double cost(const void *args)
     vectors = un_blocks(a->dy.c, UN_W);
     depth = p.g.kd * a->x.c;
     slices = (double)(a->dy.d + (p.g.kd - 1) * p.segments) / a->dy.d;
-    return (double)p.g.tiles * (UN_XI * depth * vectors / UN_RATE +
+    return (double)p.g.tiles * (UN_XI * depth * vectors / (UN_STEP * UN_RATE) +
                                    (a->x.c % UN_CHUNK ? 150 : 60) * p.g.chunks * p.groups_out * slices +
                                    (a->dy.c % UN_CHUNK ? 150 : 60) * un_blocks(a->dy.c, UN_CHUNK) * p.groups_in) +
            depth * a->dy.c * (5.0 + 2.0 * p.parts);
@@ -455,6 +497,7 @@ const un_kernel UN_SIMD_SYMBOL(conv_wgrad_winograd4) = {.name = UN_SIMD_NAME(con
     .type = UN_KERNEL_F32,
     .level = UN_SIMD_LEVEL,
     .winograd = 1,
+    .bf16 = UN_BF16,
     .supports = supports,
     .cost = cost,
     .worker_bytes = worker_bytes,
