@@ -545,11 +545,13 @@ static unet_status fit_patch(planner *p, const int patch[3], int *fits, uint64_t
             uint64_t bytes;
             const int last = !free_ghost || !next_ghost(p, g);
 
-            if ((r && told_recompute == UN_CFG_RECOMPUTE_OFF) || (!r && told_recompute == UN_CFG_RECOMPUTE_ON) ||
-                (r && told_recompute == UN_CFG_RECOMPUTE_AUTO && !last))
+            if (r ? told_recompute != UN_CFG_RECOMPUTE_ON && (told_recompute != UN_CFG_RECOMPUTE_AUTO || !last)
+                  : told_recompute == UN_CFG_RECOMPUTE_ON)
                 continue;
             t->ghost_batch = g;
-            t->recompute = r ? UN_CFG_RECOMPUTE_ON : UN_CFG_RECOMPUTE_OFF;
+            t->recompute = r                                         ? UN_CFG_RECOMPUTE_ON
+                           : told_recompute == UN_CFG_RECOMPUTE_AUTO ? UN_CFG_RECOMPUTE_NORMS
+                                                                     : (un_cfg_recompute)told_recompute;
             st = estimate(p, &seconds, &bytes);
             if (!st && bytes < *least)
                 *least = bytes;
@@ -639,7 +641,7 @@ static void tell_choice(const planner *p, int told_patch, int told_filters, int 
     if (t->ghost_batch < t->batch)
         because(p, "train.ghost_batch", "%d patches at once, as the memory allows", t->ghost_batch);
     if (t->recompute == UN_CFG_RECOMPUTE_ON)
-        because(p, "train.recompute", "memory is short: encoder blocks are computed twice");
+        because(p, "train.recompute", "memory is short: encoder and decoder blocks are computed twice");
 }
 
 /* The first of a chain of choices that fits the memory: the wanted width with smaller and smaller patches, to

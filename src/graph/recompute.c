@@ -180,36 +180,101 @@ static unet_status splice(work *w, unet_error *err)
     return UNET_OK;
 }
 
+static unet_status begin(work *w, un_graph *g, int n_forward, unet_error *err)
+{
+    *w = (work){.g = g, .n_forward = n_forward, .n_values = g->n_values};
+    w->inner = un_alloc_zero(g->mem, (size_t)g->n_values);
+    w->again = un_alloc_array(g->mem, (size_t)g->n_values, sizeof *w->again);
+    w->wanted = un_alloc_zero(g->mem, (size_t)g->n_nodes);
+    w->copy = un_alloc_array(g->mem, (size_t)n_forward, sizeof *w->copy);
+    w->before = un_alloc_array(g->mem, (size_t)n_forward, sizeof *w->before);
+    if (!w->inner || !w->again || !w->wanted || !w->copy || !w->before)
+        return un_fail_nomem(err, (size_t)n_forward * sizeof *w->copy);
+    for (int v = 0; v < w->n_values; v++)
+        w->again[v] = UN_NONE;
+    return UNET_OK;
+}
+
+/* Puts the copies in their places. Releases w in any case. */
+static unet_status finish(work *w, unet_status st, unet_error *err)
+{
+    un_graph *g = w->g;
+
+    if (!st && g->failed)
+        st = un_fail_nomem(err, (size_t)g->n_values * sizeof *g->value);
+    if (!st)
+        st = splice(w, err);
+    if (!st)
+        st = un_graph_check(g, err);
+    un_free(w->inner);
+    un_free(w->again);
+    un_free(w->wanted);
+    un_free(w->copy);
+    un_free(w->before);
+    return st;
+}
+
 unet_status un_recompute(un_graph *g, int n_forward, const un_block_range *block, int n_blocks, unet_error *err)
 {
-    work w = {.g = g, .n_forward = n_forward, .n_values = g->n_values};
-    unet_status st = UNET_OK;
+    work w;
+    unet_status st = begin(&w, g, n_forward, err);
 
-    w.inner = un_alloc_zero(g->mem, (size_t)g->n_values);
-    w.again = un_alloc_array(g->mem, (size_t)g->n_values, sizeof *w.again);
-    w.wanted = un_alloc_zero(g->mem, (size_t)g->n_nodes);
-    w.copy = un_alloc_array(g->mem, (size_t)n_forward, sizeof *w.copy);
-    w.before = un_alloc_array(g->mem, (size_t)n_forward, sizeof *w.before);
-    if (!w.inner || !w.again || !w.wanted || !w.copy || !w.before)
-        st = un_fail_nomem(err, (size_t)n_forward * sizeof *w.copy);
-    for (int v = 0; v < w.n_values && !st; v++)
-        w.again[v] = UN_NONE;
     for (int i = 0; i < n_blocks && !st; i++) {
         int at = mark_block(&w, &block[i]);
 
         if (at != UN_NONE)
             copy_block(&w, &block[i], at);
     }
-    if (!st && g->failed)
-        st = un_fail_nomem(err, (size_t)g->n_values * sizeof *g->value);
-    if (!st)
-        st = splice(&w, err);
-    if (!st)
-        st = un_graph_check(g, err);
-    un_free(w.inner);
-    un_free(w.again);
-    un_free(w.wanted);
-    un_free(w.copy);
-    un_free(w.before);
-    return st;
+    return finish(&w, st, err);
+}
+
+/* ---- norms ---- */
+
+static int is_kept_elsewhere(const un_graph *g, int n_forward, int v)
+{
+    for (int i = 0; i < n_forward; i++)
+        for (int j = 0; g->node[i].op == UN_OP_CONCAT && j < g->node[i].n_in; j++)
+            if (g->node[i].in[j] == v)
+                return 1;
+    for (int i = 0; i < g->n_outputs; i++)
+        if (g->output[i] == v)
+            return 1;
+    return 0;
+}
+
+static void apply_again(work *w, int node, int at)
+{
+    un_graph *g = w->g;
+    un_node n = g->node[node];
+    const int v = n.out[0], mean = n.out[1], rstd = n.out[2], params = UN_MIN(n.n_in, 3) - 1;
+
+    for (int j = params; j > 0; j--)
+        n.in[j + 2] = n.in[j];
+    n.in[1] = mean;
+    n.in[2] = rstd;
+    n.n_in = 3 + params;
+    n.op = UN_OP_NORM_APPLY;
+    n.n_out = 1;
+    n.out[0] = w->again[v] = add_value(g, v);
+    n.origin = node;
+    w->before[w->n_copies] = at;
+    w->copy[w->n_copies++] = n;
+}
+
+unet_status un_recompute_norms(un_graph *g, int n_forward, unet_error *err)
+{
+    work w;
+    unet_status st = begin(&w, g, n_forward, err);
+
+    for (int i = 0; i < n_forward && !st; i++) {
+        const un_node *n = &g->node[i];
+        int reader;
+
+        if (n->op != UN_OP_NORM || n->attr.norm.use_running || is_kept_elsewhere(g, n_forward, n->out[0]))
+            continue;
+        reader = first_reader(g, n_forward, n->out[0]);
+        if (reader != UN_NONE && first_reader(g, n_forward, n->in[0]) != UN_NONE)
+            apply_again(&w, i, reader);
+    }
+    return finish(&w, st, err);
 }

@@ -61,6 +61,7 @@ typedef struct un_norm_args {
         *running_var; /* [c]; NULL: none. running = (1-m) running + m new, variance unbiased (PyTorch) */
     double momentum, eps;
     int mode, groups, act;
+    int given; /* 1: mean and rstd are there and only applied, with the bits of the run that made them */
     float slope;
 } un_norm_args;
 

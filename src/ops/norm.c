@@ -10,7 +10,10 @@ enum { BATCH, INSTANCE, GROUP }; /* un_norm_mode of kernels/args.h */
 
 static const char *const modes[] = {"batch", "instance", "group", NULL};
 
-#define F(field, kind, lo, hi, def, list) {#field, kind, offsetof(un_attr, norm.field), lo, hi, list, def}
+#define F(field, kind, lo, hi, def, list)                                                                              \
+    {                                                                                                                  \
+#field, kind, offsetof(un_attr, norm.field), lo, hi, list, def                                                 \
+    }
 
 static const un_field norm_fields[] = {
     F(mode, UN_FIELD_ENUM, 0, 0, 0, modes),
@@ -77,3 +80,4 @@ static unet_status grad(un_gradients *gs, int node, unet_error *err)
 
 const un_op_rules un_rules_norm = {FIELDS, .infer = infer, .grad = grad};
 const un_op_rules un_rules_norm_grad = {FIELDS, .infer = infer_grad};
+const un_op_rules un_rules_norm_apply = {FIELDS, .infer = infer_grad};

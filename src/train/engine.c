@@ -172,6 +172,8 @@ unet_status un_engine_create(un_engine **out, un_mem *mem, const un_engine_spec 
         st = un_objective_create(&e->objective, mem, spec->model->graph, c, e->spec.pixel_weight, err);
     if (!st && (spec->recompute || t->recompute == UN_CFG_RECOMPUTE_ON))
         st = un_objective_recompute(e->objective, err);
+    if (!st && (spec->recompute || t->recompute != UN_CFG_RECOMPUTE_OFF))
+        st = un_objective_recompute_norms(e->objective, err);
     if (!st)
         st = make_plans(e, err);
     if (!st) {

@@ -174,6 +174,11 @@ unet_status un_objective_recompute(un_objective *o, unet_error *err)
     return un_recompute(o->accumulate, n_forward, block, n, err);
 }
 
+unet_status un_objective_recompute_norms(un_objective *o, unet_error *err)
+{
+    return un_recompute_norms(o->accumulate, o->first_loss + o->n_losses, err);
+}
+
 void un_objective_destroy(un_objective *o)
 {
     if (!o)

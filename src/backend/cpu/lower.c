@@ -219,6 +219,26 @@ static void lower_norm(un_lowering *l, int i)
     un_lower_emit(l, i, UN_K_NORM, &a, sizeof a);
 }
 
+/* The inputs of NORM_APPLY: statistics in front of the parameters. */
+static void lower_norm_apply(un_lowering *l, int i)
+{
+    const un_node *n = node_at(l, i);
+    const un_norm_attr *at = &n->attr.norm;
+    un_norm_args a = {.x = un_lower_view(l, n->in[0]),
+        .y = un_lower_view(l, n->out[0]),
+        .mean = un_lower_view(l, n->in[1]).p,
+        .rstd = un_lower_view(l, n->in[2]).p,
+        .gamma = n->n_in > 3 ? un_lower_param(l, n->in[3]) : NULL,
+        .beta = n->n_in > 4 ? un_lower_param(l, n->in[4]) : NULL,
+        .mode = at->mode,
+        .groups = at->groups,
+        .act = at->act,
+        .given = 1,
+        .slope = (float)at->slope};
+
+    un_lower_emit(l, i, UN_K_NORM, &a, sizeof a);
+}
+
 static void lower_norm_grad(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
@@ -651,6 +671,7 @@ static void (*const lower_op[UN_OP_COUNT])(un_lowering *, int) = {
     [UN_OP_CONV_WGRAD] = lower_wgrad,
     [UN_OP_CONV_TRANSPOSE_WGRAD] = lower_transpose_wgrad,
     [UN_OP_NORM_GRAD] = lower_norm_grad,
+    [UN_OP_NORM_APPLY] = lower_norm_apply,
     [UN_OP_ACT_GRAD] = lower_act,
     [UN_OP_MAX_POOL_GRAD] = lower_pool,
     [UN_OP_AVG_POOL_GRAD] = lower_pool,

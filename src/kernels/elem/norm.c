@@ -282,7 +282,7 @@ static int64_t norm_tasks(const void *args, int phase)
 {
     const un_norm_args *a = args;
 
-    return tasks_of(&a->x, a->mode, a->groups, phase);
+    return a->given && phase < 2 ? 0 : tasks_of(&a->x, a->mode, a->groups, phase);
 }
 
 static size_t norm_worker(const void *args)
@@ -292,9 +292,10 @@ static size_t norm_worker(const void *args)
 
 static size_t norm_shared(const void *args)
 {
-    const un_view *x = &((const un_norm_args *)args)->x;
+    const un_norm_args *a = args;
+    const un_view *x = &a->x;
 
-    return (size_t)(x->n * blocks_of(x)) * 2 * (size_t)x->c * sizeof(double);
+    return a->given ? 0 : (size_t)(x->n * blocks_of(x)) * 2 * (size_t)x->c * sizeof(double);
 }
 
 /* ---- gradient ----
