@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `make bench-bf16`: networks trained for a short while on the bundled nuclei predict the pictures of test.txt in
-# float32 and in bf16: pixels whose class is the same, and both scores (docs/precision.md).
+# float32 and in bf16: pixels whose class is the same, and both scores; then what training in either comes to with three
+# seeds (docs/precision.md).
 #   bench/precision.sh [--steps N] [FILTERS...]   300 steps; 16 and 32 filters
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,10 +17,15 @@ export XDG_CACHE_HOME=$work/cache
 pictures=()
 while read -r name; do pictures+=("examples/nuclei/images/$name.png"); done <examples/nuclei/test.txt
 
+# train FILTERS PRECISION SEED: $work/FILTERS.safetensors.
+train() {
+    "$unet" train examples/nuclei -o "$work/$1.safetensors" --steps "$steps" model.base_filters="$1" --precision "$2" \
+        --seed "$3" --overwrite --quiet >"$work/log" || { cat "$work/log"; exit 1; }
+}
+
 for filters in "$@"; do
     model=$work/$filters.safetensors
-    "$unet" train examples/nuclei -o "$model" --steps "$steps" model.base_filters="$filters" --quiet >"$work/log" ||
-        { cat "$work/log"; exit 1; }
+    train "$filters" float32 1
     for precision in float32 bf16; do
         "$unet" predict "$model" "${pictures[@]}" -o "$work/$precision" --precision $precision --quiet \
             >"$work/log"
@@ -30,4 +36,15 @@ for filters in "$@"; do
     echo "$filters filters, $steps steps: $same"
     for precision in float32 bf16; do sed -n "3,6s/^/  $(printf %7s $precision): /p" "$work/$precision.txt"; done
     rm -r "$work/float32" "$work/bf16"
+done
+
+for filters in "$@"; do
+    for precision in float32 bf16; do
+        for seed in 1 2 3; do
+            train "$filters" $precision $seed
+            "$unet" eval "$work/$filters.safetensors" examples/nuclei --split test >"$work/text" 2>"$work/log"
+            echo "$filters filters, $steps steps, trained in $precision, seed $seed: pooled Dice, IoU" \
+                "$(awk '$1 == "nuclei" {print $2 ", " $3}' "$work/text" | head -n 1)"
+        done
+    done
 done
