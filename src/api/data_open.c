@@ -128,8 +128,10 @@ static unet_status look(un_opened *out, unet_context *c, const un_data_open_opti
     if (!st)
         st = bear(out, o, un_dataset_assign(out->d, cfg, &e), &e, err);
     if (!st)
-        st = un_fingerprint_make(&out->f, out->d, out->s, cfg, err);
-    return st ? st : un_fingerprint_balance(out->d, out->s, cfg, &out->f, err);
+        st = un_fingerprint_make(&out->f, out->d, out->s, cfg, UN_SCOPE_ALL, err);
+    if (!st)
+        st = un_fingerprint_make(&out->training, out->d, out->s, cfg, UN_SCOPE_TRAINING, err);
+    return st ? st : un_fingerprint_balance(out->d, out->s, cfg, &out->training, err);
 }
 
 unet_status un_data_open(

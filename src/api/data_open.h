@@ -9,9 +9,9 @@
 typedef struct un_opened {
     un_dataset *d;
     un_scan *s;
-    un_text why; /* "section.key: sentence" for each key that was settled */
-    un_fingerprint f;
-    unet_error problem; /* what stands against training on it; status UNET_OK: nothing */
+    un_text why;                /* "section.key: sentence" for each key that was settled */
+    un_fingerprint f, training; /* of all pictures, to be shown; of those that train and select, to plan by */
+    unet_error problem;         /* what stands against training on it; status UNET_OK: nothing */
 } un_opened;
 
 typedef struct un_data_open_options {

@@ -22,7 +22,7 @@ static unet_status plan_view(
     if (!p)
         return un_fail_nomem(err, sizeof *p);
     *p = *cfg;
-    st = un_plan_data(p, &o->f, NULL, err);
+    st = un_plan_data(p, o->training.usable ? &o->training : &o->f, NULL, err);
     if (!st)
         return UNET_OK;
     un_free(p);

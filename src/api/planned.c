@@ -21,7 +21,7 @@ static unet_status make_plan(un_planned *p, unet_context *c, un_config *cfg, une
     if (st)
         return st;
     costs = un_meter_costs(m);
-    st = un_plan_make(cfg, &p->data.f, &limits, &costs, &p->result, &p->why, err);
+    st = un_plan_make(cfg, &p->data.training, &limits, &costs, &p->result, &p->why, err);
     un_meter_destroy(m);
     return st;
 }

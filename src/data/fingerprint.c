@@ -10,13 +10,17 @@ typedef struct maker {
     un_fingerprint *f;
     const un_dataset *d;
     const un_scan *s;
+    un_scope scope;
     float *x; /* scratch, one number for each picture */
     unet_error *err;
 } maker;
 
 static int usable(const maker *m, int i)
 {
-    return !m->s->item[i].status && !m->d->items[i].left_out;
+    const un_item *it = &m->d->items[i];
+
+    return !m->s->item[i].status && !it->left_out &&
+           (m->scope == UN_SCOPE_ALL || it->role == UN_ROLE_TRAIN || it->role == UN_ROLE_SELECT);
 }
 
 static unet_status median(const maker *m, int n, double *out)
@@ -97,6 +101,18 @@ static int has_bright_ground(const un_scan_item *it)
     return above > 0;
 }
 
+/* Kinds that occur, in their order. */
+static void count_kinds(un_fingerprint *f)
+{
+    for (int k = 0; k < UN_FINGERPRINT_KINDS; k++) {
+        const int n = f->kind[k];
+
+        f->kind[k] = 0;
+        if (n)
+            f->kind[f->kinds++] = n;
+    }
+}
+
 static void count_pictures(const maker *m)
 {
     un_fingerprint *f = m->f;
@@ -118,7 +134,6 @@ static void count_pictures(const maker *m)
         f->types[it->type]++;
         f->channels = UN_MAX(f->channels, it->c);
         f->kind[kind]++;
-        f->kinds = UN_MAX(f->kinds, kind + 1);
         f->bright += has_bright_ground(it);
         f->dark += !has_bright_ground(it);
         for (int k = 0; k < it->c; k++) {
@@ -129,6 +144,7 @@ static void count_pictures(const maker *m)
         if (m->d->items[i].role == UN_ROLE_TRAIN)
             f->train_pixels += (double)it->d * it->h * it->w * (m->d->items[i].part_hi - m->d->items[i].part_lo);
     }
+    count_kinds(f);
 }
 
 /* Mean and deviation over all pixels of the training pictures (of all usable ones when there are none yet).
@@ -277,7 +293,7 @@ static void set_draws(un_dataset *d, const maker *m, const un_config *cfg, const
     for (int i = 0; i < m->s->count; i++)
         masks += usable(m, i) && m->s->item[i].mask_d;
     for (int i = 0; i < m->s->count; i++) {
-        if (!usable(m, i) || !m->s->item[i].mask_d)
+        if (m->s->item[i].status || d->items[i].left_out || !m->s->item[i].mask_d)
             continue;
         memset(p, 0, (size_t)m->f->classes * sizeof *p);
         class_places(&m->s->item[i], map, p, &ignored);
@@ -292,7 +308,7 @@ unet_status un_fingerprint_balance(
     un_dataset *d, const un_scan *s, const un_config *cfg, const un_fingerprint *f, unet_error *err)
 {
     un_fingerprint known = *f;
-    const maker m = {.f = &known, .d = d, .s = s, .err = err};
+    const maker m = {.f = &known, .d = d, .s = s, .scope = UN_SCOPE_TRAINING, .err = err};
     un_label_map *map;
     place *p;
     unet_status st;
@@ -383,9 +399,9 @@ static unet_status objects(const maker *m, const un_config *cfg)
 }
 
 unet_status un_fingerprint_make(
-    un_fingerprint *out, const un_dataset *d, const un_scan *s, const un_config *cfg, unet_error *err)
+    un_fingerprint *out, const un_dataset *d, const un_scan *s, const un_config *cfg, un_scope scope, unet_error *err)
 {
-    maker m = {.f = out, .d = d, .s = s, .err = err};
+    maker m = {.f = out, .d = d, .s = s, .scope = scope, .err = err};
     unet_status st;
 
     memset(out, 0, sizeof *out);

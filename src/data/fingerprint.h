@@ -9,7 +9,7 @@ enum { UN_FINGERPRINT_CHANNELS = 32, UN_FINGERPRINT_KINDS = 32 };
 typedef struct un_fingerprint {
     int pictures, unlabelled, left_out; /* files of pictures found; without mask; not usable */
     int role[UN_ROLE_COUNT];            /* pictures (or parts) of each role                  */
-    /* over the pictures that can be used; axes d, h, w */
+    /* over the pictures of the scope that can be used; axes d, h, w */
     int usable, volumes;
     int size_min[3], size_median[3], size_max[3];
     int types[UN_DTYPE_COUNT]; /* pictures of each number type                      */
@@ -33,12 +33,16 @@ typedef struct un_fingerprint {
     int one_way[3];                   /* 1: along this axis classes have their place (sky above, road below) */
 } un_fingerprint;
 
+/* Which pictures are looked at. What decides how a network is made and trained goes by TRAINING (roles train and
+ * select): nothing of the pictures that are scored later. */
+typedef enum un_scope { UN_SCOPE_ALL, UN_SCOPE_TRAINING } un_scope;
+
 /* cfg: resolved by un_scan_propose, for classes; roles as last assigned. */
 UN_NODISCARD unet_status un_fingerprint_make(
-    un_fingerprint *out, const un_dataset *d, const un_scan *s, const un_config *cfg, unet_error *err);
+    un_fingerprint *out, const un_dataset *d, const un_scan *s, const un_config *cfg, un_scope scope, unet_error *err);
 
 /* How often the classes of a picture let it be drawn (un_item.draw), by data.repeat_below and data.draw_empty. Masks of
- * several channels are not looked at. f: of the same scan. */
+ * several channels are not looked at. f: of the same scan, scope TRAINING. */
 UN_NODISCARD unet_status un_fingerprint_balance(
     un_dataset *d, const un_scan *s, const un_config *cfg, const un_fingerprint *f, unet_error *err);
 

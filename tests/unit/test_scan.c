@@ -361,7 +361,7 @@ TEST(kinds_of_pictures)
     CHECK_INT(l.d->items[7].kind, 0);
     CHECK_INT(l.d->items[8].kind, 1);
     CHECK_INT(l.d->items[9].kind, 1);
-    CHECK_OK(un_fingerprint_make(&f, l.d, l.s, &cfg, &err), &err);
+    CHECK_OK(un_fingerprint_make(&f, l.d, l.s, &cfg, UN_SCOPE_ALL, &err), &err);
     CHECK(f.kinds == 2 && f.kind[0] == 8 && f.kind[1] == 2 && f.dark == 8 && f.bright == 2);
     done(&l);
 }
@@ -374,7 +374,8 @@ static int sky_and_road(int y, int x, int k)
     return y < 6 + k % 3 ? 0 : y < 18 ? 1 : 2;
 }
 
-/* How often pictures are drawn for their classes; all twelve masks hold all three, the thirteenth picture has none. */
+/* How often pictures are drawn for their classes; all twelve masks hold all three, the thirteenth picture has none.
+ * Ten of them train or select. */
 static void check_balance(looked *l, const un_fingerprint *f)
 {
     un_fingerprint rare = *f;
@@ -383,11 +384,11 @@ static void check_balance(looked *l, const un_fingerprint *f)
     CHECK_OK(un_fingerprint_balance(l->d, l->s, &cfg, f, &err), &err);
     for (int i = 0; i < l->d->count; i++)
         CHECK_NEAR(l->d->items[i].draw, 1, 0);
-    rare.masks_with[2] = 3; /* as if it were in a quarter of the masks */
+    rare.masks_with[2] = 2; /* as if it were in a fifth of the masks that train */
     cfg.data.repeat_below = 1;
     CHECK_OK(un_fingerprint_balance(l->d, l->s, &cfg, &rare, &err), &err);
     for (int i = 0; i < l->d->count; i++)
-        CHECK_NEAR(l->d->items[i].draw, l->d->items[i].mask ? 2 : 1, 1e-12);
+        CHECK_NEAR(l->d->items[i].draw, l->d->items[i].mask ? sqrt(5) : 1, 1e-12);
     cfg.data.repeat_below = 0;
     cfg.data.draw_empty = 0.25;
     cfg.data.foreground = (un_cfg_ints){.n = 1, .v = {9}}; /* no picture has foreground */
@@ -411,7 +412,7 @@ TEST(fingerprint)
     put_set(12, 1, sky_and_road);
     put_image("alone", 1, 20, 99);
     l = look(NULL);
-    CHECK_OK(un_fingerprint_make(&f, l.d, l.s, &cfg, &err), &err);
+    CHECK_OK(un_fingerprint_make(&f, l.d, l.s, &cfg, UN_SCOPE_ALL, &err), &err);
     CHECK(f.pictures == 13 && f.unlabelled == 1 && f.usable == 13 && f.role[UN_ROLE_VAL] == 2);
     CHECK(f.size_min[1] == H && f.size_median[2] == W && f.size_max[0] == 1 && f.channels == 1 && f.classes == 3);
     CHECK(f.one_way[1] && !f.one_way[2] && !f.one_way[0]);
@@ -439,6 +440,52 @@ TEST(fingerprint)
     done(&l);
 }
 
+static void put_list(const char *name, const char *text)
+{
+    char path[2048];
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    CHECK_OK(un_file_write(NULL, path, text, strlen(text), &err), &err);
+}
+
+/* The last class is in pictures that are scored alone. */
+static int rare_in_test(int y, int x, int k)
+{
+    return k >= 8 ? (y < 3 ? 2 : 1) : x < W / 4;
+}
+
+/* What plans go by holds nothing of the pictures that are scored: sizes, values, shares, objects, kinds. */
+TEST(plans_see_training_pictures_only)
+{
+    static const char train[] = "p00\np01\np02\np03\np04\np05\np06\np07\n", val[] = "p08\n", test[] = "p09\np10\n";
+    un_fingerprint all, training;
+    char name[16];
+    looked l;
+
+    BEGIN("data.layout=auto", "data.mask_kind=index", "data.repeat_below=1");
+    for (int i = 0; i < 11; i++) {
+        snprintf(name, sizeof name, "p%02d", i);
+        put_image(name, 1, i < 8 ? 5 : 200, (uint32_t)i + 1);
+        put_mask(name, 1, rare_in_test, i);
+    }
+    put_list("train.txt", train);
+    put_list("val.txt", val);
+    put_list("test.txt", test);
+    l = look(NULL);
+    CHECK_OK(un_fingerprint_make(&all, l.d, l.s, &cfg, UN_SCOPE_ALL, &err), &err);
+    CHECK_OK(un_fingerprint_make(&training, l.d, l.s, &cfg, UN_SCOPE_TRAINING, &err), &err);
+    CHECK(all.classes == 3 && training.classes == 3 && all.pictures == 11 && training.pictures == 11);
+    CHECK(all.usable == 11 && training.usable == 8 && all.kinds == 2 && training.kinds == 1);
+    CHECK(all.dark == 8 && all.bright == 3 && training.bright == 0);
+    CHECK(all.share[2] > 0 && training.share[2] == 0 && training.masks_with[2] == 0);
+    CHECK_NEAR(training.share[1], 0.25, 1e-12);
+    CHECK(all.highest > 200 && training.highest < 200);
+    CHECK_OK(un_fingerprint_balance(l.d, l.s, &cfg, &training, &err), &err);
+    for (int i = 0; i < 8; i++)
+        CHECK_NEAR(l.d->items[i].draw, 1, 1e-12);
+    done(&l);
+}
+
 TEST(no_memory)
 {
     un_mem *mem = un_mem_create(NULL);
@@ -461,7 +508,7 @@ TEST(no_memory)
         if (!st)
             st = un_scan_propose(&c, d, s, NULL, &err);
         if (!st)
-            st = un_fingerprint_make(&f, d, s, &c, &err);
+            st = un_fingerprint_make(&f, d, s, &c, UN_SCOPE_ALL, &err);
         CHECK(!st || st == UNET_E_NOMEM);
         un_scan_destroy(s);
         un_dataset_close(d);
@@ -625,7 +672,7 @@ TEST(shares_of_classes_that_overlap)
         l = look(&(un_scan_options){.cache_path = cache});
         CHECK_INT(l.s->decoded, again ? 0 : 7);
         CHECK_INT(cfg.data.mask_kind, UN_CFG_MASK_MULTILABEL);
-        CHECK_OK(un_fingerprint_make(&f, l.d, l.s, &cfg, &err), &err);
+        CHECK_OK(un_fingerprint_make(&f, l.d, l.s, &cfg, UN_SCOPE_ALL, &err), &err);
         CHECK_INT(f.classes, 2);
         CHECK_NEAR(f.share[0], 0.75, 1e-12);
         CHECK_NEAR(f.share[1], 0.5 * 6 / 7, 1e-12);
