@@ -1,4 +1,4 @@
-#include "data/plan.h"
+#include "data/plan_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,30 +25,11 @@ enum {
     BOTTOM_LEAST = 4, /* px that a level must have     */
     DEPTH_MOST = 5,
     ENCODER_FILTERS = 16,
-    SELECTIONS = 20,
-    SMALL_DATA = 2000000, /* training pixels below which 32 filters are enough */
-    DEFAULT_SECONDS = 1800
+    SELECTIONS = 20
 };
-static const uint64_t LITTLE_MEMORY = (uint64_t)4 << 30; /* below, predictions get less than they like */
-/* Of the time: for steps and selections (the rest: checkpoints, the report, the end), and for selections at most. */
-static const double share_for_steps = 0.96, share_for_selections = 0.25;
+static const double share_for_selections = 0.25; /* of the time, at most */
 
-typedef struct planner {
-    un_config *cfg;
-    const un_fingerprint *f;
-    const un_plan_limits *limits;
-    const un_plan_costs *costs;
-    un_text *why;
-    unet_error *err;
-    double size[3], spacing[3]; /* median, after data.spacing and data.scale */
-    double object_px;
-    int grid[3];   /* patch extents are multiples */
-    int target[3]; /* patch, memory apart         */
-    uint64_t room; /* bytes of the process        */
-} planner;
-
-static void because(const planner *p, const char *key, const char *fmt, ...) UN_PRINTF(3, 4);
-static void because(const planner *p, const char *key, const char *fmt, ...)
+void un_plan_because(const un_planner *p, const char *key, const char *fmt, ...)
 {
     char text[512];
     va_list ap;
@@ -60,15 +41,15 @@ static void because(const planner *p, const char *key, const char *fmt, ...)
         un_text_printf(p->why, "%s: %s\n", key, text);
 }
 
-static int is_3d(const planner *p)
+unet_status un_plan_estimate(const un_planner *p, double *seconds, uint64_t *bytes)
 {
-    return p->cfg->model.dims == 3;
+    return p->costs->estimate(p->costs->ctx, p->cfg, seconds, bytes, p->err);
 }
 
 /* ---- pictures
  * ---------------------------------------------------------------------------------------------------- */
 
-static void plan_normalise(const planner *p)
+static void plan_normalise(const un_planner *p)
 {
     un_cfg_data *d = &p->cfg->data;
     const un_fingerprint *f = p->f;
@@ -80,19 +61,19 @@ static void plan_normalise(const planner *p)
         const int largest = f->highest <= 1 ? 1 : 255;
 
         un_encoder_normalise(d, m->in_channels, largest);
-        because(p, "data.normalise",
+        un_plan_because(p, "data.normalise",
             "the weights of %s were trained on pictures with ImageNet's mean and deviation; here for values from 0 to "
             "%d",
             un_encoder_info_of(m->encoder)->name, largest);
     }
     if (d->normalise == UN_CFG_NORMALISE_AUTO) {
-        d->normalise = is_ct      ? UN_CFG_NORMALISE_DATASET
-                       : is_3d(p) ? UN_CFG_NORMALISE_ZSCORE
-                                  : UN_CFG_NORMALISE_PERCENTILE;
-        because(p, "data.normalise",
+        d->normalise = is_ct              ? UN_CFG_NORMALISE_DATASET
+                       : un_plan_is_3d(p) ? UN_CFG_NORMALISE_ZSCORE
+                                          : UN_CFG_NORMALISE_PERCENTILE;
+        un_plan_because(p, "data.normalise",
             is_ct ? "values from below -800 to above 800 look like Hounsfield units, which mean the same in "
                     "each picture: one scale for all"
-            : is_3d(p)
+            : un_plan_is_3d(p)
                 ? "each volume and channel to mean 0 and deviation 1, so that exposure does not matter"
                 : "the darkest and brightest of each picture and channel to 0 and 1: neither exposure nor how much "
                   "of it is object matters");
@@ -104,10 +85,10 @@ static void plan_normalise(const planner *p)
         d->mean.v[k] = f->mean[k];
         d->std.v[k] = f->std[k] > 1e-15 ? f->std[k] : 1;
     }
-    because(p, "data.mean", "over all training pixels");
+    un_plan_because(p, "data.mean", "over all training pixels");
 }
 
-static void plan_spacing(planner *p)
+static void plan_spacing(un_planner *p)
 {
     un_cfg_data *d = &p->cfg->data;
     const un_fingerprint *f = p->f;
@@ -116,31 +97,31 @@ static void plan_spacing(planner *p)
     for (int a = 0; a < 3; a++)
         differ |= f->spacing_max[a] > 1.05 * f->spacing_min[a];
     if (un_is_auto(d->spacing[0])) {
-        const int resample = is_3d(p) && differ && f->with_spacing == f->usable;
+        const int resample = un_plan_is_3d(p) && differ && f->with_spacing == f->usable;
 
         for (int a = 0; a < 3; a++)
             d->spacing[a] = resample ? f->spacing_median[a] : 0;
-        if (is_3d(p))
-            because(p, "data.spacing",
+        if (un_plan_is_3d(p))
+            un_plan_because(p, "data.spacing",
                 resample ? "the volumes have different spacings: all are brought to the median"
                          : "the volumes have one spacing, or none: as they are");
     }
     if (un_is_auto(d->scale)) {
         const int side = UN_MIN(f->size_median[1], f->size_median[2]);
 
-        d->scale = is_3d(p) || side < 1000 || f->object_px <= 190 ? 1 : f->object_px <= 380 ? 0.5 : 0.25;
+        d->scale = un_plan_is_3d(p) || side < 1000 || f->object_px <= 190 ? 1 : f->object_px <= 380 ? 0.5 : 0.25;
         if (d->scale < 1)
-            because(p, "data.scale", "objects of about %.0f px are larger than a network sees: smaller pictures do",
-                f->object_px);
+            un_plan_because(p, "data.scale",
+                "objects of about %.0f px are larger than a network sees: smaller pictures do", f->object_px);
     }
     for (int a = 0; a < 3; a++) {
         const double is = f->spacing_median[a] > 0 ? f->spacing_median[a] : 1,
                      to = d->spacing[a] > 0 ? d->spacing[a] : is;
 
-        p->size[a] = f->size_median[a] * (is_3d(p) ? is / to : a ? d->scale : 1);
+        p->size[a] = f->size_median[a] * (un_plan_is_3d(p) ? is / to : a ? d->scale : 1);
         p->spacing[a] = to;
     }
-    p->object_px = f->object_px * (is_3d(p) ? 1 : d->scale);
+    p->object_px = f->object_px * (un_plan_is_3d(p) ? 1 : d->scale);
 }
 
 /* ---- depth, strides, target patch
@@ -158,15 +139,15 @@ static double round_up(double v, int m)
 }
 
 /* Whether classes have their place in the picture: it takes a view of much of it to know that place. */
-static int placed(const planner *p)
+static int placed(const un_planner *p)
 {
-    return !is_3d(p) && (p->f->one_way[1] || p->f->one_way[2]);
+    return !un_plan_is_3d(p) && (p->f->one_way[1] || p->f->one_way[2]);
 }
 
 /* The patch before it is rounded to the grid. */
-static void raw_patch(const planner *p, double raw[3])
+static void raw_patch(const un_planner *p, double raw[3])
 {
-    if (is_3d(p)) {
+    if (un_plan_is_3d(p)) {
         for (int a = 0; a < 3; a++)
             raw[a] = p->size[a];
         return;
@@ -181,22 +162,22 @@ static void raw_patch(const planner *p, double raw[3])
     }
 }
 
-static void plan_depth(const planner *p, const double raw[3])
+static void plan_depth(const un_planner *p, const double raw[3])
 {
     un_cfg_model *m = &p->cfg->model;
     const double largest = UN_MAX(raw[0], UN_MAX(raw[1], raw[2]));
-    int depth = is_3d(p) ? 3 : 4;
+    int depth = un_plan_is_3d(p) ? 3 : 4;
 
     if (m->encoder != UN_CFG_ENCODER_NONE && un_is_auto(m->base_filters)) {
         m->base_filters = ENCODER_FILTERS;
-        because(p, "model.base_filters", "%d on level 0 of the way up; the way down is %s", ENCODER_FILTERS,
+        un_plan_because(p, "model.base_filters", "%d on level 0 of the way up; the way down is %s", ENCODER_FILTERS,
             un_encoder_info_of(m->encoder)->name);
     }
     if (!un_is_auto(m->depth))
         return;
     if (m->encoder != UN_CFG_ENCODER_NONE) {
         m->depth = un_encoder_info_of(m->encoder)->poolings;
-        because(p, "model.depth", "all of %s", un_encoder_info_of(m->encoder)->name);
+        un_plan_because(p, "model.depth", "all of %s", un_encoder_info_of(m->encoder)->name);
         return;
     }
     while (depth < DEPTH_MOST && (field_px(depth) < 3 * p->object_px || (placed(p) && field_px(depth) < largest)))
@@ -205,16 +186,16 @@ static void plan_depth(const planner *p, const double raw[3])
         depth--;
     m->depth = depth;
     if (p->object_px > 0)
-        because(p, "model.depth",
+        un_plan_because(p, "model.depth",
             "%d poolings see %.0f px at once; objects are about %.0f px wide, patches up to %.0f px", depth,
             field_px(depth), p->object_px, largest);
     else
-        because(p, "model.depth", "%d poolings suit patches of up to %.0f px", depth, largest);
+        un_plan_because(p, "model.depth", "%d poolings suit patches of up to %.0f px", depth, largest);
 }
 
 /* An axis is pooled while it keeps enough pixels at the bottom, and, in volumes, while its pixels are not
  * much longer than the shortest: so thick slices are left alone until the others have become as coarse. */
-static void plan_strides(const planner *p, const double raw[3])
+static void plan_strides(const un_planner *p, const double raw[3])
 {
     un_cfg_model *m = &p->cfg->model;
     double extent[3] = {raw[0], raw[1], raw[2]}, spacing[3] = {p->spacing[0], p->spacing[1], p->spacing[2]};
@@ -228,7 +209,7 @@ static void plan_strides(const planner *p, const double raw[3])
         int *s = m->strides.v[level], any = 0;
 
         for (int a = 0; a < 3; a++) {
-            const int pool = is_3d(p) ? extent[a] / 2 > BOTTOM_LEAST - 1 && spacing[a] < 2 * finest : a > 0;
+            const int pool = un_plan_is_3d(p) ? extent[a] / 2 > BOTTOM_LEAST - 1 && spacing[a] < 2 * finest : a > 0;
 
             s[a] = pool ? 2 : 1;
             any |= pool;
@@ -238,19 +219,19 @@ static void plan_strides(const planner *p, const double raw[3])
         for (int a = 0; a < 3; a++) {
             extent[a] = extent[a] / s[a];
             spacing[a] *= s[a];
-            uneven |= is_3d(p) && s[a] != 2;
+            uneven |= un_plan_is_3d(p) && s[a] != 2;
         }
     }
     if (!uneven) {
         m->strides.n = 1;
-        m->strides.v[0][0] = is_3d(p) ? 2 : 1;
+        m->strides.v[0][0] = un_plan_is_3d(p) ? 2 : 1;
         m->strides.v[0][1] = m->strides.v[0][2] = 2;
     }
-    because(p, "model.strides",
+    un_plan_because(p, "model.strides",
         uneven ? "axes with few or with long pixels are pooled less often" : "every axis is halved at each level");
 }
 
-static void set_grid(planner *p)
+static void set_grid(un_planner *p)
 {
     for (int a = 0; a < 3; a++)
         p->grid[a] = 1;
@@ -263,25 +244,7 @@ static void set_grid(planner *p)
     }
 }
 
-static double pixels_of(const int patch[3])
-{
-    return (double)patch[0] * patch[1] * patch[2];
-}
-
-/* The axis that has most steps of the grid, the later of equal ones; -1: all have one only. */
-static int longest(const planner *p, const int patch[3])
-{
-    int axis = -1, most = 1;
-
-    for (int a = 0; a < 3; a++)
-        if (patch[a] / p->grid[a] >= most && patch[a] / p->grid[a] > 1) {
-            most = patch[a] / p->grid[a];
-            axis = a;
-        }
-    return axis;
-}
-
-static void plan_target(planner *p, const double raw[3])
+static void plan_target(un_planner *p, const double raw[3])
 {
     const un_cfg_train *t = &p->cfg->train;
     int axis;
@@ -289,28 +252,28 @@ static void plan_target(planner *p, const double raw[3])
     set_grid(p);
     for (int a = 0; a < 3; a++)
         p->target[a] = !un_is_auto(t->patch[0]) ? t->patch[a] : (int)round_up(UN_MIN(raw[a], 16384), p->grid[a]);
-    while (is_3d(p) && un_is_auto(t->patch[0]) && pixels_of(p->target) > PATCH_PIXELS_3D &&
-           (axis = longest(p, p->target)) >= 0)
+    while (un_plan_is_3d(p) && un_is_auto(t->patch[0]) && un_plan_pixels(p->target) > PATCH_PIXELS_3D &&
+           (axis = un_plan_longest(p, p->target)) >= 0)
         p->target[axis] -= p->grid[axis];
 }
 
 /* ---- batch, norm, loss, augmentation
  * ----------------------------------------------------------------------------- */
 
-static void plan_batch(const planner *p)
+static void plan_batch(const un_planner *p)
 {
     un_cfg_train *t = &p->cfg->train;
     un_cfg_model *m = &p->cfg->model;
-    const double n = un_round((is_3d(p) ? STEP_PIXELS_3D : STEP_PIXELS_2D) / pixels_of(p->target));
+    const double n = un_round((un_plan_is_3d(p) ? STEP_PIXELS_3D : STEP_PIXELS_2D) / un_plan_pixels(p->target));
 
     if (un_is_auto(t->batch)) {
         t->batch = n < BATCH_LEAST ? BATCH_LEAST : n > BATCH_MOST ? BATCH_MOST : (int)n;
-        because(p, "train.batch", "%d patches are about %d thousand pixels a step", t->batch,
-            (int)(t->batch * pixels_of(p->target) / 1000));
+        un_plan_because(p, "train.batch", "%d patches are about %d thousand pixels a step", t->batch,
+            (int)(t->batch * un_plan_pixels(p->target) / 1000));
     }
     if (m->norm == UN_CFG_NORM_AUTO) {
-        m->norm = !is_3d(p) && t->batch >= BATCH_FOR_BATCH_NORM ? UN_CFG_NORM_BATCH : UN_CFG_NORM_INSTANCE;
-        because(p, "model.norm",
+        m->norm = !un_plan_is_3d(p) && t->batch >= BATCH_FOR_BATCH_NORM ? UN_CFG_NORM_BATCH : UN_CFG_NORM_INSTANCE;
+        un_plan_because(p, "model.norm",
             m->norm == UN_CFG_NORM_BATCH ? "the batch is large enough for its statistics"
                                          : "a batch of %d is too small for batch statistics",
             t->batch);
@@ -338,7 +301,7 @@ static double median_share(const un_fingerprint *f)
 }
 
 /* The weight of a class of this share, before the division by the mean. */
-static double weight_of(const planner *p, double share)
+static double weight_of(const un_planner *p, double share)
 {
     const double keep = 0.9999;
     const un_fingerprint *f = p->f;
@@ -356,7 +319,7 @@ static double weight_of(const planner *p, double share)
 }
 
 /* Classes that do not occur weigh as much as the rarest that does (rule auto: 1, before the division). */
-static void set_weights(const planner *p, double least)
+static void set_weights(const un_planner *p, double least)
 {
     un_cfg_nums *w = &p->cfg->loss.class_weights;
     const un_fingerprint *f = p->f;
@@ -374,7 +337,7 @@ static void set_weights(const planner *p, double least)
 
 /* By rule auto, with four or more classes of very different size rare ones weigh more: by the root of how rare they
  * are. */
-static void plan_weights(const planner *p)
+static void plan_weights(const un_planner *p)
 {
     un_cfg_nums *w = &p->cfg->loss.class_weights;
     const un_cfg_weight_rule rule = p->cfg->loss.class_weight_rule;
@@ -390,31 +353,32 @@ static void plan_weights(const planner *p)
         least = f->share[c] > 0 ? UN_MIN(least, f->share[c]) : least;
     }
     if (rule == UN_CFG_WEIGHTS_AUTO && (f->classes < 4 || least > 0.1 / f->classes)) {
-        because(p, "loss.class_weights",
+        un_plan_because(p, "loss.class_weights",
             f->classes < 4 ? "few classes: Dice makes up for their sizes" : "no class is rare");
         return;
     }
     if (!present) {
-        because(p, "loss.class_weights", "no mask holds a class: no weights");
+        un_plan_because(p, "loss.class_weights", "no mask holds a class: no weights");
         return;
     }
     set_weights(p, least);
     if (rule == UN_CFG_WEIGHTS_AUTO)
-        because(p, "loss.class_weights",
+        un_plan_because(p, "loss.class_weights",
             "the rarest class has %.2g %% of the pixels: weights by the root of rarity, 0.5 to 4", 100 * least);
     else
-        because(p, "loss.class_weights", "rule %s (loss.class_weight_rule); the rarest class has %.2g %% of the pixels",
+        un_plan_because(p, "loss.class_weights",
+            "rule %s (loss.class_weight_rule); the rarest class has %.2g %% of the pixels",
             un_config_word("loss", "class_weight_rule", (int)rule), 100 * least);
 }
 
-static void plan_foreground_loss(const planner *p)
+static void plan_foreground_loss(const un_planner *p)
 {
     un_cfg_loss *l = &p->cfg->loss;
 
     for (int i = 0; i < p->cfg->data.foreground.n && !l->dice_background; i++)
         if (p->cfg->data.foreground.v[i] == 0) {
             l->dice_background = 1;
-            because(p, "loss.dice_background", "class 0 is scored too (data.foreground)");
+            un_plan_because(p, "loss.dice_background", "class 0 is scored too (data.foreground)");
         }
 }
 
@@ -424,11 +388,11 @@ static void set_if_auto(double *to, double v)
         *to = v;
 }
 
-static void plan_augment(const planner *p)
+static void plan_augment(const un_planner *p)
 {
     un_cfg_augment *a = &p->cfg->augment;
     const int *one_way = p->f->one_way, colour = p->cfg->data.colour == UN_CFG_COLOUR_RGB;
-    const int upright = one_way[1] || (is_3d(p) && one_way[0]);
+    const int upright = one_way[1] || (un_plan_is_3d(p) && one_way[0]);
 
     if (a->policy == UN_CFG_POLICY_NONE)
         return;
@@ -436,28 +400,28 @@ static void plan_augment(const planner *p)
         a->flip_axes = UN_CFG_FLIP_W;
         set_if_auto(&a->rot90, 0);
         set_if_auto(&a->rotate_deg, 15);
-        because(p, "augment.flip_axes",
+        un_plan_because(p, "augment.flip_axes",
             "classes have their place (above, below, in front): only left and right are flipped");
-        because(p, "augment.rot90", "classes have their place, so quarter turns would mislead");
+        un_plan_because(p, "augment.rot90", "classes have their place, so quarter turns would mislead");
     }
     if (one_way[2] && upright) {
         set_if_auto(&a->flip, 0);
-        because(p, "augment.flip", "classes have their place on the left or right too");
+        un_plan_because(p, "augment.flip", "classes have their place on the left or right too");
     }
-    if (p->f->kinds < 2 || is_3d(p))
+    if (p->f->kinds < 2 || un_plan_is_3d(p))
         return;
     if (p->f->dark && p->f->bright) {
         set_if_auto(&a->invert, 0);
-        because(p, "augment.invert",
+        un_plan_because(p, "augment.invert",
             "dark and bright grounds are both among the pictures: inverted ones would only blur "
             "what each means");
     } else {
         set_if_auto(&a->invert, 0.15);
-        because(p, "augment.invert", "%d kinds of pictures by brightness: some inverted ones help the rare kinds",
-            p->f->kinds);
+        un_plan_because(p, "augment.invert",
+            "%d kinds of pictures by brightness: some inverted ones help the rare kinds", p->f->kinds);
     }
     set_if_auto(&a->shade, 0.3);
-    because(p, "augment.shade",
+    un_plan_because(p, "augment.shade",
         "several kinds of pictures: what is found must stand out from what lies around it, "
         "not from the ground alone");
     if (!colour)
@@ -466,216 +430,14 @@ static void plan_augment(const planner *p)
     set_if_auto(&a->saturation, 0.3);
     set_if_auto(&a->stain, 0.3);
     set_if_auto(&a->grey, 0.3);
-    because(p, "augment.hue", "several kinds of coloured pictures: colours are varied");
-    because(p, "augment.stain", "several kinds of coloured pictures: stains are varied");
-    because(p, "augment.grey", "several kinds of coloured pictures: what is found must not depend on colour alone");
+    un_plan_because(p, "augment.hue", "several kinds of coloured pictures: colours are varied");
+    un_plan_because(p, "augment.stain", "several kinds of coloured pictures: stains are varied");
+    un_plan_because(
+        p, "augment.grey", "several kinds of coloured pictures: what is found must not depend on colour alone");
 }
 
-/* ---- memory, filters, patch, steps
+/* ---- steps
  * ------------------------------------------------------------------------------- */
-
-static unet_status estimate(const planner *p, double *seconds, uint64_t *bytes)
-{
-    return p->costs->estimate(p->costs->ctx, p->cfg, seconds, bytes, p->err);
-}
-
-/* All training pictures as the pipeline keeps them: values, classes (of each pixel, or a plane each and a weight), and
- * what a picture has beside its pixels. */
-static double cache_for_all(const planner *p)
-{
-    const un_cfg_model *m = &p->cfg->model;
-    const double planes = m->head == UN_CFG_HEAD_MULTILABEL ? m->classes + 1 : 1;
-
-    return p->f->train_pixels * (4.0 * (m->in_channels + planes) + m->classes / 1024.0) +
-           p->f->role[UN_ROLE_TRAIN] * (4096.0 + 32.0 * m->classes);
-}
-
-/* Where the machine has little, the most is settled too, since a prediction may hold a quarter of it. */
-static void settle_limits(planner *p)
-{
-    un_cfg_train *t = &p->cfg->train;
-    const double all = cache_for_all(p);
-    const uint64_t here = p->limits->mem_bytes;
-    uint64_t mem;
-
-    if (un_is_auto(t->threads))
-        t->threads = UN_MAX(p->limits->threads, 1);
-    mem = !un_is_auto(t->mem) ? t->mem : here ? here : UINT64_MAX / 4;
-    if (un_is_auto(t->mem) && mem < LITTLE_MEMORY) {
-        t->mem = mem;
-        because(p, "train.mem", "%.0f MiB are free here", (double)mem / 1048576);
-    }
-    if (un_is_auto(t->cache)) {
-        t->cache = all < (double)(mem / 4) ? (uint64_t)all : mem / 4;
-        because(p, "train.cache",
-            all < (double)(mem / 4) ? "all training pictures stay in memory" : "a quarter of the memory");
-    }
-    p->room = mem;
-    if (un_is_auto(t->time) && un_is_auto(t->steps) && un_is_auto(t->epochs)) {
-        t->time = p->limits->seconds > 0 ? p->limits->seconds : DEFAULT_SECONDS;
-        if (p->limits->seconds <= 0)
-            because(p, "train.time", "neither time nor steps were given: half an hour");
-    }
-}
-
-/* Micro-batches that divide the batch, largest first: the next below `from`; 0: none. */
-static int next_ghost(const planner *p, int from)
-{
-    const int least = p->cfg->model.norm == UN_CFG_NORM_BATCH ? UN_MIN(2, p->cfg->train.batch) : 1;
-
-    for (int g = from - 1; g >= least; g--)
-        if (p->cfg->train.batch % g == 0)
-            return g;
-    return 0;
-}
-
-/* Finds the first of (micro-batch, recompute) that fits with this patch: less at once before computing twice.
- * *fits: found. *least: the smallest peak seen. */
-static unet_status fit_patch(planner *p, const int patch[3], int *fits, uint64_t *least)
-{
-    un_cfg_train *t = &p->cfg->train;
-    const int told_ghost = t->ghost_batch, told_recompute = (int)t->recompute, free_ghost = un_is_auto(told_ghost);
-    unet_status st = UNET_OK;
-
-    *fits = 0;
-    memcpy(t->patch, patch, sizeof t->patch);
-    for (int g = free_ghost ? t->batch : told_ghost; g && !*fits && !st; g = free_ghost ? next_ghost(p, g) : 0)
-        for (int r = 0; r < 2 && !*fits && !st; r++) {
-            double seconds;
-            uint64_t bytes;
-            const int last = !free_ghost || !next_ghost(p, g);
-
-            if (r ? told_recompute != UN_CFG_RECOMPUTE_ON && (told_recompute != UN_CFG_RECOMPUTE_AUTO || !last)
-                  : told_recompute == UN_CFG_RECOMPUTE_ON)
-                continue;
-            t->ghost_batch = g;
-            t->recompute = r                                         ? UN_CFG_RECOMPUTE_ON
-                           : told_recompute == UN_CFG_RECOMPUTE_AUTO ? UN_CFG_RECOMPUTE_NORMS
-                                                                     : (un_cfg_recompute)told_recompute;
-            st = estimate(p, &seconds, &bytes);
-            if (!st && bytes < *least)
-                *least = bytes;
-            *fits = !st && bytes <= p->room;
-        }
-    if (*fits)
-        return st;
-    t->ghost_batch = told_ghost;
-    t->recompute = (un_cfg_recompute)told_recompute;
-    return st;
-}
-
-static int smaller(const planner *p, int patch[3])
-{
-    const int axis = longest(p, patch);
-
-    if (axis < 0 || patch[axis] <= 2 * p->grid[axis])
-        return 0;
-    patch[axis] -= p->grid[axis];
-    return 1;
-}
-
-/* Steps that a width is worth: below, a narrower network learns more in the same time. */
-static const struct {
-    int filters;
-    double steps;
-} widths[] = {{8, 0}, {16, 700}, {24, 2500}, {32, 5000}, {48, 10000}, {64, 20000}};
-
-/* The widest network that gets its steps, by time or as told. */
-static unet_status filters_by_time(planner *p, int *out)
-{
-    un_cfg_model *m = &p->cfg->model;
-    un_cfg_train *t = &p->cfg->train;
-    const int told_ghost = t->ghost_batch, told_patch[3] = {t->patch[0], t->patch[1], t->patch[2]};
-    const int most = p->f->train_pixels < SMALL_DATA ? 32 : 64;
-    unet_status st = UNET_OK;
-    double steps = 0;
-
-    memcpy(t->patch, p->target, sizeof t->patch);
-    if (un_is_auto(t->ghost_batch))
-        t->ghost_batch = t->batch;
-    *out = 0;
-    for (size_t i = 0; i < UN_COUNT(widths) && widths[i].filters <= most && !st; i++) {
-        double seconds = 1;
-        uint64_t bytes;
-
-        m->base_filters = widths[i].filters;
-        st = estimate(p, &seconds, &bytes);
-        steps = !un_is_auto(t->steps)  ? (double)t->steps
-                : !un_is_auto(t->time) ? share_for_steps * t->time / seconds
-                                       : t->epochs * p->f->role[UN_ROLE_TRAIN] / t->batch;
-        if (st || steps < widths[i].steps) /* wider ones are slower still and ask for more */
-            break;
-        *out = (int)i;
-    }
-    m->base_filters = UN_AUTO_INT;
-    t->ghost_batch = told_ghost;
-    memcpy(t->patch, told_patch, sizeof told_patch);
-    return st;
-}
-
-static unet_status too_large(const planner *p, uint64_t least)
-{
-    const double mib = 1048576;
-
-    return un_fail_file(p->err, UNET_E_LIMIT, "train.mem",
-        "%.0f MiB are not enough: the smallest plan needs %.0f MiB (pictures in memory included)",
-        (double)p->room / mib, un_floor((double)least / mib) + 1);
-}
-
-/* What was chosen, and why it is not the target. */
-static void tell_choice(const planner *p, int told_patch, int told_filters, int narrower)
-{
-    const un_cfg_train *t = &p->cfg->train;
-    const int *patch = t->patch;
-
-    if (!told_filters)
-        because(p, "model.base_filters",
-            narrower ? "%d: more do not fit the memory" : "%d: the widest that still gets enough steps in the time",
-            p->cfg->model.base_filters);
-    if (!told_patch)
-        because(p, "train.patch",
-            memcmp(patch, p->target, sizeof p->target)
-                ? "%dx%dx%d (d, h, w) is what fits the memory; %dx%dx%d would suit the pictures"
-                : "%dx%dx%d (d, h, w) suits the pictures, the objects in them and the poolings",
-            patch[0], patch[1], patch[2], p->target[0], p->target[1], p->target[2]);
-    if (t->ghost_batch < t->batch)
-        because(p, "train.ghost_batch", "%d patches at once, as the memory allows", t->ghost_batch);
-    if (t->recompute == UN_CFG_RECOMPUTE_ON)
-        because(p, "train.recompute", "memory is short: encoder and decoder blocks are computed twice");
-}
-
-/* The first of a chain of choices that fits the memory: the wanted width with smaller and smaller patches, to
- * a quarter of the target's pixels; this patch with narrower networks; the narrowest with still smaller
- * patches. Patches never grow along the chain, and a wider start only puts choices in front that are wider:
- * hence the two promises. */
-static unet_status plan_size(planner *p)
-{
-    un_cfg_model *m = &p->cfg->model;
-    const int told_patch = !un_is_auto(p->cfg->train.patch[0]), told_filters = !un_is_auto(m->base_filters);
-    int patch[3], by_time = 0, at, fits = 0;
-    uint64_t least = UINT64_MAX;
-    unet_status st = told_filters ? UNET_OK : filters_by_time(p, &by_time);
-
-    memcpy(patch, p->target, sizeof patch);
-    for (at = by_time; !st && !fits;) {
-        int next[3] = {patch[0], patch[1], patch[2]}, narrower = !told_filters && at > 0;
-
-        if (!told_filters)
-            m->base_filters = widths[at].filters;
-        st = fit_patch(p, patch, &fits, &least);
-        if (st || fits)
-            break;
-        if (!told_patch && smaller(p, next) && (!narrower || pixels_of(next) >= pixels_of(p->target) / 4))
-            memcpy(patch, next, sizeof patch);
-        else if (narrower)
-            at--;
-        else
-            st = too_large(p, least);
-    }
-    if (!st)
-        tell_choice(p, told_patch, told_filters, at < by_time);
-    return st;
-}
 
 /* Selections: twenty, fewer when they would take more than a quarter of the time. */
 static double selections_in(const un_cfg_train *t, double selection_s)
@@ -685,29 +447,31 @@ static double selections_in(const un_cfg_train *t, double selection_s)
     return fit < 1 ? 1 : UN_MIN(fit, SELECTIONS);
 }
 
-static void steps_by_time(const planner *p, const un_plan_times *s)
+static void steps_by_time(const un_planner *p, const un_plan_times *s)
 {
     un_cfg_train *t = &p->cfg->train;
     const int told = !un_is_auto(t->val_interval);
     const double n = selections_in(t, s->selection),
                  each = s->step + (told ? s->selection / (double)t->val_interval : 0),
-                 left = share_for_steps * t->time - s->once - (told ? 0 : n * s->selection),
+                 left = UN_PLAN_SHARE_FOR_STEPS * t->time - s->once - (told ? 0 : n * s->selection),
                  steps = un_floor(left / each);
 
     t->steps = steps < 1 ? 1 : steps > 1e9 ? 1000000000 : (int64_t)steps;
-    because(p, "train.steps", "%.0f s at %.3g s a step, the rest kept for scores and checkpoints", t->time, s->step);
+    un_plan_because(
+        p, "train.steps", "%.0f s at %.3g s a step, the rest kept for scores and checkpoints", t->time, s->step);
     if (told || n >= SELECTIONS)
         return;
     t->val_interval = UN_MAX(t->steps / (int64_t)n, 1);
-    because(p, "train.val_interval", "scoring takes %.3g s: %.0f times fit in a quarter of the time", s->selection, n);
+    un_plan_because(
+        p, "train.val_interval", "scoring takes %.3g s: %.0f times fit in a quarter of the time", s->selection, n);
 }
 
-static unet_status plan_steps(const planner *p, un_plan_result *out)
+static unet_status plan_steps(const un_planner *p, un_plan_result *out)
 {
     un_cfg_train *t = &p->cfg->train;
     double steps, scored, again;
     un_plan_times s = {0};
-    unet_status st = estimate(p, &s.step, &out->peak_bytes);
+    unet_status st = un_plan_estimate(p, &s.step, &out->peak_bytes);
 
     if (!st && p->costs->measure)
         st = p->costs->measure(p->costs->ctx, p->cfg, &s, p->err);
@@ -718,11 +482,11 @@ static unet_status plan_steps(const planner *p, un_plan_result *out)
     out->step_seconds = s.step;
     steps = !un_is_auto(t->steps) ? (double)t->steps : t->epochs * p->f->role[UN_ROLE_TRAIN] / t->batch;
     scored = un_is_auto(t->val_interval) ? UN_MIN(steps, SELECTIONS) : -un_floor(-steps / (double)t->val_interval);
-    out->seconds = (s.once + steps * s.step + scored * s.selection) / share_for_steps;
-    return estimate(p, &again, &out->peak_bytes); /* few steps do not draw every picture */
+    out->seconds = (s.once + steps * s.step + scored * s.selection) / UN_PLAN_SHARE_FOR_STEPS;
+    return un_plan_estimate(p, &again, &out->peak_bytes); /* few steps do not draw every picture */
 }
 
-static void plan_by_data(planner *p)
+static void plan_by_data(un_planner *p)
 {
     double raw[3];
 
@@ -747,7 +511,7 @@ static unet_status check_inspected(const un_config *cfg, const un_fingerprint *f
 
 unet_status un_plan_data(un_config *cfg, const un_fingerprint *f, un_text *why, unet_error *err)
 {
-    planner p = {.cfg = cfg, .f = f, .why = why, .err = err};
+    un_planner p = {.cfg = cfg, .f = f, .why = why, .err = err};
     unet_status st = check_inspected(cfg, f, err);
 
     if (!st) {
@@ -760,15 +524,15 @@ unet_status un_plan_data(un_config *cfg, const un_fingerprint *f, un_text *why, 
 unet_status un_plan_make(un_config *cfg, const un_fingerprint *f, const un_plan_limits *limits,
     const un_plan_costs *costs, un_plan_result *out, un_text *why, unet_error *err)
 {
-    planner p = {.cfg = cfg, .f = f, .limits = limits, .costs = costs, .why = why, .err = err};
+    un_planner p = {.cfg = cfg, .f = f, .limits = limits, .costs = costs, .why = why, .err = err};
     unet_status st = check_inspected(cfg, f, err);
 
     *out = (un_plan_result){0};
     if (st)
         return st;
     plan_by_data(&p);
-    settle_limits(&p);
-    st = plan_size(&p);
+    un_plan_settle_limits(&p);
+    st = un_plan_size(&p);
     return st ? st : plan_steps(&p, out);
 }
 

@@ -11,6 +11,9 @@
 
 enum {
     PROCESS_BYTES = 12 << 20,
+    PREDICT_MOST = 1 << 30,
+    PREDICT_LEAST = 1 << 20,
+    HALVINGS = 4,
     PREVIEW_BYTES = 12 /* for each pixel of a picture: preview, its mask, their files */
 };
 
@@ -122,25 +125,54 @@ static unet_status add_pictures(const maker *m, unet_error *err)
 
 /* ---- selection ---- */
 
-static unet_status tile(const maker *m, const int size[3], un_tiling *t, unet_error *err)
+static unet_status tile_within(const maker *m, const int size[3], size_t most, un_tiling *t, unet_error *err)
 {
-    const un_config *c = m->cfg;
-    const size_t most = (size_t)1 << 30;
-    un_predict_options o = {.session = m->spec->session, .mode = (int)c->predict.mode, .overlap = c->predict.overlap};
-    unet_status st = UNET_E_LIMIT;
+    const un_cfg_predict *c = &m->cfg->predict;
+    const un_predict_options o = {
+        .session = m->spec->session, .mode = (int)c->mode, .overlap = c->overlap, .max_bytes = most};
+    un_predictor *p;
+    unet_status st = un_predictor_create(&p, m->mem, m->model, &o, err);
 
-    o.max_bytes = un_is_auto(c->train.mem) ? most : UN_MIN((size_t)(c->train.mem / 4), most);
-    for (; st == UNET_E_LIMIT && o.max_bytes < SIZE_MAX / 4; o.max_bytes *= 2) {
-        un_predictor *p;
-
-        st = un_predictor_create(&p, m->mem, m->model, &o, err);
-        if (st)
-            return st;
+    if (!st)
         st = un_predictor_tiling(p, size[0], size[1], size[2], t, err);
-        un_predictor_destroy(p);
-        m->a->predict_bytes = o.max_bytes;
-    }
+    un_predictor_destroy(p);
     return st;
+}
+
+/* A quarter of the memory, less where the rest of the run leaves less; when no window fits that, about the least that
+ * one does. So a run that fits some memory fits all above it. */
+static unet_status tile(const maker *m, const int size[3], uint64_t rest, un_tiling *t, unet_error *err)
+{
+    const uint64_t mem = m->cfg->train.mem, left = mem > rest ? mem - rest : 0;
+    size_t most = PREDICT_MOST, fails = 0;
+    unet_status st;
+
+    if (!un_is_auto(mem))
+        most = (size_t)UN_MAX(UN_MIN(UN_MIN(mem / 4, left), PREDICT_MOST), PREDICT_LEAST);
+    while ((st = tile_within(m, size, most, t, err)) == UNET_E_LIMIT && most < SIZE_MAX / 4) {
+        fails = most;
+        most *= 2;
+    }
+    for (int i = 0; i < HALVINGS && !st && fails; i++) {
+        const size_t middle = fails + (most - fails) / 2;
+        un_tiling tried;
+
+        st = tile_within(m, size, middle, &tried, err);
+        if (!st) {
+            *t = tried;
+            most = middle;
+        } else if (st == UNET_E_LIMIT) {
+            fails = middle;
+            st = UNET_OK;
+        }
+    }
+    m->a->predict_bytes = most;
+    return st;
+}
+
+static uint64_t sum_of(const un_account *a)
+{
+    return a->process + a->model + a->engine + a->batches + a->pictures + a->loading + a->selection;
 }
 
 /* The largest picture stands for all. Its decoding is over when the prediction begins, but a session of the picture
@@ -160,10 +192,10 @@ static unet_status add_selection(const maker *m, unet_error *err)
         }
     if (largest < 0)
         return UNET_OK;
-    st = tile(m, size, &t, err);
     loading = decoding_bytes(m->cfg, &m->spec->scan->item[largest], pixels);
-    held = pixels * (sizeof(int32_t) + PREVIEW_BYTES);
-    m->a->selection = t.bytes + prepared_bytes(m->cfg, pixels) + UN_MAX(loading, held);
+    held = prepared_bytes(m->cfg, pixels) + UN_MAX(loading, pixels * (sizeof(int32_t) + PREVIEW_BYTES));
+    st = tile(m, size, sum_of(m->a) + held, &t, err);
+    m->a->selection = held + t.bytes;
     return st;
 }
 
@@ -203,7 +235,7 @@ unet_status un_account_make(un_account *out, un_mem *mem, const un_account_spec 
     if (!st)
         st = add_selection(&m, err);
     un_preprocess_destroy(m.pre);
-    out->total = out->process + out->model + out->engine + out->batches + out->pictures + out->loading + out->selection;
+    out->total = sum_of(out);
     return st;
 }
 

@@ -1,6 +1,8 @@
 /* unet_plan and unet_train from outside: files in, files out. */
 #include "small_data.h"
 
+#include "api/context.h"
+#include "model/file.h"
 #include "unet/unet.h"
 
 #define SMALL                                                                                                          \
@@ -105,6 +107,18 @@ static void same_files(const char *a, const char *b)
     un_free(y);
 }
 
+static void same_weights(const char *a, const char *b)
+{
+    un_model *x, *y;
+
+    CHECK_OK(un_model_load(&x, NULL, a, &err), &err);
+    CHECK_OK(un_model_load(&y, NULL, b, &err), &err);
+    CHECK_INT(x->graph->block_count, y->graph->block_count);
+    CHECK(!memcmp(x->weights, y->weights, (size_t)x->graph->block_count * sizeof *x->weights));
+    un_model_destroy(x);
+    un_model_destroy(y);
+}
+
 TEST(plan_is_complete)
 {
     work w;
@@ -123,6 +137,83 @@ TEST(plan_is_complete)
     unet_string_free(text);
     unet_string_free(again);
     close_work(&w);
+}
+
+static unet_status plan_with(const char *mem, un_cfg_train *out)
+{
+    unet_plan_options o = UNET_PLAN_OPTIONS_INIT;
+    char *text = NULL;
+    unet_status st;
+    work w;
+
+    OPEN(&w, 1, "train.steps=3", "train.batch=2", "model.base_filters=4", "model.depth=2", mem);
+    o.data = data;
+    o.config = w.cfg;
+    st = unet_plan(w.c, &o, &text, &err);
+    *out = w.cfg->cfg.train;
+    unet_string_free(text);
+    close_work(&w);
+    return st;
+}
+
+static int least_named(void)
+{
+    int mib = 0;
+
+    CHECK(sscanf(err.message, "%*d MiB are not enough: the smallest plan needs %d MiB", &mib) == 1);
+    return mib;
+}
+
+/* With the memory of real networks: the refusal names what is enough, a MiB less is not, and more memory gives no
+ * smaller patch. */
+TEST(least_memory)
+{
+    un_cfg_train t;
+    char mem[32];
+    double before = 0;
+    int least;
+
+    snprintf(data, sizeof data, "%s/wide", un_test_tmp());
+    small_data_make(data, 11, 420, 2);
+    CHECK_STATUS(plan_with("train.mem=2M", &t), UNET_E_LIMIT);
+    least = least_named();
+    snprintf(mem, sizeof mem, "train.mem=%dM", least - 1);
+    CHECK_STATUS(plan_with(mem, &t), UNET_E_LIMIT);
+    CHECK_INT(least_named(), least);
+    for (int mib = least; mib < 5 * least; mib += 1 + (mib - least) / 8) {
+        snprintf(mem, sizeof mem, "train.mem=%dM", mib);
+        CHECK_OK(plan_with(mem, &t), &err);
+        CHECK((double)t.patch[1] * t.patch[2] >= before);
+        before = (double)t.patch[1] * t.patch[2];
+        un_test_note(
+            "%d MiB: %dx%d, %d at once, cache %d", mib, t.patch[1], t.patch[2], (int)t.ghost_batch, (int)t.cache);
+    }
+    CHECK_NEAR(before, 192 * 192, 0);
+}
+
+/* The least memory trains, and what is settled gives the same weights with any memory. */
+TEST(same_weights_with_any_memory)
+{
+    static const char *const mems[] = {"train.mem=4G", "train.mem=1M"};
+    char paths[2][400], mem[32];
+
+    make_data();
+    for (int i = 0; i < 2; i++) {
+        work w;
+        unet_train_result r;
+
+        name_model(i ? "tight" : "ample");
+        snprintf(paths[i], sizeof paths[i], "%s", model);
+        OPEN(&w, 1 + i, SMALL, "train.ghost_batch=2", mems[i]);
+        if (i) {
+            CHECK_STATUS(unet_train(w.c, &w.o, &r, NULL, &err), UNET_E_LIMIT);
+            snprintf(mem, sizeof mem, "train.mem=%dM", least_named());
+            CHECK_OK(unet_config_set(w.cfg, mem, &err), &err);
+        }
+        CHECK_OK(unet_train(w.c, &w.o, &r, NULL, &err), &err);
+        close_work(&w);
+    }
+    same_weights(paths[0], paths[1]);
 }
 
 TEST(trains_and_leaves_a_run_folder)

@@ -33,6 +33,7 @@ static un_fingerprint data_of(int d, int h, int w, double object_px, int train, 
 /* A crude engine: time and memory grow with pixels and filters as those of a U-Net do. */
 static unet_status engine(void *ctx, const un_config *c, double *seconds, uint64_t *bytes, unet_error *e)
 {
+    const uint64_t pictures = c->train.cache < 60000000 ? c->train.cache : 60000000;
     const double px = (double)c->train.patch[0] * c->train.patch[1] * c->train.patch[2], b = c->model.base_filters;
     const double taps = c->model.dims == 3 ? 27 : 9;
 
@@ -40,7 +41,8 @@ static unet_status engine(void *ctx, const un_config *c, double *seconds, uint64
     (void)e;
     *seconds = 0.01 + px * c->train.batch * b * b * taps * 3e-10;
     *bytes = (uint64_t)(3e7 + b * b * 1e5 +
-                        px * c->train.ghost_batch * b * (c->train.recompute == UN_CFG_RECOMPUTE_ON ? 20 : 60));
+                        px * c->train.ghost_batch * b * (c->train.recompute == UN_CFG_RECOMPUTE_ON ? 20 : 60)) +
+             pictures;
     return UNET_OK;
 }
 
@@ -227,23 +229,29 @@ TEST(promises)
     }
 }
 
+/* The refusal names the least memory: it is enough, a MiB less is not. Pictures are the first thing that goes. */
 TEST(too_little_memory)
 {
+    static const char *const caches[] = {"train.cache=0", "train.cache=3M", "train.cache=auto"};
     const un_fingerprint f = data_of(1, 512, 512, 40, 30, 2);
-    un_plan_result r;
-    double mib;
+    double least[3];
 
-    CHECK_STATUS(PLAN(&f, &r, "train.mem=33M", "train.cache=0"), UNET_E_LIMIT);
-    CHECK(sscanf(err.message, "%*f MiB are not enough: the smallest plan needs %lf MiB", &mib) == 1);
-    {
-        char mem[32];
+    for (int i = 0; i < 3; i++) {
+        un_plan_result r;
+        char mem[32], text[128];
 
-        snprintf(mem, sizeof mem, "train.mem=%.0fM", mib);
-        CHECK_OK(PLAN(&f, &r, mem, "train.cache=0"), &err);
-        CHECK_INT(cfg.train.recompute, UN_CFG_RECOMPUTE_ON);
-        snprintf(mem, sizeof mem, "train.mem=%.0fM", mib - 1);
-        CHECK_STATUS(PLAN(&f, &r, mem, "train.cache=0"), UNET_E_LIMIT);
+        CHECK_STATUS(PLAN(&f, &r, "train.mem=30M", caches[i]), UNET_E_LIMIT);
+        CHECK(sscanf(err.message, "%*f MiB are not enough: the smallest plan needs %lf MiB", &least[i]) == 1);
+        snprintf(mem, sizeof mem, "train.mem=%.0fM", least[i]);
+        CHECK_OK(PLAN(&f, &r, mem, caches[i]), &err);
+        CHECK(r.peak_bytes <= (uint64_t)least[i] << 20);
+        if (i == 2)
+            CHECK(un_plan_reason(why, "train", "cache", text, sizeof text) && strstr(text, "memory is short"));
+        snprintf(mem, sizeof mem, "train.mem=%.0fM", least[i] - 1);
+        CHECK_STATUS(PLAN(&f, &r, mem, caches[i]), UNET_E_LIMIT);
     }
+    CHECK_NEAR(least[2], least[0], 0);
+    CHECK(least[1] >= least[0] + 2);
 }
 
 TEST(what_the_user_sets_stays)
