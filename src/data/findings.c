@@ -150,6 +150,22 @@ static int by_hash(const void *a, const void *b)
     return x->hash != y->hash ? (x->hash > y->hash) - (x->hash < y->hash) : x->item - y->item;
 }
 
+static const char *group_of(const un_item *it)
+{
+    return it->group ? it->group : it->name;
+}
+
+/* What is drawn must not have one of them train and the other be scored. */
+static void keep_together(un_dataset *d, const un_item *a, const un_item *b)
+{
+    const char *to = group_of(a), *from = group_of(b);
+
+    for (int i = 0; i < d->base_count && strcmp(to, from); i++)
+        if (!strcmp(group_of(&d->items[i]), from))
+            d->items[i].group = to;
+}
+
+/* Told, and those that the layout puts on one side are one group from here on. */
 static unet_status find_equal(un_dataset *d, const un_scan *s, unet_error *err)
 {
     same *v = un_alloc_array(s->mem, (size_t)s->count, sizeof *v);
@@ -171,9 +187,12 @@ static unet_status find_equal(un_dataset *d, const un_scan *s, unet_error *err)
             st = un_dataset_issue(d, UN_ISSUE_LEAK, v[i].item, b->images[0], err,
                 "the same picture as %s, but that one is in %s and this one in %s: scores will be too good",
                 un_dataset_relative(d, a->images[0]), un_split_name(a->split), un_split_name(b->split));
-        else
+        else {
+            if (a->split == b->split)
+                keep_together(d, a, b);
             st = un_dataset_issue(d, UN_ISSUE_DUPLICATE, v[i].item, b->images[0], err, "the same picture as %s",
                 un_dataset_relative(d, a->images[0]));
+        }
     }
     un_free(v);
     return st;

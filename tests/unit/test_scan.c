@@ -486,6 +486,37 @@ TEST(plans_see_training_pictures_only)
     done(&l);
 }
 
+/* A picture that is there twice, and the groups that it joins, lie on one side of every split that is drawn. */
+TEST(equal_pictures_stay_together)
+{
+    looked l;
+    char name[16];
+    int sides = 0;
+
+    BEGIN("data.layout=auto", "data.group_by=prefix", "data.test_share=0.2");
+    for (int i = 0; i < 24; i++) { /* groups of two: 0_a, 0_b ... 11_a, 11_b */
+        snprintf(name, sizeof name, "%d_%c", i / 2, 'a' + i % 2);
+        put_image(name, 1, 20, i == 13 ? 3 : (uint32_t)i + 1);
+        put_mask(name, 1, binary, i);
+    }
+    l = look(NULL);
+    CHECK_INT(issues(l.d, UN_ISSUE_DUPLICATE), 1);
+    for (int seed = 0; seed < 40; seed++) {
+        int role[4], n = 0;
+
+        cfg.data.split_seed = seed;
+        CHECK_OK(un_dataset_assign(l.d, &cfg, &err), &err);
+        for (int i = 0; i < l.d->count; i++)
+            if (!strncmp(l.d->items[i].name, "1_", 2) || !strncmp(l.d->items[i].name, "6_", 2))
+                role[n++] = l.d->items[i].role;
+        CHECK_INT(n, 4);
+        CHECK(role[0] == role[1] && role[1] == role[2] && role[2] == role[3]);
+        sides |= 1 << role[0];
+    }
+    CHECK(sides & 1 << UN_ROLE_TRAIN && sides & 1 << UN_ROLE_VAL && sides & 1 << UN_ROLE_TEST);
+    done(&l);
+}
+
 TEST(no_memory)
 {
     un_mem *mem = un_mem_create(NULL);
