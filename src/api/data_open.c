@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "data/preprocess.h"
 
 enum { WHY_MAX = 1 << 20, TOLD_MAX = 8 };
 
@@ -116,6 +117,22 @@ static unet_status propose(un_opened *out, unet_context *c, un_config *cfg, unet
     return st ? st : out->why.failed ? un_fail_nomem(err, out->why.n) : UNET_OK;
 }
 
+/* Few pictures are cut into parts, which takes some pixels. */
+static unet_status check_parts(const un_opened *out, unet_error *err)
+{
+    for (int i = 0; i < out->d->count; i++) {
+        const un_item *it = &out->d->items[i];
+        const un_scan_item *scanned = &out->s->item[it->part_of < 0 ? i : it->part_of];
+
+        if (it->role != UN_ROLE_NONE && un_item_is_nothing(it, scanned))
+            return un_fail_file(err, UNET_E_DATA, un_dataset_relative(out->d, it->images[0]),
+                "%dx%d pixels (h x w) are too few to be cut into a part that trains and one that is scored; give a "
+                "split, or %d pictures and more",
+                scanned->h, scanned->w, UN_SPLIT_MIN_PICTURES);
+    }
+    return UNET_OK;
+}
+
 static unet_status look(un_opened *out, unet_context *c, const un_data_open_options *o, un_config *cfg, unet_error *err)
 {
     unet_error e = {0};
@@ -127,6 +144,8 @@ static unet_status look(un_opened *out, unet_context *c, const un_data_open_opti
         st = bear(out, o, propose(out, c, cfg, &e), &e, err);
     if (!st)
         st = bear(out, o, un_dataset_assign(out->d, cfg, &e), &e, err);
+    if (!st)
+        st = bear(out, o, check_parts(out, &e), &e, err);
     if (!st)
         st = un_fingerprint_make(&out->f, out->d, out->s, cfg, UN_SCOPE_ALL, err);
     if (!st)

@@ -65,6 +65,7 @@ static unet_status choose_items(eval_job *j, unet_error *err)
     const un_dataset *d = j->data.d;
     const char *split = j->o->split ? j->o->split : "val";
     const int drawn = !d->given_split && strcmp(split, "all"), cut = d->count > d->base_count;
+    int labelled = 0;
 
     j->item = un_alloc_array(j->c->mem, (size_t)UN_MAX(d->count, 1), sizeof *j->item);
     if (!j->item)
@@ -72,13 +73,18 @@ static unet_status choose_items(eval_job *j, unet_error *err)
     for (int i = 0; i < d->count; i++)
         if (is_wanted(&d->items[i], split))
             j->item[j->count++] = &d->items[i];
+    for (int i = 0; i < d->base_count; i++)
+        labelled += d->items[i].mask && !d->items[i].left_out;
     if (!j->count)
         return un_fail_file(err, UNET_E_DATA, d->root,
             "no picture of the split '%s'; there are %d to train, %d to select, %d val, %d test", split,
             un_dataset_count_role(d, UN_ROLE_TRAIN), un_dataset_count_role(d, UN_ROLE_SELECT),
             un_dataset_count_role(d, UN_ROLE_VAL), un_dataset_count_role(d, UN_ROLE_TEST));
     snprintf(j->scored, sizeof j->scored, "Split '%s': %d%s of %d labelled picture%s%s", split, j->count,
-        cut ? " parts" : "", j->data.f.usable, j->data.f.usable == 1 ? "" : "s",
+        !cut            ? ""
+        : j->count == 1 ? " part"
+                        : " parts",
+        labelled, labelled == 1 ? "" : "s",
         drawn ? "; the folder gives no split, so it is the one that training draws (data.split_seed)" : "");
     return UNET_OK;
 }

@@ -54,6 +54,9 @@ void un_preprocess_grid(const un_preprocess *p, const un_image *image, un_grid *
 /* The same of a scanned item, cut to its part. */
 void un_preprocess_extents(const un_preprocess *p, const un_item *item, const un_scan_item *scanned, int size[3]);
 
+/* Whether the item is a part of a picture, by the extents of its file, that holds no pixel. */
+int un_item_is_nothing(const un_item *item, const un_scan_item *scanned);
+
 /* What the mask says on the file's own grid: truth[d][h][w] of the first image's extents is the class, of a multi-label
  * mask a bit for each class; -1: ignored, or the picture has no data there. *strays as in labels.h. */
 UN_NODISCARD unet_status un_preprocess_truth(const un_preprocess *p, const un_image *images, int count,

@@ -49,6 +49,14 @@ static int part_of_axis(const un_item *item, int extent, int *lo, int *hi)
     return *hi > *lo;
 }
 
+int un_item_is_nothing(const un_item *item, const un_scan_item *scanned)
+{
+    const int size[3] = {scanned->d, scanned->h, scanned->w};
+    int lo, hi;
+
+    return !is_whole(item) && !part_of_axis(item, size[longest_axis(size)], &lo, &hi);
+}
+
 void un_preprocess_extents(const un_preprocess *p, const un_item *item, const un_scan_item *scanned, int size[3])
 {
     const int stored[3] = {scanned->d, scanned->h, scanned->w};
