@@ -24,26 +24,41 @@ void un_scan_item_free(un_scan_item *it)
 /* ---- one item
  * ---------------------------------------------------------------------------------------------------- */
 
+/* Both have the same extents, as EXIF turns them. */
+static unet_status check_turns(un_dataset *d, int i, const un_scan_item *it, unet_error *err)
+{
+    const un_item *item = &d->items[i];
+    const char *const check = "check that they lie on each other, else set data.exif=false";
+
+    if (it->orientation == it->mask_orientation)
+        return UNET_OK;
+    if (it->mask_orientation == 1)
+        return un_dataset_issue(d, UN_ISSUE_EXIF_ONE_SIDE, i, item->images[0], err,
+            "EXIF turns the picture (orientation %d) but not the mask (1); %s", it->orientation, check);
+    if (it->orientation == 1)
+        return un_dataset_issue(d, UN_ISSUE_EXIF_ONE_SIDE, i, item->mask, err,
+            "EXIF turns the mask (orientation %d) but not the picture (1); %s", it->mask_orientation, check);
+    return un_dataset_issue(d, UN_ISSUE_EXIF_ONE_SIDE, i, item->mask, err,
+        "EXIF turns the mask (orientation %d) otherwise than the picture (%d); %s", it->mask_orientation,
+        it->orientation, check);
+}
+
 static unet_status check_extents(un_dataset *d, int i, const un_scan_item *it, int multilabel, unet_error *err)
 {
     const un_item *item = &d->items[i];
-    const int turned = it->orientation >= 5 && it->mask_orientation == 1;
+    const int across = it->mask_h == it->w && it->mask_w == it->h;
 
-    if (it->mask_h == it->h && it->mask_w == it->w && (it->mask_d == it->d || (multilabel && it->d == 1))) {
-        if (it->orientation != it->mask_orientation)
-            return un_dataset_issue(d, UN_ISSUE_EXIF_ONE_SIDE, i, item->images[0], err,
-                "EXIF turns the picture (orientation %d) but not the mask (%d); check that they lie on each "
-                "other, else set "
-                "data.exif=false",
-                it->orientation, it->mask_orientation);
-        return UNET_OK;
-    }
-    if (turned && it->mask_h == it->w && it->mask_w == it->h)
+    if (it->mask_h == it->h && it->mask_w == it->w && (it->mask_d == it->d || (multilabel && it->d == 1)))
+        return check_turns(d, i, it, err);
+    if (across && it->orientation >= 5 && it->mask_orientation < 5)
         return un_dataset_issue(d, UN_ISSUE_SIZE_DIFFERS, i, item->images[0], err,
             "EXIF turns the picture to %dx%d, but its mask is %dx%d (h x w): the mask was drawn on the "
-            "picture as it is stored; "
-            "set data.exif=false",
+            "picture as it is stored; set data.exif=false",
             it->h, it->w, it->mask_h, it->mask_w);
+    if (across && it->orientation < 5 && it->mask_orientation >= 5)
+        return un_dataset_issue(d, UN_ISSUE_SIZE_DIFFERS, i, item->mask, err,
+            "EXIF turns the mask to %dx%d, but its picture is %dx%d (h x w): as stored they fit; set data.exif=false",
+            it->mask_h, it->mask_w, it->h, it->w);
     if (it->d == 1 && it->mask_d == 1)
         return un_dataset_issue(d, UN_ISSUE_SIZE_DIFFERS, i, item->mask, err,
             "the mask is %dx%d, its picture %dx%d (h x w)", it->mask_h, it->mask_w, it->h, it->w);
