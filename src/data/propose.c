@@ -653,7 +653,8 @@ static unet_status propose_classes(proposal *p)
  * ------------------------------------------------------------------------------- */
 
 /* Whether class 0 is what is looked for too. Of two classes: when it covers less than half. Of four and more, none
- * left out: when another covers a quarter more, as in scenes, where the first class is one like the others. */
+ * left out: when another covers a quarter more, as in scenes, where the first class is one like the others. Never beside
+ * numbered objects, however close they lie. */
 static int zero_is_scored(const proposal *p, const un_label_map *map)
 {
     const int n = p->cfg->data.classes.n;
@@ -661,6 +662,8 @@ static int zero_is_scored(const proposal *p, const un_label_map *map)
 
     if (n == 1 || un_label_map_is_multilabel(map))
         return 1;
+    if (p->cfg->data.mask_kind == UN_CFG_MASK_INSTANCE)
+        return 0;
     for (int i = 0; i < p->n; i++) {
         const int k = p->by_colour ? un_label_map_colour(map, (int)p->all[i].v) : un_label_map_value(map, p->all[i].v);
 

@@ -232,6 +232,26 @@ static int squares(int y, int x, int k)
     return y % 6 < 4 && x % 8 < 5 && y / 6 * 4 + x / 8 < 7 + k ? y / 6 * 4 + x / 8 + 1 : 0;
 }
 
+static int tight_squares(int y, int x, int k)
+{
+    return y % 6 < 5 && x % 8 < 7 && y / 6 * 4 + x / 8 < 13 + k ? y / 6 * 4 + x / 8 + 1 : 0;
+}
+
+/* Objects that cover most of the picture are no background. */
+TEST(crowded_instance_masks)
+{
+    looked l;
+
+    BEGIN("data.layout=auto");
+    put_set(4, 2, tight_squares);
+    l = look(NULL);
+    CHECK_INT(cfg.data.mask_kind, UN_CFG_MASK_INSTANCE);
+    CHECK_STR(cfg.data.classes.v[0].name, "background");
+    CHECK_STR(cfg.data.classes.v[1].name, "object");
+    CHECK(cfg.data.foreground.n == 1 && cfg.data.foreground.v[0] == 1);
+    done(&l);
+}
+
 TEST(instance_masks)
 {
     looked l;
