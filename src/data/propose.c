@@ -653,8 +653,8 @@ static unet_status propose_classes(proposal *p)
  * ------------------------------------------------------------------------------- */
 
 /* Whether class 0 is what is looked for too. Of two classes: when it covers less than half. Of four and more, none
- * left out: when another covers a quarter more, as in scenes, where the first class is one like the others. Never beside
- * numbered objects, however close they lie. */
+ * left out: when another covers a quarter more, as in scenes, where the first class is one like the others. Never
+ * beside numbered objects, however close they lie. */
 static int zero_is_scored(const proposal *p, const un_label_map *map)
 {
     const int n = p->cfg->data.classes.n;

@@ -1,126 +1,9 @@
 /* The scan: measured pictures, issues, proposals for the masks of many kinds, the file of results, the source of
  * pictures. */
-#include "test.h"
+#include "scan_set.h"
 
-#include <stdlib.h>
-
-#include "base/file.h"
-#include "base/rng.h"
-#include "data/fingerprint.h"
 #include "data/preprocess.h"
-#include "data/scan.h"
-#include "io/image.h"
 #include "io/json.h"
-
-static unet_error err;
-static un_config cfg;
-static char dir[1024];
-
-static void begin(const char *const *words)
-{
-    snprintf(dir, sizeof dir, "%s", un_test_tmp());
-    CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
-    for (; *words; words++)
-        CHECK_OK(un_config_set(&cfg, NULL, *words, &err), &err);
-}
-#define BEGIN(...) begin((const char *const[]){__VA_ARGS__, NULL})
-
-static void write_png(const char *rel, const un_image *im)
-{
-    char path[2048], *slash;
-
-    snprintf(path, sizeof path, "%s/%s", dir, rel);
-    slash = strrchr(path, '/');
-    *slash = 0;
-    CHECK_OK(un_make_dirs(path, &err), &err);
-    *slash = '/';
-    CHECK_OK(un_image_write_png(NULL, path, im, &err), &err);
-}
-
-enum { H = 24, W = 32 };
-
-/* A noisy picture of c channels, level in the middle, 8 bits. */
-static void put_image(const char *name, int c, int level, uint32_t seed)
-{
-    char rel[128];
-    un_image im;
-    un_rng r;
-
-    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 1, H, W, c, &err), &err);
-    un_rng_init(&r, seed, UN_RNG_TEST, 0, 0, 0);
-    for (size_t i = 0, n = un_image_count(&im); i < n; i++)
-        ((uint8_t *)im.data)[i] = (uint8_t)(level + un_rng_below(&r, 20) + (i / (size_t)c % 17 == 0 ? 60 : 0) -
-                                            (i % 97 ? 0 : 60 * (level > 128)));
-    snprintf(rel, sizeof rel, "images/%s.png", name);
-    write_png(rel, &im);
-    un_image_free(&im);
-}
-
-/* A mask from a rule over pixels; bytes: 1 or 2. */
-static void put_mask(const char *name, int bytes, int (*rule)(int y, int x, int k), int k)
-{
-    char rel[128];
-    un_image im;
-
-    CHECK_OK(un_image_create(&im, NULL, bytes == 1 ? UN_DTYPE_U8 : UN_DTYPE_U16, 1, H, W, 1, &err), &err);
-    for (int y = 0; y < H; y++)
-        for (int x = 0; x < W; x++)
-            if (bytes == 1)
-                ((uint8_t *)im.data)[y * W + x] = (uint8_t)rule(y, x, k);
-            else
-                ((uint16_t *)im.data)[y * W + x] = (uint16_t)rule(y, x, k);
-    snprintf(rel, sizeof rel, "masks/%s.png", name);
-    write_png(rel, &im);
-    un_image_free(&im);
-}
-
-/* n pictures with masks by one rule. */
-static void put_set(int n, int bytes, int (*rule)(int, int, int))
-{
-    char name[16];
-
-    for (int i = 0; i < n; i++) {
-        snprintf(name, sizeof name, "p%02d", i);
-        put_image(name, 1, 20, (uint32_t)i + 1);
-        put_mask(name, bytes, rule, i);
-    }
-}
-
-typedef struct looked {
-    un_dataset *d;
-    un_scan *s;
-    char why[4096];
-} looked;
-
-static looked look(const un_scan_options *opt)
-{
-    looked l = {0};
-    un_text why;
-
-    CHECK_OK(un_dataset_open(&l.d, NULL, dir, &cfg, &err), &err);
-    CHECK_OK(un_scan_run(&l.s, NULL, l.d, &cfg, opt, &err), &err);
-    un_text_init(&why, NULL, sizeof l.why);
-    CHECK_OK(un_scan_propose(&cfg, l.d, l.s, &why, &err), &err);
-    snprintf(l.why, sizeof l.why, "%s", why.s ? why.s : "");
-    un_text_free(&why);
-    CHECK_OK(un_dataset_assign(l.d, &cfg, &err), &err);
-    return l;
-}
-
-static void done(looked *l)
-{
-    un_scan_destroy(l->s);
-    un_dataset_close(l->d);
-}
-
-static int issues(const un_dataset *d, un_issue_kind kind)
-{
-    int n = 0;
-
-    for (int i = 0; i < d->issue_count; i++)
-        n += d->issues[i].kind == kind;
-    return n;
-}
 
 /* Class of one value by the proposal. */
 static int class_of(double v)
@@ -135,11 +18,6 @@ static int class_of(double v)
 }
 
 /* ---- kinds of masks ---------------------------------------------------------------------------------------------- */
-
-static int binary(int y, int x, int k)
-{
-    return (y / 8 + x / 8 + k) % 3 == 0 ? 255 : 0;
-}
 
 TEST(binary_masks)
 {
@@ -457,83 +335,6 @@ TEST(fingerprint)
     CHECK_STR(un_json_string(un_json_get(un_json_at(un_json_get(j, "issues"), 0), "kind")), "unlabelled");
     un_json_free(j);
     un_text_free(&t);
-    done(&l);
-}
-
-static void put_list(const char *name, const char *text)
-{
-    char path[2048];
-
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    CHECK_OK(un_file_write(NULL, path, text, strlen(text), &err), &err);
-}
-
-/* The last class is in pictures that are scored alone. */
-static int rare_in_test(int y, int x, int k)
-{
-    return k >= 8 ? (y < 3 ? 2 : 1) : x < W / 4;
-}
-
-/* What plans go by holds nothing of the pictures that are scored: sizes, values, shares, objects, kinds. */
-TEST(plans_see_training_pictures_only)
-{
-    static const char train[] = "p00\np01\np02\np03\np04\np05\np06\np07\n", val[] = "p08\n", test[] = "p09\np10\n";
-    un_fingerprint all, training;
-    char name[16];
-    looked l;
-
-    BEGIN("data.layout=auto", "data.mask_kind=index", "data.repeat_below=1");
-    for (int i = 0; i < 11; i++) {
-        snprintf(name, sizeof name, "p%02d", i);
-        put_image(name, 1, i < 8 ? 5 : 200, (uint32_t)i + 1);
-        put_mask(name, 1, rare_in_test, i);
-    }
-    put_list("train.txt", train);
-    put_list("val.txt", val);
-    put_list("test.txt", test);
-    l = look(NULL);
-    CHECK_OK(un_fingerprint_make(&all, l.d, l.s, &cfg, UN_SCOPE_ALL, &err), &err);
-    CHECK_OK(un_fingerprint_make(&training, l.d, l.s, &cfg, UN_SCOPE_TRAINING, &err), &err);
-    CHECK(all.classes == 3 && training.classes == 3 && all.pictures == 11 && training.pictures == 11);
-    CHECK(all.usable == 11 && training.usable == 8 && all.kinds == 2 && training.kinds == 1);
-    CHECK(all.dark == 8 && all.bright == 3 && training.bright == 0);
-    CHECK(all.share[2] > 0 && training.share[2] == 0 && training.masks_with[2] == 0);
-    CHECK_NEAR(training.share[1], 0.25, 1e-12);
-    CHECK(all.highest > 200 && training.highest < 200);
-    CHECK_OK(un_fingerprint_balance(l.d, l.s, &cfg, &training, &err), &err);
-    for (int i = 0; i < 8; i++)
-        CHECK_NEAR(l.d->items[i].draw, 1, 1e-12);
-    done(&l);
-}
-
-/* A picture that is there twice, and the groups that it joins, lie on one side of every split that is drawn. */
-TEST(equal_pictures_stay_together)
-{
-    looked l;
-    char name[16];
-    int sides = 0;
-
-    BEGIN("data.layout=auto", "data.group_by=prefix", "data.test_share=0.2");
-    for (int i = 0; i < 24; i++) { /* groups of two: 0_a, 0_b ... 11_a, 11_b */
-        snprintf(name, sizeof name, "%d_%c", i / 2, 'a' + i % 2);
-        put_image(name, 1, 20, i == 13 ? 3 : (uint32_t)i + 1);
-        put_mask(name, 1, binary, i);
-    }
-    l = look(NULL);
-    CHECK_INT(issues(l.d, UN_ISSUE_DUPLICATE), 1);
-    for (int seed = 0; seed < 40; seed++) {
-        int role[4], n = 0;
-
-        cfg.data.split_seed = seed;
-        CHECK_OK(un_dataset_assign(l.d, &cfg, &err), &err);
-        for (int i = 0; i < l.d->count; i++)
-            if (!strncmp(l.d->items[i].name, "1_", 2) || !strncmp(l.d->items[i].name, "6_", 2))
-                role[n++] = l.d->items[i].role;
-        CHECK_INT(n, 4);
-        CHECK(role[0] == role[1] && role[1] == role[2] && role[2] == role[3]);
-        sides |= 1 << role[0];
-    }
-    CHECK(sides & 1 << UN_ROLE_TRAIN && sides & 1 << UN_ROLE_VAL && sides & 1 << UN_ROLE_TEST);
     done(&l);
 }
 
