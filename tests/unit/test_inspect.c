@@ -357,6 +357,38 @@ static un_image read_png(const char *rel)
     return im;
 }
 
+/* How far from grey a pixel of a picture is in its cell of the sheet. */
+static int colour_at(const un_image *sheet, int row, int cell, int y, int x)
+{
+    const int side = 192, high = (side * H + W / 2) / W;
+    const int sx = 6 + 198 * cell + (2 * x + 1) * side / (2 * W),
+              sy = 6 + 210 * row + (side - high) / 2 + (2 * y + 1) * high / (2 * H);
+    const uint8_t *p = (const uint8_t *)sheet->data + 3 * ((size_t)sy * (size_t)sheet->w + (size_t)sx);
+    int lo = 255, hi = 0;
+
+    for (int k = 0; k < 3; k++) {
+        lo = p[k] < lo ? p[k] : lo;
+        hi = p[k] > hi ? p[k] : hi;
+    }
+    return hi - lo;
+}
+
+/* The pictures are grey: colour is the class that the network gets to see, on the objects and nowhere else. */
+static void check_cells(const un_image *sheet, int rows)
+{
+    for (int row = 0; row < rows; row++) {
+        for (int y = 0; y < H; y++)
+            for (int x = 0; x < W; x++)
+                CHECK_INT(colour_at(sheet, row, 0, y, x), 0); /* as it is in the file */
+        for (int y = 7; y < 11; y++)
+            CHECK(colour_at(sheet, row, 1, y, 12) > 20 && colour_at(sheet, row, 1, y, 13) > 20);
+        for (int y = 0; y < H; y++)
+            CHECK_INT(colour_at(sheet, row, 1, y, 2) + colour_at(sheet, row, 1, y, 25), 0);
+        for (int x = 0; x < W; x++)
+            CHECK_INT(colour_at(sheet, row, 1, 3, x) + colour_at(sheet, row, 1, 15, x), 0);
+    }
+}
+
 TEST(inspect_writes_all)
 {
     unet_inspect_options o = UNET_INSPECT_OPTIONS_INIT;
@@ -376,6 +408,8 @@ TEST(inspect_writes_all)
     sheet = read_png("look/sheet.png");
     CHECK_INT(sheet.w, 4 * 198 + 6);
     CHECK(sheet.h > 3 * 210 + 6);
+    CHECK_INT(sheet.c, 3);
+    check_cells(&sheet, 3);
     un_image_free(&sheet);
     CHECK(file_size("look/inspect.html") > 10000 && file_size("look/fingerprint.json") > 500);
     /* The configuration that was written leads to the same text. */
