@@ -21,6 +21,10 @@ typedef struct unet_progress {
     double per_second; /* samples or files */
     double seconds_left;
     double waiting; /* share of the time that training waits for data */
+    /* Of each class that counts in dice and iou, at the last selection; NaN: the class occurs nowhere. 0: none. */
+    int classes;
+    const char *const *class_name;
+    const double *class_dice, *class_iou;
 } unet_progress;
 typedef void (*unet_progress_fn)(void *ctx, const unet_progress *p);
 

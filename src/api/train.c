@@ -300,10 +300,30 @@ static unet_status select_best(void *ctx, const un_model *model, int64_t step, u
     return un_selector_score(t->job.selector, model, out, err);
 }
 
+/* The scored classes of the last selection. */
+typedef struct class_figures {
+    int n;
+    const char *name[UN_CFG_MAX_class];
+    double dice[UN_CFG_MAX_class], iou[UN_CFG_MAX_class];
+} class_figures;
+
+static void collect_classes(class_figures *f, const un_config *cfg, const un_score *s)
+{
+    f->n = 0;
+    for (int k = 0; s && k < UN_MIN(s->n_classes, UN_CFG_MAX_class); k++) {
+        if (!un_selects_by_class(cfg, k))
+            continue;
+        f->name[f->n] = k < cfg->data.classes.n ? cfg->data.classes.v[k].name : "class";
+        f->dice[f->n] = s->dice[k];
+        f->iou[f->n++] = s->iou[k];
+    }
+}
+
 static void on_step(void *ctx, const un_train_progress *p)
 {
     training *t = ctx;
-    const unet_progress r = {.phase = "train",
+    class_figures each;
+    unet_progress r = {.phase = "train",
         .done = p->step,
         .total = p->steps,
         .epoch = p->epoch,
@@ -322,8 +342,14 @@ static void on_step(void *ctx, const un_train_progress *p)
     t->told_paths = 1;
     t->samples_per_s = p->samples_per_s;
     t->waiting = p->waiting;
-    if (t->o->progress)
+    if (t->o->progress) {
+        collect_classes(&each, &t->model->config, p->last);
+        r.classes = each.n;
+        r.class_name = each.name;
+        r.class_dice = each.dice;
+        r.class_iou = each.iou;
         t->o->progress(t->o->progress_ctx, &r);
+    }
     if (!p->selected)
         return;
     snprintf(t->state, sizeof t->state, "Step %lld of %lld.", (long long)p->step, (long long)p->steps);

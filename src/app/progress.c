@@ -49,6 +49,23 @@ static void add_time(char *buf, size_t size, double seconds)
         add(buf, size, ", %lds left", s);
 }
 
+static void add_figure(char *buf, size_t size, const char *before, double v)
+{
+    if (isnan(v))
+        add(buf, size, "%s-", before);
+    else
+        add(buf, size, "%s%.4f", before, v);
+}
+
+static void add_classes(char *buf, size_t size, const unet_progress *r)
+{
+    for (int k = 0; k < r->classes; k++) {
+        add(buf, size, "%s%s", k ? ", " : "; ", r->class_name[k]);
+        add_figure(buf, size, " ", r->class_dice[k]);
+        add_figure(buf, size, "/", r->class_iou[k]);
+    }
+}
+
 void un_progress_text(char *buf, size_t size, const unet_progress *r)
 {
     const int training = !strcmp(r->phase, "train");
@@ -67,17 +84,32 @@ void un_progress_text(char *buf, size_t size, const unet_progress *r)
     if (!isnan(r->iou))
         add(buf, size, ", IoU %.4f", r->iou);
     if (r->per_second > 0)
-        add(buf, size, ", %.1f/s", r->per_second);
+        add(buf, size, ", %.1f%s/s", r->per_second, training ? " patches" : "");
     if (r->seconds_left >= 0 && isfinite(r->seconds_left))
         add_time(buf, size, r->seconds_left);
     if (r->item)
         add(buf, size, ", %s", r->item);
+    if (r->classes > 1)
+        add_classes(buf, size, r);
 }
 
 static void json_number(FILE *to, const char *key, double v)
 {
     if (isfinite(v) && v != -1)
         fprintf(to, ",\"%s\":%.9g", key, v);
+}
+
+static void show_classes(FILE *to, const unet_progress *r)
+{
+    fputs(",\"classes\":[", to);
+    for (int k = 0; k < r->classes; k++) {
+        fputs(k ? ",{\"name\":" : "{\"name\":", to);
+        un_json_print(to, r->class_name[k]);
+        json_number(to, "dice", r->class_dice[k]);
+        json_number(to, "iou", r->class_iou[k]);
+        fputc('}', to);
+    }
+    fputc(']', to);
 }
 
 static void show_json(FILE *to, const unet_progress *r)
@@ -99,6 +131,8 @@ static void show_json(FILE *to, const unet_progress *r)
         fputs(",\"item\":", to);
         un_json_print(to, r->item);
     }
+    if (r->classes > 0)
+        show_classes(to, r);
     fputs("}\n", to);
 }
 
@@ -119,7 +153,7 @@ static int is_due(un_progress *p, double seconds)
 void un_progress_show(void *progress, const unet_progress *r)
 {
     un_progress *p = progress;
-    char line[512];
+    char line[4096];
     const int changed = strncmp(p->phase, r->phase, sizeof p->phase - 1) != 0;
     const int complete = r->total > 0 && r->done >= r->total;
 

@@ -31,7 +31,8 @@ void un_progress_show(void *progress, const unet_progress *report);
 /* Ends the live line. */
 void un_progress_end(un_progress *p);
 
-/* "epoch 3.2, step 120/900, loss 0.312, Dice 0.871, IoU 0.790, 41.2/s, 2m10s left": what is known of it. */
+/* "train, epoch 3.2, step 120/900, loss 0.312, Dice 0.871, IoU 0.790, 41.2 patches/s, 2m10s left; a 0.88/0.79, b ...":
+ * what is known of it, with Dice/IoU of each class where there are several. */
 void un_progress_text(char *buf, size_t size, const unet_progress *report);
 
 #endif

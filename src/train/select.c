@@ -37,7 +37,7 @@ void un_selector_destroy(un_selector *s)
 
 /* ---- overlap ---- */
 
-static int is_foreground(const un_config *c, int k)
+int un_selects_by_class(const un_config *c, int k)
 {
     const un_cfg_ints *list = &c->data.foreground;
 
@@ -63,7 +63,7 @@ static unet_status score_overlap(un_selector *s, const un_model *model, un_score
     for (int k = 0; k < out->n_classes; k++) {
         out->dice[k] = un_mean_value(e->means->of[k].v[UN_RATIO_DICE]);
         out->iou[k] = e->scores->of[k].r.v[UN_RATIO_IOU];
-        if (is_foreground(&model->config, k)) {
+        if (un_selects_by_class(&model->config, k)) {
             un_mean_add(&dice, out->dice[k]);
             un_mean_add(&iou, out->iou[k]);
         }

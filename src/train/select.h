@@ -26,4 +26,7 @@ void un_selector_destroy(un_selector *s); /* NULL is fine */
  * model: the same one at each call, its weights may have changed. */
 UN_NODISCARD unet_status un_selector_score(un_selector *s, const un_model *model, un_score *out, unet_error *err);
 
+/* Whether the mean that selects takes class k: data.foreground, or all but the background. */
+int un_selects_by_class(const un_config *c, int k);
+
 #endif

@@ -18,7 +18,7 @@ typedef struct work {
     unet_config *cfg;
     unet_train_options o;
     int64_t stop_at, step;
-    int selects;
+    int classes; /* that the last report had figures of */
     char log[2000];
 } work;
 
@@ -26,8 +26,12 @@ static void on_progress(void *ctx, const unet_progress *p)
 {
     work *w = ctx;
 
-    if (!strcmp(p->phase, "train"))
-        w->step = p->done;
+    if (strcmp(p->phase, "train"))
+        return;
+    w->step = p->done;
+    w->classes = p->classes;
+    for (int k = 0; k < p->classes; k++)
+        CHECK(p->class_name[k][0] && p->class_dice[k] >= p->class_iou[k]);
 }
 
 static int cancel(void *ctx)
@@ -315,6 +319,7 @@ TEST(starts_from_a_model_with_other_classes)
     w.o.from = from;
     CHECK_OK(unet_train(w.c, &w.o, &r, NULL, &err), &err);
     CHECK(strstr(w.log, "parameters taken over; made anew, since its shape differs: head."));
+    CHECK_INT(w.classes, 2);
     close_work(&w);
 }
 

@@ -283,6 +283,43 @@ TEST(errors)
     CHECK_INT(unet_json_quote(NULL, 0, "ab"), 4);
 }
 
+/* Of several classes each has its own figures, behind what a narrow terminal must not lose. */
+TEST(progress_of_classes)
+{
+    static const char *const name[] = {"anterior", "post\"erior"};
+    static const double dice[] = {0.88125, NAN}, iou[] = {0.7877, 0};
+    unet_progress r = {.phase = "train",
+        .done = 6,
+        .total = 9,
+        .epoch = 1,
+        .loss = 0.5,
+        .dice = 0.8,
+        .iou = 0.7,
+        .learning_rate = NAN,
+        .per_second = 3,
+        .seconds_left = 1,
+        .waiting = NAN,
+        .classes = 2,
+        .class_name = name,
+        .class_dice = dice,
+        .class_iou = iou};
+    un_progress p;
+    char *text, line[256];
+    size_t size;
+
+    un_progress_text(line, sizeof line, &r);
+    CHECK_STR(line,
+        "train, epoch 1.0, step 6/9, loss 0.5000, Dice 0.8000, IoU 0.7000, 3.0 patches/s, 1s left; anterior "
+        "0.8812/0.7877, post\"erior -/0.0000");
+    PRINTED({
+        p = (un_progress){.to = to, .mode = UN_PROGRESS_JSON};
+        un_progress_show(&p, &r);
+    });
+    CHECK(strstr(text, ",\"classes\":[{\"name\":\"anterior\",\"dice\":0.88125,\"iou\":0.7877},{\"name\":"
+                       "\"post\\\"erior\",\"iou\":0}]}\n"));
+    free(text);
+}
+
 TEST(progress_lines)
 {
     const un_common plain = {0}, json = {.json = 1};
@@ -304,7 +341,7 @@ TEST(progress_lines)
 
     CHECK(file);
     un_progress_text(line, sizeof line, &r);
-    CHECK_STR(line, "train, epoch 3.2, step 120/900, loss 0.3125, 41.2/s, 2m10s left");
+    CHECK_STR(line, "train, epoch 3.2, step 120/900, loss 0.3125, 41.2 patches/s, 2m10s left");
     un_progress_begin(&p, file, &plain);
     CHECK_INT(p.mode, UN_PROGRESS_PLAIN);
     un_progress_show(&p, &r);
