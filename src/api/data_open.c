@@ -117,6 +117,19 @@ static unet_status propose(un_opened *out, unet_context *c, un_config *cfg, unet
     return st ? st : out->why.failed ? un_fail_nomem(err, out->why.n) : UNET_OK;
 }
 
+static unet_status assign(un_opened *out, un_config *cfg, unet_error *err)
+{
+    unet_status st = un_dataset_assign(out->d, cfg, err);
+    const double share = un_dataset_test_share(out->d, &cfg->data);
+
+    if (st || !un_is_auto(cfg->data.test_share))
+        return st;
+    cfg->data.test_share = share;
+    if (share > 0)
+        un_text_printf(&out->why, "data.test_share: enough pictures to keep some for a test\n");
+    return UNET_OK;
+}
+
 /* Few pictures are cut into parts, which takes some pixels. */
 static unet_status check_parts(const un_opened *out, unet_error *err)
 {
@@ -143,7 +156,7 @@ static unet_status look(un_opened *out, unet_context *c, const un_data_open_opti
     if (!st)
         st = bear(out, o, propose(out, c, cfg, &e), &e, err);
     if (!st)
-        st = bear(out, o, un_dataset_assign(out->d, cfg, &e), &e, err);
+        st = bear(out, o, assign(out, cfg, &e), &e, err);
     if (!st)
         st = bear(out, o, check_parts(out, &e), &e, err);
     if (!st)

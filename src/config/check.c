@@ -12,7 +12,7 @@ static unet_status wrong(unet_error *err, const char *key, const char *fmt, int 
 
     un_text_init(&t, NULL, sizeof text);
     un_text_printf(&t, fmt, a, b);
-    un_fail_file(err, UNET_E_CONFIG, key, "%s: %s", key, t.failed ? "wrong value" : t.s);
+    un_fail_file(err, UNET_E_CONFIG, key, "%s", t.failed ? "wrong value" : t.s);
     un_text_free(&t);
     return UNET_E_CONFIG;
 }
@@ -152,7 +152,7 @@ static unet_status check_data(const un_config *c, unet_error *err)
         if (classes > 0 && d->foreground.v[i] >= classes)
             return wrong(
                 err, "data.foreground", "class %d, but the classes end at %d", d->foreground.v[i], classes - 1);
-    if (d->val_share + d->test_share > 0.95)
+    if (!un_is_auto(d->test_share) && d->val_share + d->test_share > 0.95)
         return wrong(err, "data.test_share", "val_share and test_share leave nothing to train on", 0, 0);
     if (d->mean.n != d->std.n)
         return wrong(err, "data.std", "%d entries, but data.mean has %d", d->std.n, d->mean.n);

@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 
-enum { UN_SPLIT_MIN_PICTURES = 6, UN_SELECT_MIN_PICTURES = 8 };
+enum { UN_SPLIT_MIN_PICTURES = 6, UN_SELECT_MIN_PICTURES = 8, UN_TEST_MIN_PICTURES = 20 };
 
 typedef enum un_split { UN_SPLIT_NONE, UN_SPLIT_TRAIN, UN_SPLIT_VAL, UN_SPLIT_TEST, UN_SPLIT_COUNT } un_split;
 typedef enum un_role {
@@ -129,6 +129,9 @@ void un_dataset_close(un_dataset *d); /* NULL is fine */
 
 /* Gives roles; may be called again after items were left out. Deterministic in the names, groups and seed. */
 UN_NODISCARD unet_status un_dataset_assign(un_dataset *d, const un_config *cfg, unet_error *err);
+
+/* data.test_share, which where it is auto depends on the number of labelled pictures. */
+double un_dataset_test_share(const un_dataset *d, const un_cfg_data *cfg);
 
 /* An error for the first issue that must stop the work, with the number of others; or when nothing is
  * labelled. */

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 
 enum { SPLIT_STREAM = 0, SELECT_STREAM = 1 };
+static const double TEST_SHARE = 0.15; /* data.test_share: auto */
 
 typedef struct member {
     const char *group; /* the item's own name when it is alone */
@@ -31,6 +32,17 @@ static int usable(const un_item *it)
     return it->mask && !it->left_out && it->part_of < 0;
 }
 
+double un_dataset_test_share(const un_dataset *d, const un_cfg_data *cfg)
+{
+    int labelled = 0;
+
+    if (!un_is_auto(cfg->test_share))
+        return cfg->test_share;
+    for (int i = 0; i < d->base_count; i++)
+        labelled += usable(&d->items[i]);
+    return !d->given_split && labelled >= UN_TEST_MIN_PICTURES ? TEST_SHARE : 0;
+}
+
 static int by_group(const void *a, const void *b)
 {
     const member *x = a, *y = b;
@@ -47,8 +59,7 @@ static void free_draw(draw *w)
 
 /* Groups of all usable items of one role in random order. A group's place in the draw depends on names and
  * seed alone. */
-static unet_status prepare(
-    draw *w, un_dataset *d, un_role from, int64_t seed, uint32_t stream, unet_error *err)
+static unet_status prepare(draw *w, un_dataset *d, un_role from, int64_t seed, uint32_t stream, unet_error *err)
 {
     un_rng r;
 
@@ -103,10 +114,10 @@ static unet_status cut_pictures(un_dataset *d, const un_cfg_data *cfg, unet_erro
     const struct {
         un_role role;
         double share;
-    } parts[] = {{UN_ROLE_VAL, cfg->val_share}, {UN_ROLE_TEST, cfg->test_share}};
+    } parts[] = {{UN_ROLE_VAL, cfg->val_share}, {UN_ROLE_TEST, un_dataset_test_share(d, cfg)}};
 
     for (int i = 0; i < d->base_count; i++) {
-        double at = 1.0 - cfg->val_share - cfg->test_share;
+        double at = 1.0 - parts[0].share - parts[1].share;
 
         if (d->items[i].role != UN_ROLE_TRAIN)
             continue;
@@ -147,6 +158,7 @@ static void reset(un_dataset *d)
 
 unet_status un_dataset_assign(un_dataset *d, const un_config *cfg, unet_error *err)
 {
+    const double test_share = un_dataset_test_share(d, &cfg->data);
     draw w;
     unet_status st;
     int tested;
@@ -160,8 +172,8 @@ unet_status un_dataset_assign(un_dataset *d, const un_config *cfg, unet_error *e
         if (st)
             return st;
         take(&w, cfg->data.val_share, UN_ROLE_VAL);
-        take(&w, tested ? 0 : cfg->data.test_share, UN_ROLE_TEST);
-        if (w.runs < 2 && cfg->data.val_share + cfg->data.test_share > 0)
+        take(&w, tested ? 0 : test_share, UN_ROLE_TEST);
+        if (w.runs < 2 && cfg->data.val_share + test_share > 0)
             st = un_fail_file(err, UNET_E_DATA, d->root,
                 "all pictures belong to one group, so none can be kept for validation; change data.group_by "
                 "or give a split");

@@ -48,6 +48,32 @@ TEST(plans_see_training_pictures_only)
     done(&l);
 }
 
+/* Train, select, validation and test are drawn from what has no split: a test where there are enough pictures for one.
+ */
+TEST(a_test_is_drawn_from_enough_pictures)
+{
+    static const int counts[][5] = {
+        {19, 14, 2, 3, 0}, {20, 13, 1, 3, 3}, {40, 25, 3, 6, 6}}; /* pictures, train, select, val, test */
+    char name[16];
+
+    for (size_t n = 0; n < 3; n++) {
+        looked l;
+
+        BEGIN("data.layout=auto");
+        for (int i = 0; i < counts[n][0]; i++) {
+            snprintf(name, sizeof name, "p%02d", i);
+            put_image(name, 1, 20, (uint32_t)i + 1);
+            put_mask(name, 1, binary, i);
+        }
+        l = look(NULL);
+        CHECK_INT(un_dataset_count_role(l.d, UN_ROLE_TRAIN), counts[n][1]);
+        CHECK_INT(un_dataset_count_role(l.d, UN_ROLE_SELECT), counts[n][2]);
+        CHECK_INT(un_dataset_count_role(l.d, UN_ROLE_VAL), counts[n][3]);
+        CHECK_INT(un_dataset_count_role(l.d, UN_ROLE_TEST), counts[n][4]);
+        done(&l);
+    }
+}
+
 /* A picture that is there twice, and the groups that it joins, lie on one side of every split that is drawn. */
 TEST(equal_pictures_stay_together)
 {
