@@ -1,4 +1,4 @@
-/* Public models: loading, describing, self-test. */
+/* Public models: loading, what they hold, self-test. */
 #include "api/context.h"
 #include "base/size.h"
 
@@ -77,52 +77,6 @@ const char *unet_model_class_name(const unet_model *m, int index)
     const un_cfg_class_list *l = &m->m->config.data.classes;
 
     return index >= 0 && index < l->n ? l->v[index].name : "";
-}
-
-/* The picture's extents on the network's grid. */
-static un_shape on_grid(const unet_model *m, const int size[3])
-{
-    const un_cfg_model *c = &m->m->config.model;
-    int grid[3];
-
-    un_model_grid(c, grid);
-    return (un_shape){1, c->dims == 2 ? 1 : (int)un_round_up((size_t)UN_MAX(size[0], 1), (size_t)grid[0]),
-        (int)un_round_up((size_t)UN_MAX(size[1], 1), (size_t)grid[1]),
-        (int)un_round_up((size_t)UN_MAX(size[2], 1), (size_t)grid[2]), c->in_channels};
-}
-
-unet_status unet_model_describe(char **out, const unet_model *m, const int size[3], unet_error *err)
-{
-    const un_session_options so = un_api_session_options(m->c);
-    un_shape in = on_grid(m, size);
-    size_t bytes;
-    un_text t;
-    unet_status st;
-
-    *out = NULL;
-    un_error_clear(err);
-    un_text_init(&t, m->c->mem, TEXT_MAX);
-    st = un_model_describe(&t, m->m->graph, &m->m->config.model, in, err);
-    if (!st)
-        st = un_session_bytes(&bytes, m->c->mem, m->m, in, &so, err);
-    if (st) {
-        un_text_free(&t);
-        return st;
-    }
-    un_text_printf(&t, "memory of a prediction in one piece: %.1f MiB, and %.1f MiB of weights\n",
-        (double)bytes / 1048576, (double)m->m->graph->block_count * 4 / 1048576);
-    return un_api_text(out, &t, err);
-}
-
-unet_status unet_model_drawing(char **svg, const unet_model *m, const int size[3], unet_error *err)
-{
-    un_text t;
-
-    *svg = NULL;
-    un_error_clear(err);
-    un_text_init(&t, m->c->mem, TEXT_MAX);
-    un_model_drawing(&t, &m->m->config.model, on_grid(m, size));
-    return un_api_text(svg, &t, err);
 }
 
 unet_status unet_model_config(char **yaml, const unet_model *m, unet_error *err)

@@ -32,21 +32,20 @@ unet_status un_encoder_check(const un_cfg_model *m, unet_error *err)
 
     if (m->encoder == UN_CFG_ENCODER_NONE)
         return m->encoder_weights[0] ? un_fail_file(err, UNET_E_CONFIG, "model.encoder_weights",
-                                           "model.encoder_weights: a file of weights needs model.encoder: the name of "
+                                           "a file of weights needs model.encoder: the name of "
                                            "their network (`unet import FILE` finds it)")
                                      : UNET_OK;
     if (!un_is_auto(m->dims) && m->dims != 2)
-        return un_fail_file(err, UNET_E_CONFIG, "model.dims",
-            "model.dims: %d; %s is a network for pictures, not for volumes", m->dims, e->name);
+        return un_fail_file(
+            err, UNET_E_CONFIG, "model.dims", "%d; %s is a network for pictures, not for volumes", m->dims, e->name);
     if (!un_is_auto(m->depth) && m->depth > e->poolings)
         return un_fail_file(
-            err, UNET_E_CONFIG, "model.depth", "model.depth: %d; %s has %d poolings", m->depth, e->name, e->poolings);
+            err, UNET_E_CONFIG, "model.depth", "%d; %s has %d poolings", m->depth, e->name, e->poolings);
     if (m->padding != UN_CFG_PAD_SAME || m->stem != UN_CFG_STEM_NONE)
         return un_fail_file(err, UNET_E_CONFIG, m->stem ? "model.stem" : "model.padding",
-            "model.encoder: %s goes with padding: same and stem: none", e->name);
+            "%s goes with padding: same and stem: none", e->name);
     if (!halves(&m->strides))
-        return un_fail_file(
-            err, UNET_E_CONFIG, "model.strides", "model.strides: %s halves both axes at each pooling", e->name);
+        return un_fail_file(err, UNET_E_CONFIG, "model.strides", "%s halves both axes at each pooling", e->name);
     return UNET_OK;
 }
 

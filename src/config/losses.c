@@ -96,14 +96,12 @@ static unet_status check_key(const un_cfg_term *t, const un_cfg_field *f, unet_e
     if (un_is_auto(v))
         return UNET_OK;
     if (!p && !is_common(f))
-        return un_fail_file(
-            err, UNET_E_CONFIG, "loss.terms", "loss.terms: %s has no %s (docs/losses.md)", name, f->key);
+        return un_fail_file(err, UNET_E_CONFIG, "loss.terms", "%s has no %s (docs/losses.md)", name, f->key);
     if (p && (v < p->lo || v > p->hi))
-        return un_fail_file(err, UNET_E_CONFIG, "loss.terms", "loss.terms: %s of %s is %g; it goes from %g to %g",
-            f->key, name, v, p->lo, p->hi);
-    if (end && p && p->def < p->lo && un_is_auto(t->alpha))
         return un_fail_file(
-            err, UNET_E_CONFIG, "loss.terms", "loss.terms: alpha_end of %s needs an alpha to begin with", name);
+            err, UNET_E_CONFIG, "loss.terms", "%s of %s is %g; it goes from %g to %g", f->key, name, v, p->lo, p->hi);
+    if (end && p && p->def < p->lo && un_is_auto(t->alpha))
+        return un_fail_file(err, UNET_E_CONFIG, "loss.terms", "alpha_end of %s needs an alpha to begin with", name);
     return UNET_OK;
 }
 
@@ -116,7 +114,7 @@ static unet_status check_head(const un_cfg_term *t, un_cfg_head head, unet_error
     if (head == UN_CFG_HEAD_AUTO || strchr(info->heads, letter[head]))
         return UNET_OK;
     return un_fail_file(err, UNET_E_CONFIG, "loss.terms",
-        "loss.terms: %s needs a sigmoid or multilabel head; a softmax head takes %s", info->name,
+        "%s needs a sigmoid or multilabel head; a softmax head takes %s", info->name,
         t->name == UN_CFG_LOSS_LOVASZ_HINGE ? "lovasz" : "ce");
 }
 

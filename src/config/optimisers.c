@@ -175,7 +175,7 @@ static unet_status check_row(
 
 static unet_status wrong(unet_error *err, const char *key, const char *why)
 {
-    return un_fail_file(err, UNET_E_CONFIG, key, "%s: %s", key, why);
+    return un_fail_file(err, UNET_E_CONFIG, key, "%s", why);
 }
 
 static unet_status check_numbers(const un_config *c, unet_error *err)

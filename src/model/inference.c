@@ -14,13 +14,13 @@ static unet_status add_column(un_graph *g, const un_cfg_model *m, int columns, i
 
     if (m->decoder != UN_CFG_DECODER_NESTED || columns > m->depth)
         return un_fail_file(err, UNET_E_CONFIG, "predict.columns",
-            "predict.columns: %d; the network has %d columns that can be left out", columns,
+            "%d; the network has %d columns that can be left out", columns,
             m->decoder == UN_CFG_DECODER_NESTED ? m->depth : 0);
     snprintf(name, sizeof name, "side%d", m->depth - columns);
     out[0] = un_graph_find_value(g, name);
     if (out[0] == UN_NONE)
         return un_fail_file(err, UNET_E_CONFIG, "predict.columns",
-            "predict.columns: the network was trained without an output at column %d (model.supervision)", columns);
+            "the network was trained without an output at column %d (model.supervision)", columns);
     out[1] = un_graph_op(g, UN_OP_SOFTMAX, "probabilities", out, 1, &a);
     return UNET_OK;
 }

@@ -62,8 +62,7 @@ static unet_status settle_steps(un_cfg_train *t, int64_t pictures, unet_error *e
         return still_auto("train.steps", err);
     steps = t->epochs * (double)pictures / t->batch;
     if (steps > 1e9)
-        return un_fail_file(
-            err, UNET_E_CONFIG, "train.epochs", "train.epochs: %g epochs are more than 1e9 steps", t->epochs);
+        return un_fail_file(err, UNET_E_CONFIG, "train.epochs", "%g epochs are more than 1e9 steps", t->epochs);
     t->steps = UN_MAX((int64_t)steps + ((double)(int64_t)steps < steps), 1);
     return UNET_OK;
 }
