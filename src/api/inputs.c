@@ -63,14 +63,15 @@ static unet_status visit(
     char *relative = un_asprintf(in->mem, "%s%s%s", below, *below ? "/" : "", name);
     const char *slash = root[0] && root[strlen(root) - 1] == '/' ? "" : "/"; /* as it was typed */
     char *path = relative ? un_asprintf(in->mem, "%s%s%s", root, slash, relative) : NULL;
+    const char *format;
     unet_status st = UNET_OK;
 
     if (!path)
         st = un_fail_nomem(err, 1);
     else if (un_path_is_dir(path))
         st = is_passed_over(in, path) ? UNET_OK : walk(in, root, relative, depth + 1, err);
-    else if (un_image_name_is_readable(name))
-        st = add(in, path, relative, err);
+    else if (un_image_name_is_readable(name) || un_image_look(in->mem, path, &format) != UN_LOOK_OTHER)
+        st = add(in, path, relative, err); /* what is known and not read is listed as such later */
     un_free(relative);
     un_free(path);
     return st;

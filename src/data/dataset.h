@@ -49,6 +49,7 @@ const char *un_severity_name(un_severity s);
     X(UNLABELLED, "unlabelled", UN_NOTE, "not used; put a mask of the same name beside it to use it")                  \
     X(IGNORED_FILE, "ignored-file", UN_NOTE,                                                                           \
         "nothing to do, unless it should be a picture: then give it a picture's suffix")                               \
+    X(FOREIGN, "format-not-supported", UN_WARN, "convert it to PNG, TIFF or NIfTI, or remove it")                      \
     X(UNLISTED, "unlisted", UN_NOTE, "not used; add it to a list to use it")                                           \
     X(MASK_ALONE, "mask-without-picture", UN_WARN, "give it the name of its picture, or remove it")                    \
     X(LIST_UNKNOWN, "list-unknown-name", UN_WARN, "correct the list")                                                  \

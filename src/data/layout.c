@@ -83,6 +83,24 @@ static int leads_back(walk *w, const char *folder, int level)
     return 0;
 }
 
+/* A file without a usual suffix is what its first bytes say. */
+static unet_status step_file(walk *w, const char *path, const char *rel)
+{
+    const char *format;
+    un_look look;
+
+    if (un_image_name_is_readable(rel))
+        return add_file(w->out, w->d, path, rel, w->err);
+    look = un_image_look(w->d->mem, path, &format);
+    if (look == UN_LOOK_PICTURE)
+        return add_file(w->out, w->d, path, rel, w->err);
+    if (look == UN_LOOK_FOREIGN)
+        return un_dataset_issue(w->d, UN_ISSUE_FOREIGN, -1, path, w->err, "%s is not supported", format);
+    return !w->tell ? UNET_OK
+                    : un_dataset_issue(w->d, UN_ISSUE_IGNORED_FILE, -1, path, w->err,
+                          "neither its name nor its first bytes are those of a picture format that can be read");
+}
+
 static unet_status step(walk *w, const char *folder, const char *rel, int level)
 {
     char **names;
@@ -103,11 +121,8 @@ static unet_status step(walk *w, const char *folder, const char *rel, int level)
             st = un_fail_nomem(w->err, strlen(folder));
         else if (un_path_is_dir(path))
             st = w->deep && level < UN_WALK_DEPTH ? step(w, path, r, level + 1) : UNET_OK;
-        else if (un_image_name_is_readable(names[i]))
-            st = add_file(w->out, w->d, path, r, w->err);
-        else if (w->tell)
-            st = un_dataset_issue(w->d, UN_ISSUE_IGNORED_FILE, -1, path, w->err,
-                "its name has no suffix of a picture format that can be read");
+        else
+            st = step_file(w, path, r);
     }
     un_free(names);
     return st;
@@ -332,6 +347,10 @@ static unet_status nothing_found(un_dataset *d, unet_error *err)
     un_text t;
     unet_status st;
 
+    for (int i = 0; i < d->issue_count; i++)
+        if (d->issues[i].kind == UN_ISSUE_FOREIGN)
+            return un_fail_file(
+                err, UNET_E_UNSUPPORTED, d->issues[i].file, "%s; convert it to PNG, TIFF or NIfTI", d->issues[i].text);
     un_text_init(&t, d->mem, 1024);
     name_some(&t, d);
     st = un_fail_file(err, UNET_E_DATA, d->root,

@@ -15,29 +15,40 @@ static const struct {
     const char *magic;
     size_t n;
     const char *name;
+    int other; /* 1: not a format for pictures alone */
 } foreign[] = {
-    {128, "DICM", 4, "DICOM"},
-    {0, "GIF8", 4, "GIF"},
-    {8, "WEBP", 4, "WebP"},
-    {0, "\x89HDF", 4, "HDF5"},
-    {0, "NRRD", 4, "NRRD"},
-    {0, "ObjectType", 10, "MetaImage"},
-    {0, "\0\0\0\x01\0\0", 6, "MGH"},
-    {0, "\xff\x4f\xff\x51", 4, "JPEG 2000"},
-    {0, "PK\x03\x04", 4, "a ZIP archive"},
-    {0, "8BPS", 4, "Photoshop"},
-    {0, "%PDF", 4, "PDF"},
-    {4, "jP  ", 4, "JPEG 2000"},
-    {4, "ftyp", 4, "HEIF or AVIF"},
+    {128, "DICM", 4, "DICOM", 0},
+    {0, "GIF8", 4, "GIF", 0},
+    {8, "WEBP", 4, "WebP", 0},
+    {0, "\x89HDF", 4, "HDF5", 1},
+    {0, "NRRD", 4, "NRRD", 0},
+    {0, "ObjectType", 10, "MetaImage", 0},
+    {0, "\0\0\0\x01\0\0", 6, "MGH", 0},
+    {0, "\xff\x4f\xff\x51", 4, "JPEG 2000", 0},
+    {0, "PK\x03\x04", 4, "a ZIP archive", 1},
+    {0, "8BPS", 4, "Photoshop", 0},
+    {0, "%PDF", 4, "PDF", 1},
+    {4, "jP  ", 4, "JPEG 2000", 0},
+    {4, "ftyp", 4, "HEIF or AVIF", 1},
 };
+
+/* -1: none of them. */
+static int foreign_of(const unsigned char *data, size_t size)
+{
+    for (size_t i = 0; i < UN_COUNT(foreign); i++)
+        if (size >= (size_t)foreign[i].at + foreign[i].n &&
+            !memcmp(data + foreign[i].at, foreign[i].magic, foreign[i].n))
+            return (int)i;
+    return -1;
+}
 
 static unet_status refuse(const unsigned char *data, size_t size, const char *name, unet_error *err)
 {
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
-        if (size >= (size_t)foreign[i].at + foreign[i].n &&
-            !memcmp(data + foreign[i].at, foreign[i].magic, foreign[i].n))
-            return un_fail_file(err, UNET_E_UNSUPPORTED, name, "%s is not supported; convert it to PNG, TIFF or NIfTI",
-                foreign[i].name);
+    const int known = foreign_of(data, size);
+
+    if (known >= 0)
+        return un_fail_file(err, UNET_E_UNSUPPORTED, name, "%s is not supported; convert it to PNG, TIFF or NIfTI",
+            foreign[known].name);
     if (!size)
         return un_fail_file(err, UNET_E_FORMAT, name, "the file is empty");
     return un_fail_file(err, UNET_E_UNSUPPORTED, name, "this is no picture format that is known here");
@@ -123,4 +134,23 @@ unet_status un_image_probe(un_image_info *out, un_mem *mem, const char *path, un
     un_error_where(st ? err : NULL, path);
     un_map_close(&map);
     return st;
+}
+
+un_look un_image_look(un_mem *mem, const char *path, const char **format)
+{
+    un_image_info info;
+    un_map map;
+    int known;
+
+    *format = NULL;
+    if (!un_image_probe(&info, mem, path, NULL))
+        return UN_LOOK_PICTURE;
+    if (un_map_open(&map, path, NULL))
+        return UN_LOOK_OTHER;
+    known = foreign_of(map.data, map.size);
+    un_map_close(&map);
+    if (known < 0 || foreign[known].other)
+        return UN_LOOK_OTHER;
+    *format = foreign[known].name;
+    return UN_LOOK_FOREIGN;
 }

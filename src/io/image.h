@@ -43,9 +43,13 @@ UN_NODISCARD unet_status un_image_write_nifti(un_mem *mem, const char *path, con
 UN_NODISCARD unet_status un_image_encode_png(
     unsigned char **out, size_t *size, un_mem *mem, const un_image *im, unet_error *err);
 
-/* Whether a name has the suffix of a format that can be read (.png .jpg .jpeg .tif .tiff .bmp .pgm .ppm .pbm .pnm .pfm
- * .nii .nii.gz, any case): to collect files of a folder. */
+/* Whether a name has the suffix of a format that can be read (.png .jpg .jpeg .tif .tiff .bmp .pgm .ppm .pbm .pnm .pam
+ * .pfm .nii .nii.gz, any case): to collect files of a folder. */
 int un_image_name_is_readable(const char *name);
+/* What a file of another name is, by its first bytes. FOREIGN: a picture format that is known and not read; *format is
+ * its name ("DICOM"), else NULL. */
+typedef enum un_look { UN_LOOK_OTHER, UN_LOOK_PICTURE, UN_LOOK_FOREIGN } un_look;
+un_look un_image_look(un_mem *mem, const char *path, const char **format);
 /* Length of the name without its image suffix (".nii.gz" counts as one). */
 size_t un_image_stem_length(const char *name);
 

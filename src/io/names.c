@@ -5,8 +5,8 @@
 #include "base/size.h"
 #include "io/image.h"
 
-static const char *const suffixes[] = {".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp",
-    ".pgm", ".ppm", ".pbm", ".pnm", ".pfm"};
+static const char *const suffixes[] = {".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm",
+    ".ppm", ".pbm", ".pnm", ".pam", ".pfm"};
 
 size_t un_image_stem_length(const char *name)
 {
