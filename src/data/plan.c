@@ -101,10 +101,10 @@ static void plan_spacing(un_planner *p)
 
         for (int a = 0; a < 3; a++)
             d->spacing[a] = resample ? f->spacing_median[a] : 0;
-        if (un_plan_is_3d(p))
-            un_plan_because(p, "data.spacing",
-                resample ? "the volumes have different spacings: all are brought to the median"
-                         : "the volumes have one spacing, or none: as they are");
+        un_plan_because(p, "data.spacing",
+            !un_plan_is_3d(p) ? "pictures are taken pixel by pixel (data.scale apart)"
+            : resample        ? "the volumes have different spacings: all are brought to the median"
+                              : "the volumes have one spacing, or none: as they are");
     }
     if (un_is_auto(d->scale)) {
         const int side = UN_MIN(f->size_median[1], f->size_median[2]);

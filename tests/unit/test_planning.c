@@ -98,6 +98,25 @@ TEST(membranes)
     CHECK(!un_plan_reason(why, "train", "pat", text, sizeof text));
 }
 
+/* Each choice has its sentence, for pictures and volumes, and where memory is short. */
+TEST(choices_have_reasons)
+{
+    static const char *const keys[][2] = {{"model", "depth"}, {"model", "base_filters"}, {"train", "patch"},
+        {"train", "batch"}, {"data", "normalise"}, {"loss", "class_weights"}, {"data", "spacing"}, {"train", "steps"},
+        {"model", "norm"}, {"model", "strides"}, {"train", "cache"}};
+
+    for (int i = 0; i < 4; i++) {
+        const un_fingerprint f = i % 2 ? data_of(35, 50, 35, 12, 156, 3) : data_of(1, 512, 512, 35, 18, 4);
+        un_plan_result r;
+        char text[256];
+
+        CHECK_OK(PLAN(&f, &r, "train.time=10m", i < 2 ? "train.mem=4G" : "train.mem=120M"), &err);
+        for (size_t k = 0; k < UN_COUNT(keys); k++)
+            if (!un_plan_reason(why, keys[k][0], keys[k][1], text, sizeof text) || strlen(text) < 12)
+                un_test_fail(__FILE__, __LINE__, "%d: %s.%s has no reason", i, keys[k][0], keys[k][1]);
+    }
+}
+
 /* Pictures for weights that ImageNet trained, by the channels that the network takes and the range of their values. */
 TEST(pictures_of_known_encoders)
 {
