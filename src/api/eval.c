@@ -89,20 +89,6 @@ static unet_status choose_items(eval_job *j, unet_error *err)
     return UNET_OK;
 }
 
-static void say_ignore_rule(eval_job *j)
-{
-    const un_cfg_nums *ignore = &j->r.model->config.data.ignore;
-    size_t n = 0;
-
-    n += (size_t)snprintf(j->ignored, sizeof j->ignored, ignore->n > 0 ? "Ignored are the mask values" : "");
-    for (int i = 0; i < ignore->n && n < sizeof j->ignored; i++)
-        n += (size_t)snprintf(j->ignored + n, sizeof j->ignored - n, "%s %.12g", i ? "," : "", ignore->v[i]);
-    if (n < sizeof j->ignored)
-        snprintf(j->ignored + n, sizeof j->ignored - n,
-            ignore->n > 0 ? ", values that mean no class, and what has no data in the picture"
-                          : "Ignored are mask values that mean no class, and what has no data in the picture");
-}
-
 /* ---- one picture ---- */
 
 static unet_status score_floor(
@@ -442,7 +428,7 @@ static unet_status open_job(eval_job *j, unet_error *err)
         return st;
     un_data_tell(j->c, &j->data);
     un_class_names_fill(&j->names, cfg);
-    say_ignore_rule(j);
+    un_eval_ignore_rule(j->ignored, sizeof j->ignored, &j->r.model->config);
     j->background = un_eval_background(cfg);
     st = un_evaluation_create(&j->e, j->c->mem, cfg, j->count, j->background, err);
     if (!st)

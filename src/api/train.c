@@ -261,13 +261,20 @@ static int is_cancelled(void *ctx)
 
 static unet_status write_page(training *t, unet_error *err)
 {
-    const un_run_page page = {.folder = t->folder,
+    un_run_page page = {.folder = t->folder,
         .cfg = &t->model->config,
         .state = t->state,
         .waiting = t->waiting,
         .samples_per_s = t->samples_per_s};
+    un_text note;
+    unet_status st;
 
-    return un_run_page_write(t->c->mem, &page, err);
+    un_text_init(&note, t->c->mem, TEXT_MAX);
+    un_selector_note(&note, &t->model->config);
+    page.scores_note = note.s;
+    st = note.failed ? un_fail_nomem(err, note.n) : un_run_page_write(t->c->mem, &page, err);
+    un_text_free(&note);
+    return st;
 }
 
 static unet_status show_selected(

@@ -1,6 +1,8 @@
 /* Evaluation, one picture at a time: never more than one picture and its classes in memory. */
 #include "run/evaluate.h"
 
+#include <stdio.h>
+
 #include "base/size.h"
 
 typedef struct evaluator {
@@ -48,6 +50,19 @@ int un_eval_background(const un_config *cfg)
         if (f->v[i] == 0)
             return -1;
     return 0;
+}
+
+void un_eval_ignore_rule(char *buf, size_t size, const un_config *cfg)
+{
+    const un_cfg_nums *ignore = &cfg->data.ignore;
+    size_t n = (size_t)snprintf(buf, size, ignore->n > 0 ? "Ignored are the mask values" : "");
+
+    for (int i = 0; i < ignore->n && n < size; i++)
+        n += (size_t)snprintf(buf + n, size - n, "%s %.12g", i ? "," : "", ignore->v[i]);
+    if (n < size)
+        snprintf(buf + n, size - n,
+            ignore->n > 0 ? ", values that mean no class, and what has no data in the picture"
+                          : "Ignored are mask values that mean no class, and what has no data in the picture");
 }
 
 unet_status un_evaluation_create(

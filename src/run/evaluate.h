@@ -35,6 +35,8 @@ typedef struct un_eval_options {
 
 /* The class that foreground means leave out and overlays do not paint; -1: none. data.foreground says it. */
 int un_eval_background(const un_config *cfg);
+/* What is left out of losses and scores alike (data.ignore), as a sentence without its full stop. */
+void un_eval_ignore_rule(char *buf, size_t size, const un_config *cfg);
 
 /* The parts, for callers that make truth and classes themselves. cfg: data.foreground and eval.empty are followed; it
  * must outlive the evaluation. count: pictures there will be. */

@@ -405,8 +405,7 @@ static unet_status write_page(drawing *d, unet_error *err)
             .chart = d->chart,
             .chart_count = d->charts,
             .scores = table,
-            .scores_note =
-                "Taken on pictures of the training set that were kept out of training to choose the weights.",
+            .scores_note = p->scores_note,
             .preview = d->preview,
             .preview_count = d->previews,
             .environment = d->fact,

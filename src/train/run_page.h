@@ -10,6 +10,7 @@ typedef struct un_run_page {
     const un_config *cfg;          /* settled */
     const char *state;             /* a sentence: "step 120 of 900", "finished after 900 steps" */
     const char *title;             /* NULL: "Training" */
+    const char *scores_note;       /* what the scores of the selections are of (un_selector_note); NULL: nothing */
     double waiting, samples_per_s; /* of the run; negative: unknown */
 } un_run_page;
 

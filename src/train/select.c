@@ -49,6 +49,20 @@ int un_selects_by_class(const un_config *c, int k)
     return 0;
 }
 
+void un_selector_note(un_text *t, const un_config *cfg)
+{
+    char rule[512];
+    int named = 0;
+
+    un_text_add(t,
+        "Taken on pictures of the training set that were kept out of training to choose the weights. Means are over");
+    for (int k = 0; k < cfg->data.classes.n; k++)
+        if (un_selects_by_class(cfg, k))
+            un_text_printf(t, "%s class %d (%s)", named++ ? "," : "", k, cfg->data.classes.v[k].name);
+    un_eval_ignore_rule(rule, sizeof rule, cfg);
+    un_text_printf(t, ". %s.", rule);
+}
+
 static unet_status score_overlap(un_selector *s, const un_model *model, un_score *out, unet_error *err)
 {
     const int multilabel = model->config.model.head == UN_CFG_HEAD_MULTILABEL;

@@ -28,5 +28,8 @@ UN_NODISCARD unet_status un_selector_score(un_selector *s, const un_model *model
 
 /* Whether the mean that selects takes class k: data.foreground, or all but the background. */
 int un_selects_by_class(const un_config *c, int k);
+/* Which pictures and classes the scores are of, and what counts nowhere: a few sentences. Failure sticks in the text.
+ */
+void un_selector_note(un_text *t, const un_config *c);
 
 #endif

@@ -98,6 +98,20 @@ static int file_there(const char *name)
     return un_path_exists(path);
 }
 
+static int page_says(const char *words)
+{
+    char path[600];
+    unsigned char *page;
+    size_t n;
+    int found;
+
+    snprintf(path, sizeof path, "%s.run/report.html", model);
+    CHECK_OK(un_file_read(&page, &n, NULL, path, 1 << 26, &err), &err);
+    found = strstr((char *)page, words) != NULL;
+    un_free(page);
+    return found;
+}
+
 static void same_files(const char *a, const char *b)
 {
     unsigned char *x, *y;
@@ -237,6 +251,8 @@ TEST(trains_and_leaves_a_run_folder)
     CHECK(strstr(text, "8 steps") && strstr(text, "report.html") && r.dice >= 0);
     unet_string_free(text);
     CHECK(file_there("report.html") && file_there("loss.svg") && file_there("scores.svg") && file_there("config.yaml"));
+    CHECK(page_says(
+        "Means are over class 1 (foreground). Ignored are mask values that mean no class, and what has no data"));
     CHECK(file_there("previews/01_truth.png") && file_there("previews/01_step0000008.png") && file_there("paths"));
     CHECK_OK(unet_model_load(&m, w.c, model, &err), &err);
     CHECK_OK(unet_model_selftest(m, &largest, &pairs, &err), &err);
