@@ -24,6 +24,7 @@ enum {
     BATCH_FOR_BATCH_NORM = 3,
     BOTTOM_LEAST = 4, /* px that a level must have     */
     DEPTH_MOST = 5,
+    BORDER_MOST = 8192, /* px that valid padding may take */
     ENCODER_FILTERS = 16,
     SELECTIONS = 20
 };
@@ -244,16 +245,59 @@ static void set_grid(un_planner *p)
     }
 }
 
+/* The outputs on an axis that n pixels leave without padding; 0: none, or a pooling would cut a pixel off, so that the
+ * border is not the same on both sides. */
+static int outputs_of(const un_cfg_model *m, int axis, int n)
+{
+    int k[3], s[3] = {1, 1, 1};
+
+    for (int level = 0; level <= m->depth && n > 0; level++) {
+        const int strided = level && m->downsample == UN_CFG_DOWN_CONV;
+
+        un_config_axes_at(&m->kernel, level, m->dims, k);
+        if (level)
+            un_config_axes_at(&m->strides, level - 1, m->dims, s);
+        if (strided)
+            n -= k[axis] - 1;
+        if (n < 1 || (n - strided) % s[axis])
+            return 0;
+        n = (n + s[axis] - 1) / s[axis] - (un_config_int_at(&m->convs_per_level, level) - strided) * (k[axis] - 1);
+    }
+    for (int level = m->depth - 1; level >= 0 && n > 0; level--) {
+        un_config_axes_at(&m->kernel, level, m->dims, k);
+        un_config_axes_at(&m->strides, level, m->dims, s);
+        n = n * s[axis] -
+            (un_config_int_at(&m->convs_per_level, level) + (m->upsample != UN_CFG_UP_TRANSPOSE)) * (k[axis] - 1);
+    }
+    return UN_MAX(n, 0);
+}
+
+/* The least extent that leaves so many outputs; 0: none was found. */
+static int with_border(const un_cfg_model *m, int axis, int outputs)
+{
+    for (int n = outputs; n < outputs + BORDER_MOST; n++)
+        if (outputs_of(m, axis, n) >= outputs)
+            return n;
+    return 0;
+}
+
 static void plan_target(un_planner *p, const double raw[3])
 {
     const un_cfg_train *t = &p->cfg->train;
+    const un_cfg_model *m = &p->cfg->model;
+    const int told = !un_is_auto(t->patch[0]);
     int axis;
 
     set_grid(p);
-    for (int a = 0; a < 3; a++)
-        p->target[a] = !un_is_auto(t->patch[0]) ? t->patch[a] : (int)round_up(UN_MIN(raw[a], 16384), p->grid[a]);
-    while (un_plan_is_3d(p) && un_is_auto(t->patch[0]) && un_plan_pixels(p->target) > PATCH_PIXELS_3D &&
-           (axis = un_plan_longest(p, p->target)) >= 0)
+    for (int a = 0; a < 3; a++) {
+        const int size = (int)UN_MIN(raw[a], 16384),
+                  valid = !told && m->padding == UN_CFG_PAD_VALID ? with_border(m, a, size) : 0;
+
+        p->least[a] = valid ? with_border(m, a, UN_MIN(size, p->grid[a])) : 0;
+        p->target[a] = told ? t->patch[a] : valid ? valid : (int)round_up(UN_MIN(raw[a], 16384), p->grid[a]);
+    }
+    while (un_plan_is_3d(p) && !told && un_plan_pixels(p->target) > PATCH_PIXELS_3D &&
+           (axis = un_plan_longest(p, p->target)) >= 0 && p->target[axis] - p->grid[axis] >= p->least[axis])
         p->target[axis] -= p->grid[axis];
 }
 

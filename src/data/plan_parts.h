@@ -18,6 +18,7 @@ typedef struct un_planner {
     double object_px;
     int grid[3];              /* patch extents are multiples */
     int target[3];            /* patch, memory apart         */
+    int least[3];             /* valid padding: what leaves a step of the grid; else 0 */
     uint64_t room;            /* bytes of the process        */
     int free_cache, squeezed; /* train.cache is open; it is what little memory leaves */
 } un_planner;

@@ -111,7 +111,7 @@ static int smaller(const un_planner *p, int patch[3])
 {
     const int axis = un_plan_longest(p, patch);
 
-    if (axis < 0 || patch[axis] <= 2 * p->grid[axis])
+    if (axis < 0 || patch[axis] <= 2 * p->grid[axis] || patch[axis] - p->grid[axis] < p->least[axis])
         return 0;
     patch[axis] -= p->grid[axis];
     return 1;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The memory that a run states before it starts is at most 15 % above the largest that its process holds, and never
-# below. run.sh SOURCE-ROOT UNET MAKE_SETS
+# below; it is held under --mem, down to the least that is named. run.sh SOURCE-ROOT UNET MAKE_SETS
+# With UNET_TEST_ALL also the network of 64 filters at 256x256 (minutes).
 set -u
 root=$1 unet=$2 make_sets=$3
 tmp=$(mktemp -d)
@@ -34,6 +35,40 @@ holds small_cache "$nuclei" --steps 10 train.patch=[64,64] model.base_filters=8 
 holds ghost_batches "$nuclei" --steps 5 train.patch=[96,96] train.batch=4 train.ghost_batch=2 model.depth=3 \
     model.base_filters=16
 holds recompute "$nuclei" --steps 5 train.patch=[128,128] train.recompute=on model.base_filters=16 model.depth=3
+# least WORD...: the least memory of such a run in MiB, from the refusal of far too little.
+least() {
+    "$unet" plan "$nuclei" --mem 2M --quiet "$@" 2>&1 | sed -n 's/.*the smallest plan needs \([0-9]*\) MiB.*/\1/p'
+}
+
+# capped NAME MIB WORD...: such a run trains under --mem, and its process holds no more.
+capped() {
+    local name=$1 mib=$2
+    shift 2
+    holds "$name" "$nuclei" --mem "${mib}M" "$@"
+    result "${name}_cap" "$(awk -v cap="$mib" '/"peak_bytes"/ {
+            split($0, p, "\"peak_bytes\":")
+            if (p[2] + 0 > cap * 1048576) print "held " p[2] + 0 " under --mem " cap "M"
+        }' "$tmp/$name.json")"
+}
+
+# down_to_least NAME WORD...: at the least memory, and refused a MiB below it by the same figure.
+down_to_least() {
+    local name=$1 mib
+    shift
+    mib=$(least "$@")
+    result "${name}_named" "$([ -n "$mib" ] && [ "$(least "$@")" = "$mib" ] || echo "the refusal names no memory")"
+    [ -n "$mib" ] || return
+    capped "$name" "$mib" "$@"
+    "$unet" plan "$nuclei" --mem "$((mib - 1))M" --quiet "$@" >"$tmp/refused" 2>&1
+    result "${name}_refused" "$([ $? = 8 ] && grep -q "needs $mib MiB" "$tmp/refused" || head -n 1 "$tmp/refused")"
+}
+down_to_least least train.steps=3 train.patch=[128,128] train.batch=4 model.base_filters=16 model.depth=3
+if [ -n "${UNET_TEST_ALL:-}" ]; then
+    wide=(train.steps=3 train.patch=[256,256] train.batch=2 model.base_filters=64 model.depth=4)
+    capped wide_4g 4096 "${wide[@]}"
+    capped wide_2g 2048 "${wide[@]}"
+    down_to_least wide_least "${wide[@]}"
+fi
 holds volumes "$tmp/volumes" --steps 20 model.dims=3 train.patch=[24,32,32] model.base_filters=8 model.depth=2 \
     train.val_interval=5
 finish

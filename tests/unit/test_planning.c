@@ -6,6 +6,7 @@
 
 #include "base/size.h"
 #include "data/plan.h"
+#include "model/build.h"
 
 static unet_error err;
 static un_config cfg;
@@ -96,6 +97,57 @@ TEST(membranes)
     CHECK(un_plan_reason(why, "train", "patch", text, sizeof text));
     CHECK_STR(text, "1x192x192 (d, h, w) suits the pictures, the objects in them and the poolings");
     CHECK(!un_plan_reason(why, "train", "pat", text, sizeof text));
+}
+
+/* The network's outputs for the planned patch; every pooling must divide what it gets. */
+static un_shape outputs_of_patch(void)
+{
+    const int *p = cfg.train.patch;
+    un_graph *g;
+    un_shape *s, out;
+
+    CHECK_OK(un_model_build(&g, NULL, &cfg.model, &err), &err);
+    s = un_alloc_array(NULL, (size_t)g->n_values, sizeof *s);
+    s[g->input[0]] = (un_shape){1, p[0], p[1], p[2], 1};
+    CHECK_OK(un_graph_infer(g, s, &err), &err);
+    for (int i = 0; i < g->n_nodes; i++) {
+        const un_node *n = &g->node[i];
+        const un_shape x = s[n->in[0]];
+
+        if (n->op == UN_OP_MAX_POOL)
+            CHECK(x.d % n->attr.pool.stride[0] == 0 && x.h % n->attr.pool.stride[1] == 0 &&
+                  x.w % n->attr.pool.stride[2] == 0);
+    }
+    out = s[g->output[0]];
+    un_free(s);
+    un_graph_destroy(g);
+    return out;
+}
+
+/* Without padding the patch is the part that is wanted and the border that convolutions take, as far as memory allows.
+ */
+TEST(valid_padding)
+{
+    static const char *const also[] = {"model.upsample=transpose", "model.upsample=bilinear", "model.kernel=5",
+        "model.convs_per_level=1", "model.downsample=conv"};
+    static const int sizes[][4] = {{1, 512, 512, 192}, {1, 40, 48, 40}, {1, 1, 1, 1}, {35, 50, 35, 1}};
+
+    for (size_t i = 0; i < UN_COUNT(sizes); i++)
+        for (size_t k = 0; k < UN_COUNT(also); k++) {
+            const un_fingerprint f = data_of(sizes[i][0], sizes[i][1], sizes[i][2], 20, 30, 2);
+            un_plan_result r;
+            un_shape out;
+
+            CHECK_OK(PLAN(&f, &r, "train.steps=100", "model.padding=valid", "model.head=softmax", also[k]), &err);
+            out = outputs_of_patch();
+            CHECK(out.h >= sizes[i][3] && out.w >= sizes[i][3] && out.h < sizes[i][3] + 64 + 50 * (i == 3));
+            un_test_note("%zu %s: %dx%dx%d gives %dx%dx%d", i, also[k], cfg.train.patch[0], cfg.train.patch[1],
+                cfg.train.patch[2], out.d, out.h, out.w);
+            if (PLAN(&f, &r, "train.steps=100", "model.padding=valid", "model.head=softmax", also[k], "train.mem=80M"))
+                continue;
+            out = outputs_of_patch();
+            CHECK(out.h >= 1 && out.w >= 1);
+        }
 }
 
 /* Each choice has its sentence, for pictures and volumes, and where memory is short. */
