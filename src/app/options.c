@@ -179,18 +179,27 @@ static unet_status find_row(const rows *r, const char *arg, int *found, const ch
     return un_app_fail(err, UNET_E_ARG, NULL, "no option -%c", arg[1]);
 }
 
-/* --time 10m becomes the key train.time=10m. */
-static unet_status add_key(un_args *a, const un_opt *o, const char *value, unet_error *err)
+static unet_status add_assignment(un_args *a, const char *key, const char *value, unet_error *err)
 {
-    const size_t n = strlen(o->key) + strlen(value) + 2;
+    const size_t n = strlen(key) + strlen(value) + 2;
     char *s = malloc(n);
 
     if (!s)
         return un_app_fail(err, UNET_E_NOMEM, NULL, "no memory for the command line");
-    snprintf(s, n, "%s=%s", o->key, value);
+    snprintf(s, n, "%s=%s", key, value);
     a->made[a->n_made++] = s;
     a->key[a->n_keys++] = s;
     return UNET_OK;
+}
+
+/* --time 10m becomes the key train.time=10m. */
+static unet_status add_key(un_args *a, const un_opt *o, const char *value, unet_error *err)
+{
+    unet_status st = UNET_OK;
+
+    for (int i = 0; o->instead && o->instead[i] && !st; i++)
+        st = add_assignment(a, o->instead[i], "auto", err);
+    return st ? st : add_assignment(a, o->key, value, err);
 }
 
 static int ends_with(const char *s, const char *suffix)
@@ -234,6 +243,27 @@ static int is_assignment(const char *s)
     return n > 0 && s[n] == '=';
 }
 
+/* Whether option `by` makes the key of option o auto. */
+static int stands_instead(const un_opt *by, const un_opt *o)
+{
+    for (int i = 0; o->key && by->instead && by->instead[i]; i++)
+        if (!strcmp(by->instead[i], o->key))
+            return 1;
+    return 0;
+}
+
+static unet_status check_together(const rows *r, unet_error *err)
+{
+    const un_command *c = r->c;
+
+    for (int i = 0; i < c->n_options; i++)
+        for (int k = i + 1; k < c->n_options; k++)
+            if (r->given[i] && r->given[k] && stands_instead(&c->options[i], &c->options[k]))
+                return un_app_fail(err, UNET_E_ARG, NULL, "--%s and --%s exclude each other; usage: unet %s %s",
+                    c->options[i].name, c->options[k].name, c->name, c->usage);
+    return UNET_OK;
+}
+
 static unet_status check_complete(const un_args *a, const rows *r, unet_error *err)
 {
     const un_command *c = r->c;
@@ -249,7 +279,7 @@ static unet_status check_complete(const un_args *a, const rows *r, unet_error *e
         if (c->options[i].required && !r->given[i])
             return un_app_fail(
                 err, UNET_E_ARG, NULL, "--%s is needed; usage: unet %s %s", c->options[i].name, c->name, c->usage);
-    return UNET_OK;
+    return check_together(r, err);
 }
 
 static unet_status read_words(un_args *a, const rows *r, int argc, char **argv, unet_error *err)
@@ -274,13 +304,14 @@ static unet_status read_words(un_args *a, const rows *r, int argc, char **argv, 
 
 unet_status un_args_parse(un_args *a, const un_command *c, void *options, int argc, char **argv, unet_error *err)
 {
+    const size_t most = (1 + UN_OPT_INSTEAD) * (size_t)argc + 1; /* an option of type KEY makes so many keys */
     rows r = {c, options, &a->common, NULL};
     unet_status st;
 
     *a = (un_args){.options = options};
     a->word = calloc((size_t)argc + 1, sizeof *a->word);
-    a->key = calloc((size_t)argc + 1, sizeof *a->key);
-    a->made = calloc((size_t)argc + 1, sizeof *a->made);
+    a->key = calloc(most, sizeof *a->key);
+    a->made = calloc(most, sizeof *a->made);
     r.given = calloc((size_t)row_count(&r), 1);
     if (a->word && a->key && a->made && r.given)
         st = read_words(a, &r, argc, argv, err);

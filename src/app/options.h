@@ -22,19 +22,23 @@ typedef enum un_opt_type {
     UN_OPT_KEY /* sets the configuration key `key`; no member */
 } un_opt_type;
 
+enum { UN_OPT_INSTEAD = 2 };
+
 typedef struct un_opt {
     const char *name; /* "threads": --threads */
     char letter;      /* 'j': -j; 0: none     */
     un_opt_type type;
-    size_t offset;            /* of the member in the struct of options                           */
-    const char *value;        /* what stands for the value in help: "N"; FLAG: NULL               */
-    const char *help;         /* without capital and full stop                                    */
-    const char *fallback;     /* as typed; NULL: the member stays zero                            */
-    double low, high;         /* inclusive range of INT, NUMBER, BYTES, SECONDS; both 0: no range */
-    const char *const *words; /* WORD: what may be given, NULL-terminated                         */
-    const char *key;          /* KEY: "train.time"; its rules are those of the configuration      */
-    const char *suffix;       /* FILE: the value may be left out, then the member is ""; the next word is taken only
-                                 when it ends so. NULL: a value is needed */
+    size_t offset;              /* of the member in the struct of options                           */
+    const char *value;          /* what stands for the value in help: "N"; FLAG: NULL               */
+    const char *help;           /* without capital and full stop                                    */
+    const char *fallback;       /* as typed; NULL: the member stays zero                            */
+    double low, high;           /* inclusive range of INT, NUMBER, BYTES, SECONDS; both 0: no range */
+    const char *const *words;   /* WORD: what may be given, NULL-terminated                         */
+    const char *key;            /* KEY: "train.time"; its rules are those of the configuration      */
+    const char *const *instead; /* KEY: keys that become auto, at most UN_OPT_INSTEAD, NULL-terminated; options of these
+                                   keys cannot be given too. NULL: none */
+    const char *suffix;         /* FILE: the value may be left out, then the member is ""; the next word is taken only
+                                   when it ends so. NULL: a value is needed */
     int required;
 } un_opt;
 

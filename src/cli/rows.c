@@ -2,6 +2,10 @@
 
 #include "app/context.h"
 
+const char *const un_cli_without_time[] = {"train.epochs", "train.steps", NULL};
+const char *const un_cli_without_epochs[] = {"train.time", "train.steps", NULL};
+const char *const un_cli_without_steps[] = {"train.time", "train.epochs", NULL};
+
 unet_status un_cli_profile_begin(unet_profile **out, unet_context *c, const char *option, unet_error *err)
 {
     *out = NULL;

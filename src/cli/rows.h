@@ -5,6 +5,9 @@
 #include "app/options.h"
 #include "unet/profile.h"
 
+/* How long a training is: by time, epochs or steps. What the command line says stands instead of the others. */
+extern const char *const un_cli_without_time[], *const un_cli_without_epochs[], *const un_cli_without_steps[];
+
 /* STRUCT has a member `const char *config`. */
 #define UN_ROW_CONFIG(STRUCT, HELP)                                                                                    \
     {                                                                                                                  \
@@ -21,6 +24,7 @@
 #define UN_ROW_TIME                                                                                                    \
     {                                                                                                                  \
         .name = "time", .letter = 't', .type = UN_OPT_KEY, .value = "TIME", .key = "train.time",                       \
+        .instead = un_cli_without_time,                                                                                \
         .help = "time for the whole training, as 90, 10m or 1h30m; half an hour when neither time, epochs nor steps "  \
                 "are given"                                                                                            \
     }
