@@ -1,4 +1,4 @@
-#include "data/plan_parts.h"
+#include "data/plan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "base/math.h"
 #include "base/size.h"
 #include "config/encoders.h"
+#include "data/plan_parts.h"
 
 /* From trials on two cores in 10 to 30 minutes (docs/planning.md): membranes 512x512 with 16 filters, patch
  * 192, batch 6; nuclei the same; hippocampus 35x50x35 with 16 filters, 3 poolings, patch 40x56x40, batch 2.
