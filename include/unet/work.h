@@ -181,7 +181,7 @@ UNET_API UNET_NODISCARD unet_status unet_eval(
 typedef struct unet_predict_options {
     size_t struct_size;
     const char *model;
-    const char *const *inputs; /* files and folders */
+    const char *const *inputs; /* files, folders, and patterns with *, ? and [..] for them */
     size_t input_count;
     const char *out_dir;
     const char *const *set; /* "key=value" over the model's own configuration */

@@ -1,6 +1,7 @@
 /* Collecting input files. */
 #include "api/inputs.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -119,6 +120,71 @@ int un_inputs_has(const un_inputs *in, const char *stem)
     return bsearch(&key, in->file, in->count, sizeof key, by_stem) != NULL;
 }
 
+/* A file or folder that is there. */
+static unet_status take(un_inputs *in, const char *path, unet_error *err)
+{
+    const size_t before = in->count;
+    const char *slash = strrchr(path, '/');
+    unet_status st;
+
+    if (!un_path_is_dir(path))
+        return add(in, path, slash ? slash + 1 : path, err);
+    st = walk(in, path, "", 0, err);
+    return !st && in->count == before ? un_fail_file(err, UNET_E_NOT_FOUND, path, "no picture lies in this folder")
+                                      : st;
+}
+
+/* ---- patterns ---- */
+
+static int is_pattern(const char *text, size_t n)
+{
+    return strcspn(text, "*?[") < n;
+}
+
+/* What `rest`, parts between slashes, matches below `head` ("" or a path with its slash), as a shell has it: sorted.
+ * Names that begin with a point are passed over, as in folders. */
+static unet_status match(un_inputs *in, const char *head, const char *rest, unet_error *err)
+{
+    const size_t n = strcspn(rest, "/"), slashes = strspn(rest + n, "/");
+    const char *below = rest + n + slashes;
+    char *part = un_strndup(in->mem, rest, n), **names = NULL;
+    size_t count = 1;
+    unet_status st = part ? UNET_OK : un_fail_nomem(err, n);
+
+    if (!st && is_pattern(rest, n))
+        st = un_dir_list(&names, &count, in->mem, head[0] ? head : ".", err);
+    for (size_t i = 0; i < count && !st; i++) {
+        const char *name = names ? names[i] : part;
+        char *path = un_asprintf(in->mem, "%s%s%s", head, name, slashes ? "/" : "");
+
+        if (!path)
+            st = un_fail_nomem(err, 1);
+        else if (names && fnmatch(part, name, 0))
+            st = UNET_OK;
+        else if (slashes && *below)
+            st = un_path_is_dir(path) ? match(in, path, below, err) : UNET_OK;
+        else if (un_path_exists(path))
+            st = take(in, path, err);
+        un_free(path);
+    }
+    un_free(names);
+    un_free(part);
+    return st;
+}
+
+static unet_status collect(un_inputs *in, const char *path, unet_error *err)
+{
+    const size_t before = in->count, root = strspn(path, "/");
+    unet_status st;
+
+    if (un_path_exists(path))
+        return take(in, path, err);
+    if (!is_pattern(path, SIZE_MAX))
+        return un_fail_file(err, UNET_E_NOT_FOUND, path, "there is no such file or folder");
+    st = match(in, root ? "/" : "", path + root, err);
+    return !st && in->count == before ? un_fail_file(err, UNET_E_NOT_FOUND, path, "nothing matches this pattern") : st;
+}
+
 unet_status un_inputs_collect(
     un_inputs *out, un_mem *mem, const char *const *paths, size_t count, const char *but, unet_error *err)
 {
@@ -130,20 +196,8 @@ unet_status un_inputs_collect(
         out->but[0] = (uint64_t)s.st_dev;
         out->but[1] = (uint64_t)s.st_ino;
     }
-    for (size_t i = 0; i < count && !st; i++) {
-        size_t before = out->count;
-        const char *slash = strrchr(paths[i], '/');
-
-        if (un_path_is_dir(paths[i])) {
-            st = walk(out, paths[i], "", 0, err);
-            if (!st && out->count == before)
-                st = un_fail_file(err, UNET_E_NOT_FOUND, paths[i], "no picture lies in this folder");
-        } else if (un_path_exists(paths[i])) {
-            st = add(out, paths[i], slash ? slash + 1 : paths[i], err);
-        } else {
-            st = un_fail_file(err, UNET_E_NOT_FOUND, paths[i], "there is no such file or folder");
-        }
-    }
+    for (size_t i = 0; i < count && !st; i++)
+        st = collect(out, paths[i], err);
     if (!st)
         st = check_twins(out, err);
     if (st)

@@ -24,8 +24,9 @@ typedef struct un_inputs {
 } un_inputs;
 
 /* Folders are walked, names sorted bytewise; in them only names with a picture's suffix count, and the folder `but` is
- * passed over (NULL: none). A folder without any, or a path that is not there: an error. Two files that would write one
- * output: an error that names both. The files are sorted by stem. */
+ * passed over (NULL: none). A path that is not there and holds *, ? or [ is a pattern: it stands for what it matches,
+ * as in a shell. A folder without any picture, a path that is not there, a pattern that matches nothing: an error. Two
+ * files that would write one output: an error that names both. The files are sorted by stem. */
 UN_NODISCARD unet_status un_inputs_collect(
     un_inputs *out, un_mem *mem, const char *const *paths, size_t count, const char *but, unet_error *err);
 int un_inputs_has(const un_inputs *in, const char *stem);

@@ -466,9 +466,9 @@ static unet_status tell_text(const predict_job *j, char **out, unet_error *err)
     un_text t;
 
     un_text_init(&t, j->c->mem, TEXT_MAX);
-    un_text_printf(
-        &t, "%zu of %zu file%s predicted; the masks lie in ", j->n_done, j->in.count, j->in.count == 1 ? "" : "s");
-    un_text_add(&t, j->o->out_dir);
+    un_text_printf(&t, "%zu of %zu file%s predicted%s", j->n_done, j->in.count, j->in.count == 1 ? "" : "s",
+        j->n_done ? "; the masks lie in " : "");
+    un_text_add(&t, j->n_done ? j->o->out_dir : "");
     un_text_add(&t, "\n");
     if (j->measures && j->n_done) {
         un_text_add(&t, "measures: ");

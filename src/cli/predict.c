@@ -99,7 +99,8 @@ const un_command un_cmd_predict = {
     .name = "predict",
     .usage = "MODEL INPUT... -o OUT [--overlay] [--probabilities] [--attention] [--measure] [key=value ...]",
     .summary = "make masks for pictures and volumes",
-    .about = "Inputs are files and folders; folders are walked and kept in the output. A picture gives OUT/STEM.png, "
+    .about = "Inputs are files, folders and patterns as 'scan_*.png'; folders are walked and kept in the output. A "
+             "picture gives OUT/STEM.png, "
              "whose values are the classes and whose palette shows them; a volume gives OUT/STEM.nii.gz on the grid "
              "and with the affine of its file; a picture whose classes may overlap gives OUT/STEM.tif with a channel "
              "for each.\nA file that cannot be predicted is listed, the others are done, and the exit code is 10. An "

@@ -85,6 +85,15 @@ static unet_status predict(unet_predict_options *o, int *done, int *failed, char
     return st;
 }
 
+static void options_for(unet_predict_options *o, const char *model, const char *const *input, const char *out)
+{
+    *o = (unet_predict_options)UNET_PREDICT_OPTIONS_INIT;
+    o->model = at(model);
+    o->inputs = input;
+    o->input_count = 1;
+    o->out_dir = at(out);
+}
+
 TEST(a_folder)
 {
     unet_predict_options o = UNET_PREDICT_OPTIONS_INIT;
@@ -130,13 +139,84 @@ TEST(a_folder)
     un_image_free(&overlay);
 }
 
-static void options_for(unet_predict_options *o, const char *model, const char *const *input, const char *out)
+/* Patterns stand for what they match, as in a shell; a name that is there is no pattern. */
+TEST(patterns)
 {
-    *o = (unet_predict_options)UNET_PREDICT_OPTIONS_INIT;
-    o->model = at(model);
-    o->inputs = input;
-    o->input_count = 1;
-    o->out_dir = at(out);
+    static const struct {
+        const char *pattern, *made; /* NULL: nothing matches */
+    } rows[] = {{"glob/a?.png", "a1 a2 "}, {"glob/*.png", "a1 a2 b[1] "}, {"glob/b[1].png", "b[1] "},
+        {"glob/[!a]*.png", "b[1] "}, {"glob/.*.png", NULL}, {"glob//s*/*", "d "}, {"glob/s*/", "d "},
+        {"glob/*/e.png", NULL}, {"glob/a1.png/*", NULL}, {"none/*.png", NULL}};
+    unet_predict_options o;
+    const char *inputs[1];
+    char out[32], made[100], **names;
+    size_t count;
+
+    two_classes();
+    CHECK_OK(un_make_dirs(at("glob/sub"), &err), &err);
+    save_ramp("glob/a1.png", 9, 9);
+    save_ramp("glob/a2.png", 9, 9);
+    save_ramp("glob/b[1].png", 9, 9);
+    save_ramp("glob/.c.png", 9, 9);
+    save_ramp("glob/sub/d.png", 9, 9);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(out, sizeof out, "glob_out%zu/x", i);
+        inputs[0] = at(rows[i].pattern);
+        options_for(&o, "two.safetensors", inputs, out);
+        if (!rows[i].made) {
+            CHECK_STATUS(predict(&o, NULL, NULL, NULL, NULL), UNET_E_NOT_FOUND);
+            CHECK_STR(err.message, "nothing matches this pattern");
+            continue;
+        }
+        CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
+        made[0] = 0;
+        CHECK_OK(un_dir_list(&names, &count, NULL, at(out), &err), &err);
+        for (size_t k = 0; k < count; k++)
+            snprintf(made + strlen(made), sizeof made - strlen(made), "%.*s ", (int)strlen(names[k]) - 4, names[k]);
+        un_free(names);
+        CHECK_STR(made, rows[i].made);
+    }
+}
+
+static int stop_at_third(void *ctx)
+{
+    return ++*(int *)ctx > 3;
+}
+
+/* Stopped on request: what is done stays, nothing is half written. */
+TEST(stopped)
+{
+    unet_context_options co = UNET_CONTEXT_OPTIONS_INIT;
+    unet_predict_options o;
+    const char *inputs[] = {at("stop")};
+    char name[32], **names;
+    int asked = 0, done;
+    unet_context *c;
+    size_t count;
+
+    two_classes();
+    CHECK_OK(un_make_dirs(at("stop"), &err), &err);
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof name, "stop/f%d.png", i);
+        save_ramp(name, 40, 40);
+    }
+    options_for(&o, "two.safetensors", inputs, "stop_out");
+    co.cancel = stop_at_third;
+    co.cancel_ctx = &asked;
+    CHECK_OK(unet_context_create(&c, &co, &err), &err);
+    CHECK_STATUS(unet_predict(c, &o, &done, NULL, NULL, NULL, &err), UNET_E_CANCELLED);
+    unet_context_destroy(c);
+    CHECK(done > 0 && done < 6);
+    CHECK_OK(un_dir_list(&names, &count, NULL, at("stop_out"), &err), &err);
+    CHECK_INT(count, done);
+    for (size_t i = 0; i < count; i++) {
+        un_image mask;
+
+        snprintf(name, sizeof name, "stop_out/%s", names[i]);
+        CHECK_OK(un_image_read(&mask, NULL, at(name), NULL, &err), &err);
+        un_image_free(&mask);
+    }
+    un_free(names);
 }
 
 static int at_value(const un_image *im, int z, int y, int x)
