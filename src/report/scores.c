@@ -139,6 +139,14 @@ static const char *joined(un_arena *arena, const char *a, const char *b)
     return title;
 }
 
+/* How columns of a class begin: its name, unless columns of several classes begin so. */
+static const char *class_columns(un_arena *a, const un_score_set *s, int class)
+{
+    const char *name = s->class_name[class];
+
+    return strcmp(name, "macro") != 0 && strcmp(name, "foreground") != 0 ? name : joined(a, "class", name);
+}
+
 /* Titles of the image table: row, image, pixels, ignored, accuracy, macro_*, foreground_*, then <class>_* and
  * support. */
 static const char **image_head(un_arena *a, const un_score_set *s, int *columns)
@@ -152,9 +160,9 @@ static const char **image_head(un_arena *a, const un_score_set *s, int *columns)
         return NULL;
     memcpy(head, fixed, sizeof fixed);
     for (int g = -2; g < s->classes; g++) {
-        const char *group = g == -2 ? "macro" : g == -1 ? "foreground" : s->class_name[g];
+        const char *group = g == -2 ? "macro" : g == -1 ? "foreground" : class_columns(a, s, g);
 
-        for (int i = 0; i < UN_RATIO_COUNT + (g >= 0); i++) {
+        for (int i = 0; group && i < UN_RATIO_COUNT + (g >= 0); i++) {
             const char *what = i < UN_RATIO_COUNT ? un_ratio_name((un_ratio)i) : "support";
 
             head[at] = joined(a, group, what);
@@ -162,15 +170,17 @@ static const char **image_head(un_arena *a, const un_score_set *s, int *columns)
                 return NULL;
         }
     }
-    for (int k = 0; k <= s->classes && more; k++)
-        for (int m = 0; m < UN_M_COUNT; m++)
+    for (int k = 0; k <= s->classes && more; k++) {
+        const char *group = k < s->classes ? class_columns(a, s, k) : "foreground";
+
+        for (int m = 0; group && m < UN_M_COUNT; m++)
             if (is_further(s, k, m)) {
-                head[at] =
-                    joined(a, k < s->classes ? s->class_name[k] : "foreground", un_metric_info_of((un_metric)m)->name);
+                head[at] = joined(a, group, un_metric_info_of((un_metric)m)->name);
                 if (!head[at++])
                     return NULL;
             }
-    return head;
+    }
+    return at == n ? head : NULL;
 }
 
 /* image -1: the pooled values, -2: the means over images. */

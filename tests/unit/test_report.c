@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "io/json.h"
 #include "markup.h"
 #include "report/measure.h"
 #include "report/palette.h"
@@ -340,6 +341,34 @@ TEST(scores_as_files)
     CHECK(strstr((char *)data, "\"background\": 0") && strstr((char *)data, "\"class\": \"mean without background\""));
     un_free(data);
     CHECK_STATUS(un_metrics_write_csv(NULL, "/nowhere/at/all/x.csv", &f.set, &err), UNET_E_NOT_FOUND);
+    free_scored(&f);
+}
+
+/* Classes that are named as columns are: no column and no key stands twice. */
+TEST(class_named_foreground)
+{
+    static const char *const names[] = {"macro", "foreground"};
+    scored f;
+    char path[512];
+    unsigned char *data;
+    size_t size;
+    un_json *j;
+    unet_error err = {0};
+
+    score_two(&f);
+    f.set.class_name = names;
+    snprintf(path, sizeof path, "%s/scores.csv", un_test_tmp());
+    CHECK_OK(un_metrics_write_csv(NULL, path, &f.set, &err), &err);
+    CHECK_OK(un_file_read(&data, &size, NULL, path, 1 << 20, &err), &err);
+    CHECK(strstr((char *)data, ",foreground_f1,class_macro_dice,") &&
+          strstr((char *)data, ",class_foreground_f1,class_foreground_support\n"));
+    un_free(data);
+    snprintf(path, sizeof path, "%s/scores.json", un_test_tmp());
+    CHECK_OK(un_metrics_write_json(NULL, path, &f.set, &err), &err);
+    CHECK_OK(un_file_read(&data, &size, NULL, path, 1 << 20, &err), &err);
+    CHECK_OK(un_json_parse(&j, NULL, (char *)data, size, path, &err), &err); /* refuses keys that stand twice */
+    un_json_free(j);
+    un_free(data);
     free_scored(&f);
 }
 
