@@ -216,6 +216,20 @@ static unet_status read_entries(un_safetensors *s, const place *p, const unsigne
     return check_cover(p, s, file + p->data_at);
 }
 
+/* Values cost memory, some forty times their text: more than any model has are not read. Texts are counted with them,
+ * as they hold JSON here. */
+static unet_status check_values(const unsigned char *header, size_t size, const char *name, unet_error *err)
+{
+    size_t values = 0;
+
+    for (size_t i = 0; i < size; i++)
+        values += header[i] == ',' || header[i] == '[' || header[i] == '{';
+    return values <= UN_ST_VALUES_MAX
+               ? UNET_OK
+               : un_fail_offset(err, UNET_E_LIMIT, name, 8, "the header lists about %zu values; at most %d are read",
+                     values, UN_ST_VALUES_MAX);
+}
+
 static unet_status parse(un_safetensors *s, const unsigned char *data, size_t size, const char *name, unet_error *err)
 {
     place p = {.name = name, .err = err};
@@ -235,6 +249,9 @@ static unet_status parse(un_safetensors *s, const unsigned char *data, size_t si
             (unsigned long long)length, size - 8);
     if (length < 2 || data[8] != '{')
         return un_fail_offset(err, UNET_E_FORMAT, name, 8, "no safetensors file: the header does not begin with '{'");
+    st = check_values(data + 8, (size_t)length, name, err);
+    if (st)
+        return st;
     st = un_json_parse(&s->header, s->mem, (const char *)data + 8, (size_t)length, name, err);
     if (st) {
         if (err && err->offset >= 0)

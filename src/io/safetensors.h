@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-enum { UN_ST_RANK = 8, UN_ST_HEADER_MAX = 100000000, UN_ST_TENSORS_MAX = 65536 };
+enum { UN_ST_RANK = 8, UN_ST_HEADER_MAX = 100000000, UN_ST_TENSORS_MAX = 65536, UN_ST_VALUES_MAX = 1 << 22 };
 
 typedef enum un_st_dtype {
     UN_ST_BOOL,

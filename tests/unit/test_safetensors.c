@@ -198,6 +198,27 @@ TEST(hostile_headers)
     CHECK_STATUS(un_safetensors_open(&s, NULL, "/nonexistent/file", &err), UNET_E_NOT_FOUND);
 }
 
+/* A header of ten million numbers would take two thirds of a gigabyte: it is refused before any of it is taken. */
+TEST(huge_header)
+{
+    enum { VALUES = 10000000, SIZE = 8 + 2 * VALUES };
+    un_mem *mem = un_mem_create(NULL);
+    unsigned char *file = un_alloc(NULL, SIZE);
+    un_safetensors *s;
+
+    for (int i = 0; i < SIZE; i++)
+        file[i] = i < 8 ? (unsigned char)((uint64_t)(SIZE - 8) >> (8 * i)) : i % 2 ? ',' : '0';
+    memcpy(file + 8, "{\"a\":[", 6);
+    memcpy(file + SIZE - 2, "]}", 2);
+    CHECK_STATUS(un_safetensors_view(&s, mem, file, SIZE, "h", &err), UNET_E_LIMIT);
+    CHECK(!s && strstr(err.message, "at most 4194304 are read"));
+    CHECK(un_mem_peak(mem) < 1 << 16);
+    un_free(file);
+    un_mem_destroy(mem);
+    CHECK_STATUS(un_safetensors_view(&s, NULL, "\x01\xe1\xf5\x05\0\0\0\0{}", 10, "h", &err), UNET_E_FORMAT);
+    CHECK(strstr(err.message, "a header of 100000001 bytes (at most 100000000)"));
+}
+
 /* Every allocation may fail; nothing leaks. */
 TEST(no_memory)
 {
