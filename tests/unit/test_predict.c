@@ -256,7 +256,6 @@ TEST(odd_sizes)
     un_model_destroy(instance);
 }
 
-/* Several windows on the axis along which results are given out: each pixel has its share of all of them. */
 /* Logits divided by the temperature: that of the whole softmax, or of each independent channel. */
 static void check_temperature(const char *options, const double *temperature, int n)
 {
@@ -298,6 +297,7 @@ TEST(temperatures)
     check_temperature(labels, (double[]){0.5, 1, 3}, 3);
 }
 
+/* Several windows on the axis along which results are given out: each pixel has its share of all of them. */
 TEST(blended_windows)
 {
     un_model *flat = model_of("dims: 2, depth: 2, base_filters: 2, norm: instance");
@@ -315,6 +315,93 @@ TEST(blended_windows)
     CHECK(t.blend && t.count[0] > 2);
     un_model_destroy(flat);
     un_model_destroy(deep);
+}
+
+/* Deviation an eighth of the window, no weight below a thousandth. */
+static double gauss_by_hand(int at, int size)
+{
+    const double x = (at - (size - 1) / 2.0) / (size / 8.0);
+
+    return fmax(exp(-0.5 * x * x), 1e-3);
+}
+
+/* The mean of what windows of the trained size give, by the product of two such weights. */
+TEST(weights_of_blended_windows)
+{
+    enum { SIDE = 32, H = 40, W = 75 };
+    static const int top[] = {0, 8}, left[] = {0, 14, 28, 43};
+    static double sum[H * W][3], weights[H * W];
+    static float window[SIDE * SIDE * 2], out[SIDE * SIDE * 3];
+    const un_session_options so = {.level = un_test_level()};
+    un_predict_options o = {.session = so};
+    un_model *m = model_of("dims: 2, depth: 2, base_filters: 4, norm: instance");
+    float *image = picture(1, H, W), *got;
+    un_session *s;
+    un_tiling t;
+
+    m->config.train.patch[0] = 1;
+    m->config.train.patch[1] = m->config.train.patch[2] = SIDE;
+    CHECK_OK(un_session_create(&s, NULL, m, (un_shape){1, 1, SIDE, SIDE, 2}, &so, &err), &err);
+    for (int k = 0; k < 8; k++) {
+        const int y0 = top[k / 4], x0 = left[k % 4];
+
+        for (int y = 0; y < SIDE; y++)
+            memcpy(window + y * SIDE * 2, image + ((y0 + y) * W + x0) * 2, SIDE * 2 * sizeof *window);
+        CHECK_OK(un_session_run(s, window, NULL, out, &err), &err);
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            const double weight = gauss_by_hand(i / SIDE, SIDE) * gauss_by_hand(i % SIDE, SIDE);
+            const int at = (y0 + i / SIDE) * W + x0 + i % SIDE;
+
+            weights[at] += weight;
+            for (int c = 0; c < 3; c++)
+                sum[at][c] += weight * (double)out[3 * i + c];
+        }
+    }
+    got = predict(m, &o, 1, H, W, &t);
+    CHECK(t.blend && t.window[1] == SIDE && t.window[2] == SIDE && t.count[1] == 2 && t.count[2] == 4);
+    for (int i = 0; i < H * W; i++)
+        for (int c = 0; c < 3; c++)
+            CHECK_NEAR(got[3 * i + c], sum[i][c] / weights[i], 1e-5);
+    un_session_destroy(s);
+    un_free(image);
+    un_free(got);
+    un_model_destroy(m);
+}
+
+/* Where a halo makes more than twice the work of the picture, windows of the trained size are blended instead. */
+TEST(halo_up_to_twice_the_work)
+{
+    un_model *m = model_of("dims: 2, depth: 3, base_filters: 4, norm: batch");
+    int with_halo = 0, blended = 0;
+
+    m->config.train.patch[0] = 1;
+    m->config.train.patch[1] = m->config.train.patch[2] = 32;
+    for (size_t kib = 16 << 10; kib >= 2 << 10; kib -= kib / 8) {
+        un_predict_options o = {.session.level = un_test_level(), .max_bytes = kib << 10, .mode = UN_CFG_PREDICT_EXACT};
+        un_tiling exact, chosen;
+        un_predictor *p;
+        unet_status st;
+
+        CHECK_OK(un_predictor_create(&p, NULL, m, &o, &err), &err);
+        st = un_predictor_tiling(p, 1, 600, 500, &exact, &err);
+        un_predictor_destroy(p);
+        CHECK(st == UNET_OK || st == UNET_E_LIMIT);
+        o.mode = UN_CFG_PREDICT_AUTO;
+        CHECK_OK(un_predictor_create(&p, NULL, m, &o, &err), &err);
+        CHECK_OK(un_predictor_tiling(p, 1, 600, 500, &chosen, &err), &err);
+        un_predictor_destroy(p);
+        if (!st)
+            CHECK_NEAR(exact.overhead,
+                (double)exact.count[1] * exact.window[1] * exact.count[2] * exact.window[2] / (600 * 500), 1e-9);
+        un_test_note("%zu KiB: %d x %d windows of %d x %d, %.2f; blended %d", kib, exact.count[1], exact.count[2],
+            exact.window[1], exact.window[2], exact.overhead, chosen.blend);
+        CHECK_INT(chosen.blend, st == UNET_E_LIMIT || exact.overhead > 2);
+        CHECK(!chosen.blend || (chosen.window[1] == 32 && chosen.window[2] == 32));
+        with_halo += !chosen.blend && exact.count[1] * exact.count[2] > 1;
+        blended += chosen.blend && st == UNET_OK;
+    }
+    CHECK(with_halo > 1 && blended > 1);
+    un_model_destroy(m);
 }
 
 /* 0 1 2 1 0 1 ... for n = 3 */
