@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "test.h"
 
+#include <dirent.h>
 #include <ftw.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -119,6 +120,20 @@ const char *un_test_tmp(void)
     if (mkdir(path, 0777))
         un_test_fail(__FILE__, __LINE__, "cannot make %s", path);
     return path;
+}
+
+int un_test_count(const char *folder)
+{
+    DIR *d = opendir(folder);
+    const struct dirent *e;
+    int n = 0;
+
+    if (!d)
+        return -1;
+    while ((e = readdir(d)))
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(d);
+    return n;
 }
 
 /* Apart from main: nothing here changes between setjmp and a long jump back. */

@@ -30,6 +30,8 @@ const char *un_test_shared(const char *relative);
 un_cpu_level un_test_level(void);
 /* A fresh empty folder, removed at exit. */
 const char *un_test_tmp(void);
+/* How much lies in a folder, temporary files of writers included; -1: there is no such folder. */
+int un_test_count(const char *folder);
 
 #define TEST(name)                                                                                                     \
     static void test_##name(void);                                                                                     \

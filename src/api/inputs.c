@@ -179,7 +179,7 @@ static unet_status collect(un_inputs *in, const char *path, unet_error *err)
 
     if (un_path_exists(path))
         return take(in, path, err);
-    if (!is_pattern(path, SIZE_MAX))
+    if (!is_pattern(path, strlen(path)))
         return un_fail_file(err, UNET_E_NOT_FOUND, path, "there is no such file or folder");
     st = match(in, root ? "/" : "", path + root, err);
     return !st && in->count == before ? un_fail_file(err, UNET_E_NOT_FOUND, path, "nothing matches this pattern") : st;

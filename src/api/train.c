@@ -94,6 +94,8 @@ static unet_status read_paths(training *t, unet_error *err)
         return UNET_OK;
     path = un_asprintf(t->c->mem, "%s/" PATHS_FILE, t->folder);
     st = path ? un_file_read(&both, &size, t->c->mem, path, PATH_BYTES_MAX, err) : un_fail_nomem(err, 1);
+    if (st == UNET_E_NOT_FOUND)
+        st = un_fail_file(err, st, t->folder, "no training run: a folder MODEL.run that unet train has made is wanted");
     n = st ? 0 : strlen((char *)both) + 1;
     if (!st && (n >= size || both[size - 1]))
         st = un_fail_file(err, UNET_E_FORMAT, path, "does not name data and model; name them on the command line");
@@ -108,11 +110,22 @@ static unet_status read_paths(training *t, unet_error *err)
     return st;
 }
 
+/* Asked now, not when the model is written. */
+static unet_status check_model_path(const char *path, unet_error *err)
+{
+    const size_t n = strlen(path);
+
+    return n && path[n - 1] != '/' && !un_path_is_dir(path)
+               ? UNET_OK
+               : un_fail_file(err, UNET_E_ARG, path, "the model needs a file name; this names a folder");
+}
+
 static unet_status settle_paths(training *t, unet_error *err)
 {
     const unet_train_options *o = t->o;
     un_mem *mem = t->c->mem;
     const int again = o->resume || o->extend_steps;
+    unet_status st;
 
     if ((!o->data || !o->model) && !(again && o->run_dir))
         return un_fail(err, UNET_E_ARG, "training needs the path of the data and of the model to write");
@@ -123,10 +136,13 @@ static unet_status settle_paths(training *t, unet_error *err)
         return un_fail_nomem(err, PATH_MAX);
     if (o->find_rate && again)
         return un_fail(err, UNET_E_ARG, "a learning rate is looked for before a run, not in the midst of one");
-    if (!again && !o->overwrite && !o->dry_run && !o->find_rate && un_path_exists(t->model_path))
-        return un_fail_file(err, UNET_E_ARG, t->model_path,
+    st = again ? read_paths(t, err) : UNET_OK;
+    if (!st && !o->find_rate)
+        st = check_model_path(t->model_path, err);
+    if (!st && !again && !o->overwrite && !o->dry_run && !o->find_rate && un_path_exists(t->model_path))
+        st = un_fail_file(err, UNET_E_ARG, t->model_path,
             "the model exists already; name another, or say that it may be replaced (--overwrite)");
-    return again ? read_paths(t, err) : UNET_OK;
+    return st;
 }
 
 /* ---- settings ---- */

@@ -178,6 +178,16 @@ void un_scratch_close(un_scratch *s)
     *s = (un_scratch){0};
 }
 
+/* The part of a name that stands in that of its temporary file: its end when it is so long that all of it would be more
+ * than the 255 bytes which names may have. */
+static const char *temp_name(const char *name)
+{
+    enum { MOST = 230 };
+    const size_t n = strlen(name);
+
+    return n > MOST ? name + n - MOST : name;
+}
+
 struct un_writer {
     un_mem *mem;
     char *path, *temp;
@@ -200,7 +210,7 @@ unet_status un_writer_open(un_writer **out, un_mem *mem, const char *path, unet_
     w->fd = -1;
     w->budget = disk_budget();
     w->path = un_strdup(mem, path);
-    w->temp = un_asprintf(mem, "%.*s.%s.%ld.tmp", (int)(name - path), path, name, (long)getpid());
+    w->temp = un_asprintf(mem, "%.*s.%s.%ld.tmp", (int)(name - path), path, temp_name(name), (long)getpid());
     if (!w->path || !w->temp) {
         un_writer_destroy(w);
         return un_fail_nomem(err, strlen(path));
@@ -388,7 +398,7 @@ void un_file_sweep(const char *path)
     snprintf(dir, sizeof dir, "%.*s", n, whole || slash ? path : ".");
     d = opendir(dir);
     while (d && (e = readdir(d)) != NULL)
-        if (is_left_behind(e->d_name, name))
+        if (is_left_behind(e->d_name, name ? temp_name(name) : NULL))
             unlinkat(dirfd(d), e->d_name, 0);
     if (d)
         closedir(d);
