@@ -16,7 +16,13 @@ export XDG_CACHE_HOME=$tmp/cache
 cd "$tmp" || exit 1
 n=0
 while IFS= read -r line; do
-    case $line in '#'* | '') continue ;; esac
+    case $line in
+    '#'* | '') continue ;;
+    '$ '*)
+        eval "${line#$ }" || result "set up: $line" 'it fails'
+        continue
+        ;;
+    esac
     code=${line%% | *}
     rest=${line#* | }
     words=${rest%% | *}
@@ -30,10 +36,12 @@ while IFS= read -r line; do
     reason=
     [ "$got" = "$code" ] || reason="exit code $got, expected $code; output: $(head -n 1 <<<"$output")"
     holds=${holds//SETS/$data}
-    case $output in
-    *"${holds//TMP/$tmp}"*) ;;
-    *) reason="${reason:-no \"$holds\" in: $(head -n 3 <<<"$output")}" ;;
-    esac
+    holds=${holds//TMP/$tmp}
+    holds=${holds//SOURCE/$root}
+    case $holds in
+    '= '*) grep -qxF -- "${holds#= }" <<<"$(sed 's/^ *//; s/ *$//' <<<"$output")" ;;
+    *) [[ $output == *"$holds"* ]] ;;
+    esac || reason="${reason:-no \"$holds\" in: $(head -n 3 <<<"$output")}"
     result "case $n: unet $words" "$reason"
 done <"$root/tests/cli/cases.txt"
 
@@ -46,6 +54,8 @@ fi
 result full_disk "$reason"
 left=$(find "$tmp" -mindepth 1 ! -name log ! -path "$tmp/out*" ! -path "$tmp/cache*")
 result nothing_left_behind "$left"
+left=$(find "$tmp" "$data" -name '.*.tmp' && find "$tmp/out/full" "$tmp/out/w" "$tmp"/out/w.* ! -type d 2>/dev/null)
+result nothing_half_written "$left"
 
 # Names with blanks, quotes, line ends and bytes that are no UTF-8; a locale with decimal commas; folders that cannot be
 # written. The model was made by a case above.
@@ -66,6 +76,22 @@ for name in 'two words.png' "it's \"quoted\".png" $'line\nend.png' $'latin-\xe4\
     reason=${reason:-$(predicts "$tmp/out/odd/$name" "$tmp/out/odd results")}
 done
 result odd_names "$reason"
+
+# The same of folders, through all jobs.
+odd=$tmp/out/$'odd \xe4\xff, set'
+cp -r "$data/good" "$odd"
+for folder in images masks; do mv "$odd/$folder/p0.png" "$odd/$folder/"$'\xff \'0\'.png'; done
+tiny=(--steps 1 -q model.base_filters=4 model.depth=1 'train.patch=[16,16]' train.batch=1)
+works() { # works ARGUMENT...: prints why not
+    "${as[@]}" "$unet" "$@" >"$tmp/log" 2>&1 || head -n 1 "$tmp/log"
+}
+as=() # the rights that it works with
+result odd_folder_inspect "$(works inspect "$odd" -o "$odd look" -q && ls "$odd look" >/dev/null)"
+result odd_folder_train "$(works train "$odd" -o "$odd.safetensors" "${tiny[@]}")"
+result odd_folder_eval "$(works eval "$odd.safetensors" "$odd" --split all -o "$odd scores" -q &&
+    ls "$odd scores/report.html" >/dev/null)"
+result odd_folder_predict "$(works predict "$odd.safetensors" "$odd"/images -o "$odd masks" --measure -q &&
+    ls "$odd masks/"$'\xff \'0\'.png' >/dev/null)"
 if mkdir -p "$tmp/out/locale" && localedef -i de_DE -f UTF-8 "$tmp/out/locale/de_DE.UTF-8" 2>"$tmp/log"; then
     export LOCPATH=$tmp/out/locale
     result decimal_comma "$(LC_ALL=de_DE.UTF-8 predicts "$tmp/out/plain.png" "$tmp/out/comma")"
@@ -78,17 +104,34 @@ fi
 drop=()
 [ "$(id -u)" != 0 ] || drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 chmod 755 "$tmp"
-mkdir -p "$tmp/out/closed"
+mkdir -p "$tmp/out/closed" "$tmp/out/closed_set/images"
+mkdir -m 777 "$tmp/out/open"
+cp "$picture" "$tmp/out/closed.png"
+cp "$model" "$tmp/out/closed.safetensors"
 chmod 555 "$tmp/out/closed"
+chmod 000 "$tmp/out/closed.png" "$tmp/out/closed.safetensors" "$tmp/out/closed_set/images"
 if "${drop[@]}" test -x "$unet" 2>/dev/null && ! "${drop[@]}" touch "$tmp/out/closed/probe" 2>/dev/null; then
     "${drop[@]}" "$unet" predict "$model" "$tmp/out/plain.png" -o "$tmp/out/closed/masks" >"$tmp/log" 2>&1
     got=$?
     result closed_folder "$([ $got = 4 ] && grep -q closed "$tmp/log" || echo "exit $got: $(head -n 1 "$tmp/log")")"
     result closed_folder_empty "$(ls -A "$tmp/out/closed")"
+    as=("${drop[@]}")
+    cp -r "$data/good" "$tmp/out/still" # data, and the folder that it is done in, cannot be written
+    chmod -R a+rX,a-w "$tmp/out/still"
+    result still_folder_train "$(works train "$tmp/out/still" -o "$tmp/out/open/m.safetensors" "${tiny[@]}")"
+    result still_folder_eval "$(works eval "$tmp/out/open/m.safetensors" "$tmp/out/still" --split all -q)"
+    chmod -R u+w "$tmp/out/still"
+    for words in "selftest $tmp/out/closed.safetensors" "eval $model $tmp/out/closed_set" "inspect $tmp/out/closed_set" \
+        "predict $model $tmp/out/closed.png -o $tmp/out/open" "train $tmp/out/closed_set -o $tmp/out/open/m --steps 1"; do
+        "${drop[@]}" "$unet" $words >"$tmp/log" 2>&1
+        got=$?
+        result "no_rights_${words%% *}" \
+            "$([ $got = 4 ] && grep -q 'closed.*: Permission denied' "$tmp/log" || echo "exit $got: $(head -n 1 "$tmp/log")")"
+    done
 else
     echo "SKIP closed_folder: rights cannot be dropped here" | tee -a "$results"
 fi
-chmod 755 "$tmp/out/closed"
+chmod 755 "$tmp/out/closed" "$tmp/out/closed_set/images"
 
 # docs/commands.md is what the tables say; UNET_TEST_WRITE=1 writes it anew.
 [ -z "${UNET_TEST_WRITE:-}" ] || "$unet" help --format markdown >"$root/docs/commands.md"
