@@ -189,15 +189,16 @@ typedef struct unet_predict_options {
     int overlay;        /* 1: OUT/stem_overlay.png too */
     int probabilities;  /* 1: OUT/stem_prob.tif or .nii.gz too */
     int measure;        /* 1: OUT/measures.csv: areas or volumes, counts and sizes of objects */
-    int split_touching; /* 1: objects that touch are counted apart */
+    int split_touching; /* 1: objects that touch are counted, and numbered, apart */
     unet_progress_fn progress;
     void *progress_ctx;
     unet_profile *profile; /* gets where the time goes; NULL: not measured */
     int attention;         /* 1: OUT/stem_gateN.png too: what the attention gate of level N lets pass, as heat */
+    int objects;           /* 1: OUT/stem_objects.tif or .nii.gz too: the number of its object at each pixel */
 } unet_predict_options;
 #define UNET_PREDICT_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
-        sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0                    \
+        sizeof(unet_predict_options), NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0                 \
     }
 
 /* Writes OUT/stem.png, volumes OUT/stem.nii.gz; folders below a given folder are kept. Goes on after a bad file; then

@@ -80,8 +80,13 @@ static int gates_of(const predict_job *j)
     return j->gates ? j->gates->config.model.classes : 0;
 }
 
+static const char *object_suffix(un_mask_format f)
+{
+    return f == UN_MASK_NIFTI ? "_objects.nii.gz" : "_objects.tif";
+}
+
 /* Suffixes of what this job may write for a file; NULL behind the last. */
-enum { SUFFIXES_MAX = 6 + UN_CFG_LEVELS_MAX };
+enum { SUFFIXES_MAX = 8 + UN_CFG_LEVELS_MAX };
 
 static void suffixes_of(const predict_job *j, const char *suffix[SUFFIXES_MAX])
 {
@@ -94,6 +99,10 @@ static void suffixes_of(const predict_job *j, const char *suffix[SUFFIXES_MAX])
     if (j->o->probabilities) {
         suffix[n++] = un_probability_suffix(UN_MASK_NIFTI);
         suffix[n++] = un_probability_suffix(UN_MASK_PNG);
+    }
+    if (j->o->objects) {
+        suffix[n++] = object_suffix(UN_MASK_NIFTI);
+        suffix[n++] = object_suffix(UN_MASK_PNG);
     }
     for (int k = 0; k < gates_of(j); k++)
         suffix[n++] = gate_suffix[j->gate_level[k]];
@@ -205,8 +214,9 @@ static unet_status write_one(const predict_job *j, const char *stem, const char 
     return st;
 }
 
-static unet_status add_measures(
-    predict_job *j, const un_input *in, const un_image *image, const un_segmentation *s, unet_error *err)
+/* Counts and sizes for the table, and the numbers of the objects, each where it is wanted. */
+static unet_status measure(predict_job *j, un_image *objects, const un_input *in, const un_image *image,
+    const un_segmentation *s, unet_error *err)
 {
     const un_config *cfg = &j->r.model->config;
     const un_shape size = {1, image->d, image->h, image->w, 1};
@@ -216,9 +226,15 @@ static unet_status add_measures(
         .bits = cfg->model.head == UN_CFG_HEAD_MULTILABEL,
         .split = j->o->split_touching,
         .has_spacing = image->has_spacing};
+    unet_status st;
 
     memcpy(o.spacing_mm, image->spacing, sizeof o.spacing_mm);
-    return un_measure_add(j->measures, j->c->mem, in->stem, s->classes, size, &o, err);
+    st = un_measure_add(j->measures, j->o->objects ? objects : NULL, j->c->mem, in->stem, s->classes, size, &o, err);
+    memcpy(objects->spacing, s->mask.spacing, sizeof objects->spacing);
+    objects->has_spacing = s->mask.has_spacing;
+    memcpy(objects->affine, s->mask.affine, sizeof objects->affine);
+    objects->has_affine = s->mask.has_affine;
+    return st;
 }
 
 static unet_status write_outputs(
@@ -227,20 +243,23 @@ static unet_status write_outputs(
     const un_config *cfg = &j->r.model->config;
     const un_mask_format f = un_mask_format_of(cfg, image);
     const double began = un_profile_now(j->profile);
-    un_image overlay = {0};
+    un_image overlay = {0}, objects = {0};
     unet_status st = UNET_OK;
 
     if (j->o->overlay)
         st = un_overlay_make(&overlay, j->c->mem, cfg, j->names.name, image, s->classes, un_eval_background(cfg), err);
-    if (!st && j->measures)
-        st = add_measures(j, in, image, s, err);
+    if (!st && (j->measures || j->o->objects))
+        st = measure(j, &objects, in, image, s, err);
+    if (!st && j->o->objects)
+        st = write_one(j, in->stem, object_suffix(f), un_numbers_write, &objects, f, stop, err);
     if (!st && j->o->probabilities)
-        st = write_one(j, in->stem, un_probability_suffix(f), un_probabilities_write, &s->probabilities, f, stop, err);
+        st = write_one(j, in->stem, un_probability_suffix(f), un_numbers_write, &s->probabilities, f, stop, err);
     if (!st && j->o->overlay)
         st = write_one(j, in->stem, "_overlay.png", write_png, &overlay, f, stop, err);
     if (!st)
         st = write_one(j, in->stem, un_mask_suffix(f), un_mask_write, &s->mask, f, stop, err);
     un_image_free(&overlay);
+    un_image_free(&objects);
     un_profile_span(j->profile, "prediction", "write files", began);
     return st;
 }

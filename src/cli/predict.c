@@ -9,7 +9,7 @@
 
 typedef struct predict_options {
     const char *out, *profile;
-    int overlay, probabilities, measure, split, attention;
+    int overlay, probabilities, measure, objects, split, attention;
     uint64_t mem;
 } predict_options;
 
@@ -37,10 +37,14 @@ static const un_opt options[] = {
         .type = UN_OPT_FLAG,
         .offset = offsetof(predict_options, measure),
         .help = "write measures.csv too: areas or volumes of the classes, counts and sizes of objects"},
+    {.name = "objects",
+        .type = UN_OPT_FLAG,
+        .offset = offsetof(predict_options, objects),
+        .help = "write STEM_objects.tif (volumes: .nii.gz) too: the number of its object at each pixel, 0 elsewhere"},
     {.name = "split-touching",
         .type = UN_OPT_FLAG,
         .offset = offsetof(predict_options, split),
-        .help = "with --measure: objects that touch are counted apart"},
+        .help = "with --measure and --objects: objects that touch are told apart"},
     UN_ROW_TTA,
     UN_ROW_PRECISION("predict.precision"),
     {.name = "mem",
@@ -76,6 +80,7 @@ static unet_status run(const un_args *a, unet_error *err)
     o.overlay = p->overlay;
     o.probabilities = p->probabilities;
     o.measure = p->measure;
+    o.objects = p->objects;
     o.split_touching = p->split;
     o.attention = p->attention;
     o.progress = un_progress_show;
@@ -92,12 +97,15 @@ static unet_status run(const un_args *a, unet_error *err)
 static const char *const examples[] = {"unet predict nuclei.safetensors photos/ -o masks --overlay",
     "all pictures of a folder, with overlays", "unet predict nuclei.safetensors a.png b.tif -o masks --measure",
     "two files, areas and counts in masks/measures.csv",
+    "unet predict nuclei.safetensors photos/ -o masks --objects --split-touching",
+    "each nucleus with a number of its own, touching ones apart",
     "unet predict nuclei.safetensors big.tif -o masks --mem 500M predict.tile=512", "small tiles for little memory",
     NULL};
 
 const un_command un_cmd_predict = {
     .name = "predict",
-    .usage = "MODEL INPUT... -o OUT [--overlay] [--probabilities] [--attention] [--measure] [key=value ...]",
+    .usage =
+        "MODEL INPUT... -o OUT [--overlay] [--probabilities] [--attention] [--measure] [--objects] [key=value ...]",
     .summary = "make masks for pictures and volumes",
     .about = "Inputs are files, folders and patterns as 'scan_*.png'; folders are walked and kept in the output. A "
              "picture gives OUT/STEM.png, "

@@ -49,8 +49,37 @@ static int64_t pick_class(const int32_t *map, int64_t n, int k, int bits, uint8_
     return count;
 }
 
-static unet_status add_objects(
-    un_table *t, un_mem *mem, const uint8_t *one, un_shape size, const un_measure_options *opt, unet_error *err)
+/* The numbers of a class that stand behind those of the classes before, in channel k of several. */
+static void number_objects(un_image *to, const un_objects *o, int k, int32_t before)
+{
+    const size_t n = un_image_count(to) / (size_t)to->c;
+    int32_t *v = (int32_t *)to->data + (to->c > 1 ? k : 0);
+
+    for (size_t i = 0; i < n; i++)
+        if (o->label[i])
+            v[i * (size_t)to->c] = o->label[i] + (to->c > 1 ? 0 : before);
+}
+
+/* Two bytes each where that is enough. */
+static void narrow(un_image *im, int32_t largest)
+{
+    const size_t n = un_image_count(im);
+    const int32_t *from = im->data;
+    uint16_t *to = im->data;
+
+    if (largest > UINT16_MAX)
+        return;
+    for (size_t i = 0; i < n; i++) { /* a number is read before its place is written over */
+        const uint16_t v = (uint16_t)from[i];
+
+        memcpy(to + i, &v, sizeof v);
+    }
+    im->type = UN_DTYPE_U16;
+}
+
+/* *last: the largest number so far. */
+static unet_status add_objects(un_table *t, un_image *objects, int32_t *last, un_mem *mem, const uint8_t *one, int k,
+    un_shape size, const un_measure_options *opt, unet_error *err)
 {
     un_objects_options how = {.class_index = 1, .split = opt->split};
     un_objects o;
@@ -61,34 +90,55 @@ static unet_status add_objects(
     st = un_objects_find(&o, mem, one, size, &how, err);
     if (st)
         return st;
-    st = add_sizes(t, mem, &o, err);
+    if (objects) {
+        number_objects(objects, &o, k, *last);
+        *last = objects->c > 1 ? UN_MAX(*last, o.count) : *last + o.count;
+    }
+    if (t)
+        st = add_sizes(t, mem, &o, err);
     un_objects_free(&o);
     return st;
 }
 
-unet_status un_measure_add(un_table *t, un_mem *mem, const char *image, const int32_t *map, un_shape size,
-    const un_measure_options *opt, unet_error *err)
+static void add_class(
+    un_table *t, const char *image, int k, int64_t count, un_shape size, const un_measure_options *opt)
+{
+    const double pixels = (double)count, *mm = opt->spacing_mm;
+
+    un_table_text(t, image);
+    un_table_text(t, opt->class_name[k]);
+    un_table_integer(t, count);
+    un_table_real(t, pixels / ((double)size.d * size.h * size.w), 4);
+    un_table_real(t, opt->has_spacing && size.d == 1 ? pixels * mm[1] * mm[2] * 1e6 : NAN, 2);
+    un_table_real(t, opt->has_spacing && size.d > 1 ? pixels * mm[0] * mm[1] * mm[2] : NAN, 2);
+    for (int i = 0; i < 6 && k == opt->background; i++)
+        un_table_real(t, NAN, 0);
+}
+
+unet_status un_measure_add(un_table *t, un_image *objects, un_mem *mem, const char *image, const int32_t *map,
+    un_shape size, const un_measure_options *opt, unet_error *err)
 {
     const int64_t all = (int64_t)size.d * size.h * size.w;
-    const double *mm = opt->spacing_mm;
     uint8_t *one = un_alloc(mem, (size_t)all);
+    int32_t last = 0;
     unet_status st = one ? UNET_OK : un_fail_nomem(err, (size_t)all);
 
+    if (objects)
+        *objects = (un_image){0};
+    if (!st && objects)
+        st = un_image_create(objects, mem, UN_DTYPE_I32, size.d, size.h, size.w, opt->bits ? opt->classes : 1, err);
     for (int k = 0; !st && k < opt->classes; k++) {
         const int64_t count = pick_class(map, all, k, opt->bits, one);
-        const double pixels = (double)count;
 
-        un_table_text(t, image);
-        un_table_text(t, opt->class_name[k]);
-        un_table_integer(t, count);
-        un_table_real(t, pixels / (double)all, 4);
-        un_table_real(t, opt->has_spacing && size.d == 1 ? pixels * mm[1] * mm[2] * 1e6 : NAN, 2);
-        un_table_real(t, opt->has_spacing && size.d > 1 ? pixels * mm[0] * mm[1] * mm[2] : NAN, 2);
-        for (int i = 0; i < 6 && k == opt->background; i++)
-            un_table_real(t, NAN, 0);
+        if (t)
+            add_class(t, image, k, count, size, opt);
         if (k != opt->background)
-            st = add_objects(t, mem, one, size, opt, err);
+            st = add_objects(t, objects, &last, mem, one, k, size, opt, err);
     }
     un_free(one);
+    if (!st && objects)
+        narrow(objects, last);
+    else if (st && objects)
+        un_image_free(objects);
     return st;
 }

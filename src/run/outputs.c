@@ -33,11 +33,10 @@ unet_status un_mask_write(un_mem *mem, const char *path, const un_image *mask, u
                                : un_image_write_png(mem, path, mask, err);
 }
 
-unet_status un_probabilities_write(
-    un_mem *mem, const char *path, const un_image *probabilities, un_mask_format f, unet_error *err)
+unet_status un_numbers_write(un_mem *mem, const char *path, const un_image *numbers, un_mask_format f, unet_error *err)
 {
-    return f == UN_MASK_NIFTI ? un_image_write_nifti(mem, path, probabilities, err)
-                              : un_image_write_tiff(mem, path, probabilities, err);
+    return f == UN_MASK_NIFTI ? un_image_write_nifti(mem, path, numbers, err)
+                              : un_image_write_tiff(mem, path, numbers, err);
 }
 
 /* ---- overlays ---- */

@@ -17,8 +17,9 @@ const char *un_probability_suffix(un_mask_format f); /* "_prob.tif", "_prob.nii.
 
 UN_NODISCARD unet_status un_mask_write(
     un_mem *mem, const char *path, const un_image *mask, un_mask_format f, unet_error *err);
-UN_NODISCARD unet_status un_probabilities_write(
-    un_mem *mem, const char *path, const un_image *probabilities, un_mask_format f, unet_error *err);
+/* Probabilities, numbers of objects: TIFF where masks are pictures, since it holds numbers of any type. */
+UN_NODISCARD unet_status un_numbers_write(
+    un_mem *mem, const char *path, const un_image *numbers, un_mask_format f, unet_error *err);
 
 /* The picture with the classes painted over it and a legend below. Of a volume up to nine slices, evenly among those
  * that hold foreground. names: [classes]; background as in un_paint. */

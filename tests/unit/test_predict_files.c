@@ -585,6 +585,75 @@ TEST(gates_as_heat)
     un_image_free(&heat);
 }
 
+/* Two discs that a neck joins, and one by itself: numbers in a file of its own, touching ones apart where that is
+ * asked for. */
+TEST(objects_have_numbers)
+{
+    const char *inputs[] = {at("blobs")};
+    unet_predict_options o;
+    un_image im;
+
+    two_classes();
+    CHECK_OK(un_make_dirs(at("blobs"), &err), &err);
+    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 1, 32, 64, 1, &err), &err);
+    for (int i = 0; i < 32 * 64; i++) {
+        const int y = i / 64 - 16, x = i % 64, disc = (x - 10) * (x - 10), next = (x - 28) * (x - 28);
+        const int bright =
+            disc + y * y < 64 || next + y * y < 64 || (y == 0 && x > 10 && x < 28) || (x - 52) * (x - 52) + y * y < 36;
+
+        ((uint8_t *)im.data)[i] = bright ? 255 : 0;
+    }
+    CHECK_OK(un_image_write_png(NULL, at("blobs/a.png"), &im, &err), &err);
+    un_image_free(&im);
+    for (int split = 0; split < 2; split++) {
+        uint16_t *v;
+
+        options_for(&o, "two.safetensors", inputs, "blobs_out");
+        o.objects = 1;
+        o.split_touching = split;
+        CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
+        CHECK(!un_path_exists(at("blobs_out/measures.csv")));
+        CHECK_OK(un_image_read(&im, NULL, at("blobs_out/a_objects.tif"), NULL, &err), &err);
+        v = (uint16_t *)im.data + (size_t)16 * 64;
+        CHECK(im.type == UN_DTYPE_U16 && im.h == 32 && im.w == 64 && im.c == 1);
+        CHECK(v[0] == 0 && v[10] == 1 && v[28] == (split ? 2 : 1) && v[52] == (split ? 3 : 2));
+        un_image_free(&im);
+    }
+    save_ramp("blobs/a_objects.png", 20, 20);
+    CHECK_STATUS(predict(&o, NULL, NULL, NULL, NULL), UNET_E_ARG);
+    CHECK(strstr(err.message, "would have one name"));
+}
+
+TEST(objects_of_volumes)
+{
+    const char *inputs[] = {at("balls.nii.gz")};
+    unet_predict_options o;
+    un_image im;
+
+    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 8, 16, 16, 1, &err), &err);
+    for (int i = 0; i < 8 * 16 * 16; i++)
+        ((uint8_t *)im.data)[i] = (i % 16 < 5 || i % 16 > 10) && i / 256 > 2 ? 255 : 0;
+    im.has_spacing = 1;
+    im.spacing[0] = 2, im.spacing[1] = im.spacing[2] = 0.5;
+    CHECK_OK(un_image_write_nifti(NULL, at("balls.nii.gz"), &im, &err), &err);
+    un_image_free(&im);
+    save_model("two3.safetensors", "dims: 3, depth: 1, in_channels: 1, classes: 2, head: softmax", "classes: [a, b]");
+    options_for(&o, "two3.safetensors", inputs, "balls_out");
+    o.objects = 1;
+    CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
+    CHECK_OK(un_image_read(&im, NULL, at("balls_out/balls_objects.nii.gz"), NULL, &err), &err);
+    CHECK(im.d == 8 && im.h == 16 && im.w == 16 && im.type == UN_DTYPE_U16);
+    CHECK_NEAR(im.spacing[0], 2, 1e-6);
+    CHECK_NEAR(im.spacing[2], 0.5, 1e-6);
+    for (int i = 0; i < 8 * 16 * 16; i++) {
+        const int x = i % 16, z = i / 256;
+
+        if ((x < 4 || x > 11) && z != 2 && z != 3) /* what pooling mixes is left out */
+            CHECK_INT(((uint16_t *)im.data)[i], z < 2 ? 0 : x < 8 ? 1 : 2);
+    }
+    un_image_free(&im);
+}
+
 TEST(only_some_keys_can_be_set)
 {
     unet_predict_options o = UNET_PREDICT_OPTIONS_INIT;

@@ -398,22 +398,35 @@ TEST(measures)
     static const char *const names[] = {"background", "cell", "none"};
     static const int32_t map[] = {1, 1, 0, 0, 1, /**/ 0, 0, 0, 0, 0, /**/ 0, 1, 1, 1, 0, /**/ 0, 0, 0, 0, 0};
     un_measure_options opt = {.classes = 3, .class_name = names, .has_spacing = 1, .spacing_mm = {2, 0.5, 0.001}};
+    static const uint16_t numbers[] = {2, 2, 1, 1, 3, 1, 1, 1, 1, 1, 1, 4, 4, 4, 1, 1, 1, 1, 1, 1};
     un_table *t;
     un_text s = text_of();
     unet_error err = {0};
+    un_image o;
 
     CHECK_OK(un_measure_create(&t, NULL, &err), &err);
-    CHECK_OK(un_measure_add(t, NULL, "a", map, (un_shape){1, 1, 4, 5, 1}, &opt, &err), &err);
-    CHECK_OK(un_measure_add(t, NULL, "b", map, (un_shape){1, 2, 2, 5, 1}, &opt, &err), &err);
+    CHECK_OK(un_measure_add(t, NULL, NULL, "a", map, (un_shape){1, 1, 4, 5, 1}, &opt, &err), &err);
+    CHECK_OK(un_measure_add(t, NULL, NULL, "b", map, (un_shape){1, 2, 2, 5, 1}, &opt, &err), &err);
     opt.background = -1;
     opt.has_spacing = 0;
-    CHECK_OK(un_measure_add(t, NULL, "c", map, (un_shape){1, 1, 4, 5, 1}, &opt, &err), &err);
+    CHECK_OK(un_measure_add(t, &o, NULL, "c", map, (un_shape){1, 1, 4, 5, 1}, &opt, &err), &err);
     CHECK_OK(un_table_to_csv(t, &s, &err), &err);
     CHECK(strstr(s.s, "\na,background,14,0.7,7000,,,,,,,\n"));
     CHECK(strstr(s.s, "\na,cell,6,0.3,3000,,3,2,1,2,2,3\n")); /* sizes 2, 1, 3; two at the edge */
     CHECK(strstr(s.s, "\na,none,0,0,0,,0,0,,,,\n"));
     CHECK(strstr(s.s, "\nb,cell,6,0.3,,0.006,1,1,6,6,6,6\n")); /* in space they touch by corners */
     CHECK(strstr(s.s, "\nc,background,14,0.7,,,1,1,14,14,14,14\n"));
+    CHECK(o.type == UN_DTYPE_U16 && o.c == 1 && !memcmp(o.data, numbers, sizeof numbers)); /* class after class */
+    un_image_free(&o);
+    opt.bits = 1; /* 1: class 0, of three objects; overlapping classes have a channel each */
+    CHECK_OK(un_measure_add(NULL, &o, NULL, "d", map, (un_shape){1, 1, 4, 5, 1}, &opt, &err), &err);
+    CHECK(o.c == 3);
+    for (int i = 0; i < 20; i++) {
+        const uint16_t *v = (const uint16_t *)o.data + 3 * i;
+
+        CHECK(v[0] == (map[i] ? numbers[i] - 1 : 0) && !v[1] && !v[2]);
+    }
+    un_image_free(&o);
     un_text_free(&s);
     un_table_destroy(t);
 }
