@@ -255,8 +255,8 @@ def loss(c, outputs):
     return total / sum(weights)
 
 
-def case(model, patch=(16, 24), ignore=True, pixel_weight=False):
-    size = [4, 8, 12] if model.get("dims") == 3 else list(patch)
+def case(model, patch=None, ignore=True, pixel_weight=False):
+    size = list(patch) if patch else [4, 8, 12] if model.get("dims") == 3 else [16, 24]
     return base.case({"depth": 2, "base_filters": 4, "in_channels": 2, **model}, size, None, None, ignore=ignore,
                      pixel_weight=pixel_weight)
 
@@ -266,10 +266,14 @@ CASES = {
     "residual": case({"block": "residual"}),
     "residual_strided": case({"block": "residual", "downsample": "conv", "norm": "instance", "convs_per_level": [1, 2, 3]}),
     "residual_valid": case({"block": "residual", "padding": "valid", "norm": "none", "depth": 1}, (28, 32)),
+    "valid_volume": case({"padding": "valid", "norm": "none", "dims": 3, "depth": 1}, (20, 20, 24)),
     "residual_volume": case({"block": "residual", "dims": 3, "norm": "group", "norm_groups": 2, "activation": "leaky_relu"}),
     "dense": case({"block": "dense", "convs_per_level": 3}),
+    "dense_volume": case({"block": "dense", "dims": 3, "norm": "none", "upsample": "nearest", "head": "sigmoid", **SILU}),
     "dense_strided": case({"block": "dense", "downsample": "conv", "dense_growth": 0.25, "norm": "none"}),
     "recurrent": case({"block": "recurrent"}),
+    "recurrent_volume": case({"block": "recurrent", "recalibrate": "se", "se_ratio": 2, "dims": 3, "activation": "elu",
+                              "head": "multilabel", "classes": 3}),
     "recurrent_bias": case({"block": "recurrent", "norm": "none", "recurrence": 3, **SILU, "convs_per_level": 1}),
     "separable": case({"block": "separable", "base_filters": 8}),
     "separable_strided": case({"block": "separable", "downsample": "conv", "upsample": "bilinear", "kernel": 5, "base_filters": 9}),
@@ -277,6 +281,8 @@ CASES = {
     "inverted": case({"block": "inverted", "expansion": 3, "base_filters": 6}),
     "inverted_strided": case({"block": "inverted", "expansion": 2, "downsample": "conv", "upsample": "nearest", "width": 0.5,
                               "base_filters": 16}),
+    "inverted_volume": case({"block": "inverted", "expansion": 2, "dims": 3, "norm": "instance", "downsample": "avgpool",
+                             "activation": "gelu", "bottom": "dilated"}),
     "se": case({"recalibrate": "se", "se_ratio": 2}),
     "scse": case({"recalibrate": "scse", "se_ratio": 4, "block": "residual"}),
     "scse_volume": case({"recalibrate": "scse", "dims": 3, "norm": "instance"}),
@@ -298,6 +304,7 @@ CASES = {
     "full_volume": case({"decoder": "full", "dims": 3, "base_filters": 2, "norm": "instance",
                          "strides": [[1, 2, 2], [2, 2, 2]]}),
     "patchify": case({"stem": "patchify", "depth": 1}),
+    "patchify_volume": case({"stem": "patchify", "stem_size": 2, "dims": 3, "depth": 1, "activation": "none"}),
     "blocks": case({"stem": "space_to_depth", "stem_size": 2, "supervision": [1]}),
     "blocks_volume": case({"stem": "space_to_depth", "stem_size": 2, "dims": 3, "depth": 1, "norm": "instance"}),
     "together": case({"block": "residual", "recalibrate": "se", "gate": "attention", "bottom": "dilated", "supervision": [0.5],

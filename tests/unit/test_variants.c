@@ -110,18 +110,39 @@ static void compare(const char *name)
     un_safetensors_close(golden);
 }
 
-static int file_has(const char *path, const char *text)
+static char *text_of(const char *path, size_t *size)
 {
-    const size_t length = strlen(text);
     unsigned char *data;
-    size_t size;
-    int found = 0;
 
-    CHECK_OK(un_file_read(&data, &size, NULL, un_test_source(path), 1 << 24, &err), &err);
-    for (size_t i = 0; i + length <= size && !found; i++)
-        found = !memcmp(data + i, text, length);
-    un_free(data);
-    return found;
+    CHECK_OK(un_file_read(&data, size, NULL, un_test_source(path), 1 << 24, &err), &err);
+    return (char *)data;
+}
+
+static int holds(const char *from, const char *to, const char *text)
+{
+    const size_t n = strlen(text);
+
+    for (; from + n <= to; from++)
+        if (!memcmp(from, text, n))
+            return 1;
+    return 0;
+}
+
+/* Whether a case has the word in the section `model`, which holds no braces, of a network of so many dimensions. */
+static int has_case(const char *data, size_t size, const char *text, int dims)
+{
+    static const char model[] = "\\\"model\\\": {";
+    char number[24];
+
+    snprintf(number, sizeof number, "\\\"dims\\\": %d", dims);
+    for (const char *p = data, *end = data + size; p + sizeof model < end; p++)
+        if (!memcmp(p, model, sizeof model - 1)) {
+            const char *to = memchr(p, '}', (size_t)(end - p));
+
+            if (to && holds(p, to, number) && holds(p, to, text))
+                return 1;
+        }
+    return 0;
 }
 
 #define CASE(name)                                                                                                     \
@@ -134,15 +155,19 @@ CASE(residual)
 CASE(residual_strided)
 CASE(residual_valid)
 CASE(residual_volume)
+CASE(valid_volume)
 CASE(dense)
+CASE(dense_volume)
 CASE(dense_strided)
 CASE(recurrent)
 CASE(recurrent_bias)
+CASE(recurrent_volume)
 CASE(separable)
 CASE(separable_strided)
 CASE(separable_volume)
 CASE(inverted)
 CASE(inverted_strided)
+CASE(inverted_volume)
 CASE(se)
 CASE(scse)
 CASE(scse_volume)
@@ -163,33 +188,43 @@ CASE(nested_volume)
 CASE(full)
 CASE(full_volume)
 CASE(patchify)
+CASE(patchify_volume)
 CASE(blocks)
 CASE(blocks_volume)
 CASE(together)
 
 /* Each word that shapes the network stands in the configuration of a case that PyTorch computed, here or in
- * test_torch.c: a row without one is a row without proof. The first word of each is in most of them. */
+ * test_torch.c, in 2-D and in 3-D: a row without one is a row without proof. The first word of each is in most of them.
+ */
 TEST(each_word_has_a_case)
 {
     static const char *const keys[] = {"model.block", "model.recalibrate", "model.gate", "model.decoder",
         "model.bottom", "model.stem", "model.norm", "model.activation", "model.downsample", "model.upsample",
         "model.padding", "model.head"};
     static const char *const files[] = {"tests/golden/variants.safetensors", "tests/golden/torch.safetensors"};
+    char *data[UN_COUNT(files)];
+    size_t size[UN_COUNT(files)];
     const char *word;
     int n = 0;
 
+    for (size_t f = 0; f < UN_COUNT(files); f++)
+        data[f] = text_of(files[f], &size[f]);
     for (size_t k = 0; k < UN_COUNT(keys); k++)
-        for (int i = 1; (word = word_of(keys[k], i)); i++, n++) {
-            char text[80];
-            int found = 0;
+        for (int i = 1; (word = word_of(keys[k], i)); i++)
+            for (int dims = 2; dims <= 3; dims++, n++) {
+                char text[80];
+                int found = 0;
 
-            snprintf(text, sizeof text, "\\\"%s\\\": \\\"%s\\\"", strchr(keys[k], '.') + 1, word);
-            for (size_t f = 0; f < UN_COUNT(files); f++)
-                found |= file_has(files[f], text);
-            if (!found)
-                un_test_fail(__FILE__, __LINE__, "%s: %s has no case in tools/torch_variants.py", keys[k], word);
-        }
-    un_test_note("%d words", n);
+                snprintf(text, sizeof text, "\\\"%s\\\": \\\"%s\\\"", strchr(keys[k], '.') + 1, word);
+                for (size_t f = 0; f < UN_COUNT(files); f++)
+                    found |= has_case(data[f], size[f], text, dims);
+                if (!found)
+                    un_test_fail(__FILE__, __LINE__, "%s: %s has no case in %d-D in tools/torch_variants.py", keys[k],
+                        word, dims);
+            }
+    for (size_t f = 0; f < UN_COUNT(files); f++)
+        un_free(data[f]);
+    un_test_note("%d words and dimensions", n);
 }
 
 /* ---- as a user meets them ---- */
