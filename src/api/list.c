@@ -428,15 +428,46 @@ static void fill_metrics(lister *l, const topic *t)
 
 /* ---- presets ---- */
 
+/* Called for each key that a preset sets otherwise than the default. */
+static const char *note_key(void *ctx, const char *section, const char *key)
+{
+    un_text *keys = ctx;
+
+    un_text_printf(keys, "%s%s.%s", keys->n ? " " : "", section, key);
+    return NULL;
+}
+
+/* "section.key section.key" of what a preset sets. */
+static void preset_keys(un_text *keys, const un_preset *p)
+{
+    const un_config_style style = {.changed = 1, .why = note_key, .ctx = keys};
+    un_config *c = un_alloc(keys->mem, sizeof *c);
+    un_text written;
+
+    un_text_init(&written, keys->mem, LIST_MAX);
+    if (!c || un_config_init(c, keys->mem, NULL) || un_config_preset(c, keys->mem, p->name, NULL) ||
+        un_config_write(c, &written, &style, NULL))
+        keys->failed = 1;
+    un_text_free(&written);
+    un_free(c);
+}
+
 static void fill_presets(lister *l, const topic *t)
 {
     (void)t;
     for (size_t i = 0; i < un_preset_count(); i++) {
         const un_preset *p = un_preset_at(i);
+        un_text keys;
 
+        un_text_init(&keys, l->t->mem, LIST_MAX);
+        preset_keys(&keys, p);
         begin_entry(l, p->name, p->help);
         add_field(l, "sets", p->yaml);
+        add_field(l, "paper", p->paper);
+        add_keys(l, keys.s);
         end_entry(l);
+        l->t->failed |= keys.failed;
+        un_text_free(&keys);
     }
 }
 

@@ -77,6 +77,14 @@ static void print_json(FILE *to, const char *command, const unet_error *err)
     fputs("}\n", to);
 }
 
+/* Whether the message begins with the place and nothing more is known of it. */
+static int is_told(const unet_error *err)
+{
+    const size_t n = strlen(err->where);
+
+    return !err->line && err->offset < 0 && !strncmp(err->message, err->where, n) && err->message[n] == ':';
+}
+
 void un_error_print(FILE *to, const char *command, const unet_error *err, int json)
 {
     if (json) {
@@ -84,7 +92,7 @@ void un_error_print(FILE *to, const char *command, const unet_error *err, int js
         return;
     }
     fprintf(to, "unet%s%s: ", *command ? " " : "", command);
-    if (err->where[0]) {
+    if (err->where[0] && !is_told(err)) {
         fputs(err->where, to);
         if (err->line)
             fprintf(to, ":%d", err->line);

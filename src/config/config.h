@@ -114,7 +114,7 @@ UN_NODISCARD unet_status un_config_load(un_config *c, un_mem *mem, const char *p
 
 /* Named sets of values (presets.def), set over what *c holds; keys they do not name stay. */
 typedef struct un_preset {
-    const char *name, *help, *yaml;
+    const char *name, *help, *paper, *yaml;
 } un_preset;
 size_t un_preset_count(void);
 const un_preset *un_preset_at(size_t i); /* NULL behind the last */

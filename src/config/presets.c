@@ -6,7 +6,7 @@
 #include "base/size.h"
 
 static const un_preset table[] = {
-#define UN_PRESET(name, help, yaml) {name, help, yaml},
+#define UN_PRESET(name, help, paper, yaml) {name, help, paper, yaml},
 #include "config/presets.def"
 #undef UN_PRESET
 };

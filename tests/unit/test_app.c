@@ -271,6 +271,10 @@ TEST(errors)
                     "'a'\\u0001\\ufffd\","
                     "\"where\":\"run \\\"x\\\".yaml\",\"line\":3,\"column\":7}\n");
     free(text);
+    err = (unet_error){UNET_E_CONFIG, 0, 0, -1, "loss.terms", "loss.terms: dice has no gamma"}; /* said once */
+    PRINTED(un_error_print(to, "train", &err, 0));
+    CHECK_STR(text, "unet train: loss.terms: dice has no gamma\n");
+    free(text);
     CHECK_INT(un_exit_code(UNET_OK), 0);
     CHECK_INT(un_exit_code(UNET_E_CANCELLED), 130);
     for (int i = 0; i < UNET_STATUS_COUNT; i++) { /* each code that can occur is explained */

@@ -72,7 +72,7 @@ TEST(every_row_has_its_text)
     check_entries("activations", FIELDS("title", "formula"));
     check_entries("normalisations", FIELDS("title", "formula"));
     check_entries("policies", FIELDS("title"));
-    CHECK_INT(check_entries("presets", FIELDS("title", "sets")), un_preset_count());
+    CHECK_INT(check_entries("presets", FIELDS("title", "sets", "paper")), un_preset_count());
     end();
 }
 
@@ -110,6 +110,9 @@ TEST(keys_with_ranges_and_policies)
     text = list("metrics", 0);
     CHECK(strstr(text, "    eval.beta, 0 to 100, default 2: "));
     CHECK(strstr(text, "    eval.tolerance, 0 to 1000000, default 1: "));
+    unet_string_free(text);
+    text = list("presets", 0);
+    CHECK(strstr(text, "    paper          Oktay 2018\n    model.gate, default none: ")); /* the keys that it sets */
     unet_string_free(text);
     text = list("blocks", 0);
     CHECK(strstr(text, "    model.expansion, 1 to 8, default 4: "));
