@@ -121,12 +121,14 @@ if "${drop[@]}" test -x "$unet" 2>/dev/null && ! "${drop[@]}" touch "$tmp/out/cl
     result still_folder_train "$(works train "$tmp/out/still" -o "$tmp/out/open/m.safetensors" "${tiny[@]}")"
     result still_folder_eval "$(works eval "$tmp/out/open/m.safetensors" "$tmp/out/still" --split all -q)"
     chmod -R u+w "$tmp/out/still"
-    for words in "selftest $tmp/out/closed.safetensors" "eval $model $tmp/out/closed_set" "inspect $tmp/out/closed_set" \
-        "predict $model $tmp/out/closed.png -o $tmp/out/open" "train $tmp/out/closed_set -o $tmp/out/open/m --steps 1"; do
+    for words in "selftest $tmp/out/closed.safetensors" "eval $model $tmp/out/closed_set" \
+        "inspect $tmp/out/closed_set" "predict $model $tmp/out/closed.png -o $tmp/out/open" \
+        "train $tmp/out/closed_set -o $tmp/out/open/m --steps 1"; do
         "${drop[@]}" "$unet" $words >"$tmp/log" 2>&1
         got=$?
         result "no_rights_${words%% *}" \
-            "$([ $got = 4 ] && grep -q 'closed.*: Permission denied' "$tmp/log" || echo "exit $got: $(head -n 1 "$tmp/log")")"
+            "$([ $got = 4 ] && grep -q 'closed.*: Permission denied' "$tmp/log" ||
+                echo "exit $got: $(head -n 1 "$tmp/log")")"
     done
 else
     echo "SKIP closed_folder: rights cannot be dropped here" | tee -a "$results"

@@ -212,8 +212,8 @@ TEST(keys_that_do_not_belong)
         CHECK_OK(un_config_parse(&cfg, NULL, BASE, strlen(BASE), "test", &err), &err);
         CHECK_OK(un_config_parse(&cfg, NULL, wrong[i][0], strlen(wrong[i][0]), "test", &err), &err);
         CHECK_STATUS(un_train_settle(&cfg, 10, &err), UNET_E_CONFIG);
-        if (!strstr(err.message, wrong[i][1]))
-            un_test_fail(__FILE__, __LINE__, "%s: %s", wrong[i][0], err.message);
+        if (!strstr(err.message, wrong[i][1]) && !strstr(err.where, wrong[i][1]))
+            un_test_fail(__FILE__, __LINE__, "%s: %s: %s", wrong[i][0], err.where, err.message);
     }
 }
 
