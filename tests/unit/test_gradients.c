@@ -2,6 +2,7 @@
  * weigh the outputs unevenly by their nature (targets are random), so errors that a plain sum hides show. */
 #include "backend/backend.h"
 #include "base/rng.h"
+#include "config/optimisers.h"
 #include "graph/autodiff.h"
 #include "graph/planner.h"
 #include "graph/recompute.h"
@@ -53,7 +54,8 @@ static un_shape output_of(const un_graph *g, un_shape in)
 static void add_losses(net *t, int form)
 {
     const un_attr ce = {
-        .loss = {.form = form, .weight = 0.7, .smoothing = 0.1, .smooth = 1, .batch = 1, .pos_weight = 1}};
+        .loss = {
+            .form = form, .weight = 0.7, .smoothing = cfg.loss.smoothing, .smooth = 1, .batch = 1, .pos_weight = 1}};
     const un_attr dice = {
         .loss = {.kind = UN_LOSS_DICE, .form = form, .weight = 1.3, .smooth = 1, .batch = 0, .background = 1}};
     const int in[2] = {t->g->output[0], t->target_value};
@@ -127,24 +129,15 @@ static void release(net *t)
     un_free(t->target);
 }
 
-static void check_gradients(const char *options, int dims, int head)
+/* Of the network that cfg describes. */
+static void check_config(const char *text, un_shape in)
 {
-    static const char *const heads[] = {"softmax", "sigmoid"};
-    char text[512];
     net t = {0};
-    un_shape in = {2, dims == 3 ? 8 : 1, 8, 12, 2};
     double *grad;
     un_rng r;
 
-    snprintf(text, sizeof text,
-        "model: {dims: %d, in_channels: 2, classes: %d, depth: 2, base_filters: 3, growth: 1.5, head: %s, %s}", dims,
-        head ? 2 : 3, heads[head], options);
-    if (strstr(options, "valid"))
-        in.h = in.w = 48;
-    CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
-    CHECK_OK(un_config_parse(&cfg, NULL, text, strlen(text), "test", &err), &err);
     CHECK_OK(un_model_build(&t.g, NULL, &cfg.model, &err), &err);
-    make(&t, in, head ? UN_LOSS_BINARY : UN_LOSS_SOFTMAX);
+    make(&t, in, cfg.model.head == UN_CFG_HEAD_SIGMOID ? UN_LOSS_BINARY : UN_LOSS_SOFTMAX);
     loss_of(&t);
     grad = un_alloc_array(NULL, (size_t)t.g->block_count, sizeof *grad);
     memcpy(grad, t.grad, (size_t)t.g->block_count * sizeof *grad);
@@ -171,6 +164,23 @@ static void check_gradients(const char *options, int dims, int head)
     release(&t);
 }
 
+static void check_gradients(const char *options, int dims, int head)
+{
+    static const char *const heads[] = {"softmax", "sigmoid"};
+    char text[512];
+    un_shape in = {2, dims == 3 ? 8 : 1, 8, 12, 2};
+
+    snprintf(text, sizeof text,
+        "{model: {dims: %d, in_channels: 2, classes: %d, depth: 2, base_filters: 3, growth: 1.5, head: %s, %s}, loss: "
+        "{smoothing: 0.1}}",
+        dims, head ? 2 : 3, heads[head], options);
+    if (strstr(options, "valid"))
+        in.h = in.w = 48;
+    CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
+    CHECK_OK(un_config_parse(&cfg, NULL, text, strlen(text), "test", &err), &err);
+    check_config(text, in);
+}
+
 /* Smooth activations only, or differences would cross a kink now and then. */
 TEST(two_dimensions)
 {
@@ -192,6 +202,35 @@ TEST(dropped_blocks)
     check_gradients("norm: group, activation: silu, block: residual, drop_path: 0.4", 2, 0);
     check_gradients("norm: none, activation: elu, block: inverted, expansion: 2, drop_path: 0.4", 2, 1);
     check_gradients("norm: instance, activation: silu, block: recurrent, drop_path: 0.4", 3, 0);
+}
+
+/* Each row of the registry that acts in the network or in the loss, as its own setting has it; those of the update have
+ * values (test_kernel_math.c). */
+TEST(regularisers)
+{
+    static const char network[] =
+        "model: {dims: 2, in_channels: 2, classes: 3, depth: 2, base_filters: 3, head: softmax, norm: group, "
+        "norm_groups: 3, activation: silu}";
+    int n = 0;
+
+    for (int i = 0; i < un_regulariser_count(); i++) {
+        const un_around_info *row = un_regulariser_info_of(i);
+
+        if (strncmp(row->setting, "model.", 6) != 0 && strncmp(row->setting, "loss.", 5) != 0)
+            continue;
+        CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
+        CHECK_OK(un_config_parse(&cfg, NULL, network, strlen(network), "test", &err), &err);
+        for (const char *w = row->setting; *w; w += strspn(w, " ")) {
+            char word[64];
+
+            snprintf(word, sizeof word, "%.*s", (int)strcspn(w, " "), w);
+            CHECK_OK(un_config_set(&cfg, NULL, word, &err), &err);
+            w += strcspn(w, " ");
+        }
+        check_config(row->name, (un_shape){2, 1, 8, 12, 2});
+        n++;
+    }
+    CHECK(n >= 5);
 }
 
 TEST(valid_padding)

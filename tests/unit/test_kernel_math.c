@@ -111,6 +111,41 @@ TEST(each_optimiser_has_values)
             un_test_fail(__FILE__, __LINE__, "%s has no values in tools/optim_values.py", un_around_info_of(i)->name);
 }
 
+/* Weight decay of both kinds stands in the cases of optimisers, L1 in one of its own. */
+static int regulariser_has_values(const char *name)
+{
+    int coupled = 0, decoupled = 0, own = around_values(name) != NULL;
+
+    for (size_t k = 0; k < UN_COUNT(optim_cases); k++) {
+        const optim_settings *o = &optim_cases[k].o;
+
+        own |= !strcmp(optim_cases[k].row, name);
+        coupled |= o->weight_decay > 0 && !o->decoupled;
+        decoupled |= o->weight_decay > 0 && o->decoupled;
+    }
+    return !strcmp(name, "decay") ? coupled && decoupled : own;
+}
+
+/* Those of the update; those of the network and of the loss have their gradients checked (test_gradients.c), and early
+ * stopping is a course (early_stop of test_train.c). */
+TEST(each_regulariser_has_values)
+{
+    int n = 0, stops = 0;
+
+    for (int i = 0; i < un_regulariser_count(); i++) {
+        const un_around_info *r = un_regulariser_info_of(i);
+
+        stops += !strcmp(r->name, "early_stopping");
+        n += !strncmp(r->setting, "model.", 6) || !strncmp(r->setting, "loss.", 5);
+        if (strncmp(r->setting, "optimiser.", 10) != 0)
+            continue;
+        n++;
+        if (!regulariser_has_values(r->name))
+            un_test_fail(__FILE__, __LINE__, "%s has no values in tools/optim_values.py", r->name);
+    }
+    CHECK_INT(n + stops, un_regulariser_count());
+}
+
 static const double start_weights[WEIGHTS] = {1, -2, 0.5};
 static const double step_grads[STEPS][WEIGHTS] = {{0.5, -1, 0.25}, {-0.25, 2, 0.125}, {1, 0, -3}, {0.75, -0.5, 0.0625},
     {-1.5, 0.25, 0.5}, {0.125, 0.75, -0.25}, {-0.5, -1.25, 1}, {2, 0.5, -0.75}, {0.25, -0.125, 0.375},
