@@ -253,6 +253,8 @@ TEST(trains_and_leaves_a_run_folder)
     CHECK(file_there("report.html") && file_there("loss.svg") && file_there("scores.svg") && file_there("config.yaml"));
     CHECK(page_says(
         "Means are over class 1 (foreground). Ignored are mask values that mean no class, and what has no data"));
+    CHECK(
+        page_says("what was trained on") && page_says("an epoch draws ")); /* shares of the classes; of the pictures */
     CHECK(file_there("previews/01_truth.png") && file_there("previews/01_step0000008.png") && file_there("paths"));
     CHECK_OK(unet_model_load(&m, w.c, model, &err), &err);
     CHECK_OK(unet_model_selftest(m, &largest, &pairs, &err), &err);
