@@ -294,7 +294,7 @@ static const char intro[] =
     "row says. `l1` adds l1 sign(w) to the gradient, on the same weights.\n\n"
     "**Groups** give parts of the network settings of their own, as a factor of the rate and a weight decay; later "
     "entries\n"
-    "win, and what has the rate 0 stays as it is and costs no gradient:\n\n"
+    "win in what they name, and what has the rate 0 stays as it is and costs no gradient:\n\n"
     "    optimiser: {groups: [{part: encoder, lr: 0.1}, {part: head, lr: 2}, {kind: norms, weight_decay: 0.01}]}\n"
     "    unet train examples/nuclei -o head.safetensors --from nuclei.safetensors \\\n"
     "        'optimiser.groups=[{part: encoder, lr: 0}]'\n\n"

@@ -44,7 +44,8 @@ un_group_values un_group_values_of(const un_cfg_optimiser *c, const char *name, 
         if ((g->part != UN_CFG_PART_ALL && g->part != part_of(name)) ||
             (g->kind != UN_CFG_KIND_ALL && g->kind != kind_of(role)) || !begins(name, g->name))
             continue;
-        v.lr = g->lr;
+        if (!un_is_auto(g->lr))
+            v.lr = g->lr;
         if (!un_is_auto(g->weight_decay))
             v.weight_decay = g->weight_decay;
     }

@@ -404,6 +404,58 @@ TEST(gradient_uphill)
     compare_uphill(", stem: space_to_depth, stem_size: 2");
 }
 
+/* Rate and decay of each parameter by hand, later groups over earlier ones: one plain step. */
+TEST(groups_have_their_own_settings)
+{
+    static const char text[] =
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 1, base_filters: 3, head: softmax, norm: batch}\n"
+        "train: {steps: 4, batch: 2, patch: [32, 32]}\n"
+        "optimiser: {name: sgd, momentum: 0, nesterov: false, weight_decay: 0.1, clip_norm: 0, groups: [{part: "
+        "encoder, "
+        "lr: 0.5}, {kind: norms, weight_decay: 0.2}, {part: head, lr: 2, weight_decay: 0.3}, {name: enc0.conv1, lr: "
+        "3}, "
+        "{part: head, kind: biases, lr: 4}]}\n";
+    un_step_result result;
+    const float *w, *g;
+    float *before;
+    un_engine *e;
+    run r;
+
+    open_run(&r, text);
+    e = engine_for(&r);
+    w = un_engine_block(e, UN_BLOCK_PARAM);
+    before = un_alloc_array(NULL, (size_t)r.model->graph->block_count, sizeof *before);
+    memcpy(before, w, (size_t)r.model->graph->block_count * sizeof *before);
+    fill_samples(&r.feed.b, 0);
+    CHECK_OK(un_engine_accumulate(e, &r.feed.b, 1, 0, 1, &err), &err);
+    g = un_engine_gradient(e);
+    CHECK_OK(un_engine_apply(e, 1, 0.25, &result, &err), &err);
+    for (int i = 0; i < r.model->graph->n_params; i++) {
+        const un_param *p = &r.model->graph->param[i];
+        const int head = !strncmp(p->name, "head", 4), conv1 = !strncmp(p->name, "enc0.conv1", 10),
+                  norm = p->role == UN_PARAM_NORM_SCALE || p->role == UN_PARAM_NORM_SHIFT;
+        const double rate = head                          ? p->role == UN_PARAM_BIAS ? 4 : 2
+                            : conv1                       ? 3
+                            : !strncmp(p->name, "enc", 3) ? 0.5
+                                                          : 1,
+                     decay = head   ? p->role == UN_PARAM_BIAS || p->role == UN_PARAM_WEIGHT ? 0.3 : 0
+                             : norm ? 0.2
+                             : p->role == UN_PARAM_WEIGHT ? 0.1
+                                                          : 0;
+
+        for (int64_t k = p->offset; k < p->offset + p->count && p->trainable; k++) {
+            const double was = (double)before[k], to = was - 0.25 * rate * ((double)g[k] + decay * was);
+
+            if (!(fabs((double)w[k] - to) <= 1e-6 * (1 + fabs(to))))
+                un_test_fail(__FILE__, __LINE__, "%s: %g where the rate %g and the decay %g give %g", p->name,
+                    (double)w[k], rate, decay, to);
+        }
+    }
+    un_free(before);
+    un_engine_destroy(e);
+    close_run(&r);
+}
+
 /* SWA: the average is the equal mean of the weights behind each third step from the first that counts on. */
 TEST(average_of_chosen_steps)
 {
