@@ -22,13 +22,14 @@ function pick(set, budget, at,    r, n, i, t) {
         }
     return n
 }
-# Mean and range over the seeds of the newest kernels: one text for each figure.
-function over_seeds(set, n, at,    i, k, m, lo, hi, sum, s) {
+# Mean and range over the seeds, of each its newest result: one text for each figure.
+function over_seeds(set, n, at,    i, k, m, lo, hi, sum, s, seen) {
     for (i = 1; i <= figures; i++) {
         if (fset[i] != set) continue
         m = sum = 0
+        delete seen
         for (k = 1; k <= n; k++) {
-            if (rkernels[at[k]] != rkernels[at[1]]) continue
+            if (seen[rseed[at[k]]]++) continue
             v = value[at[k], i]
             lo = !m || v < lo ? v : lo
             hi = !m || v > hi ? v : hi

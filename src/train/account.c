@@ -11,6 +11,7 @@
 
 enum {
     PROCESS_BYTES = 12 << 20,
+    UNUSED = 100, /* of so many bytes that are asked for the allocator leaves one more unused */
     PREDICT_MOST = 1 << 30,
     PREDICT_LEAST = 1 << 20,
     HALVINGS = 4,
@@ -172,7 +173,9 @@ static unet_status tile(const maker *m, const int size[3], uint64_t rest, un_til
 
 static uint64_t sum_of(const un_account *a)
 {
-    return a->process + a->model + a->engine + a->batches + a->pictures + a->loading + a->selection;
+    const uint64_t asked = a->model + a->engine + a->batches + a->pictures + a->loading + a->selection;
+
+    return a->process + asked + asked / UNUSED;
 }
 
 /* The largest picture stands for all. Its decoding is over when the prediction begins, but a session of the picture
