@@ -44,7 +44,7 @@ for filters in "$@"; do
             train "$filters" $precision $seed
             "$unet" eval "$work/$filters.safetensors" examples/nuclei --split test >"$work/text" 2>"$work/log"
             echo "$filters filters, $steps steps, trained in $precision, seed $seed: pooled Dice, IoU" \
-                "$(awk '$1 == "nuclei" {print $2 ", " $3}' "$work/text" | head -n 1)"
+                "$(awk '$1 == "object" {print $2 ", " $3}' "$work/text" | head -n 1)"
         done
     done
 done

@@ -82,7 +82,7 @@ if [ "$mode" = --fuzz ]; then
 else
     build build --buildtype=release
     ninja -C build >build/ninja.out || { tail -n 40 build/ninja.out; echo "0 passed, 1 failed"; exit 1; }
-    part "release" build "" "${names[@]}"
+    part "release" build "" -t 3 "${names[@]}"
     part "SIMD off" build UNET_CPU=ref -t 3 "${suite[@]}" "${names[@]}"
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
     part "address and undefined-behaviour sanitizers" build-asan "" -t 5 "${suite[@]}" "${names[@]}"
