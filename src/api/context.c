@@ -131,17 +131,37 @@ const char *unet_version(void)
     return UN_VERSION;
 }
 
+static const char build[] =
+#ifdef __OPTIMIZE__
+    "optimised, "
+#else
+    "not optimised, "
+#endif
+#ifdef NDEBUG
+    "without assertions, "
+#else
+    "with assertions, "
+#endif
+#if defined(UN_HAVE_X86)
+    "kernels ref avx2 avx512";
+#elif defined(UN_HAVE_NEON)
+    "kernels ref neon";
+#else
+    "kernels ref";
+#endif
+
+static const char c_library[] =
+#ifdef __GLIBC__
+    "glibc";
+#else
+    "other";
+#endif
+
 void unet_build_facts(char *buf, size_t size)
 {
     char cpu[128];
 
     un_cpu_model(cpu, (int)sizeof cpu);
-    snprintf(buf, size, "CPU: %s, best level %s\ncompiler: %s\nC library: %s\n", cpu, un_cpu_level_name(un_cpu_best()),
-        __VERSION__,
-#ifdef __GLIBC__
-        "glibc"
-#else
-        "other"
-#endif
-    );
+    snprintf(buf, size, "CPU: %s, best level %s\ncompiler: %s\nbuild: %s\nC library: %s\n", cpu,
+        un_cpu_level_name(un_cpu_best()), __VERSION__, build, c_library);
 }

@@ -24,6 +24,13 @@ void un_text_free(un_text *t)
     *t = (un_text){0};
 }
 
+unet_status un_text_status(const un_text *t, const char *too_large, unet_error *err)
+{
+    return t->nomem    ? un_fail_nomem(err, 2 * t->cap)
+           : t->failed ? un_fail(err, UNET_E_LIMIT, "%s", too_large)
+                       : UNET_OK;
+}
+
 static int reserve(un_text *t, size_t more)
 {
     size_t need, cap;
@@ -38,7 +45,7 @@ static int reserve(un_text *t, size_t more)
     cap = UN_MIN(UN_MAX(UN_MAX(t->cap * 2, need + 1), (size_t)256), t->max);
     p = un_realloc(t->mem, t->s, cap);
     if (!p) {
-        t->failed = 1;
+        t->failed = t->nomem = 1;
         return 0;
     }
     t->s = p;

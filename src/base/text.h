@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/mem.h"
 
 /* A growable buffer. Failure sticks (`failed`): callers append freely and check once at the end. */
@@ -12,11 +13,13 @@ typedef struct un_text {
     un_mem *mem;
     char *s; /* always terminated once anything was appended */
     size_t n, cap, max;
-    int failed;
+    int failed, nomem; /* nomem: there was no memory; else it would have become larger than max */
 } un_text;
 
 void un_text_init(un_text *t, un_mem *mem, size_t max_bytes);
 void un_text_free(un_text *t);
+/* How the text failed, if it did. too_large: the message where it would have become larger than its maximum. */
+UN_NODISCARD unet_status un_text_status(const un_text *t, const char *too_large, unet_error *err);
 void un_text_add(un_text *t, const char *s);
 void un_text_add_n(un_text *t, const char *s, size_t n);
 void un_text_printf(un_text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

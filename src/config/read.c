@@ -595,8 +595,9 @@ unet_status un_config_set(un_config *c, un_mem *mem, const char *assignment, une
     } else {
         un_text_add(&text, eq[1] ? eq + 1 : "\"\"");
     }
-    st = text.failed ? un_fail(err, UNET_E_LIMIT, "the value is too long")
-                     : un_config_parse(c, mem, text.s, text.n, assignment, err);
+    st = un_text_status(&text, "the value is too long", err);
+    if (!st)
+        st = un_config_parse(c, mem, text.s, text.n, assignment, err);
     un_text_free(&text);
     if (st && err)
         err->line = err->column = 0;

@@ -423,7 +423,7 @@ static unet_status make_header(
     un_text_add(h, "}");
     while ((8 + h->n) % 64 && !h->failed)
         un_text_add(h, " ");
-    return h->failed ? un_fail(err, UNET_E_LIMIT, "the header of the file becomes too large") : UNET_OK;
+    return un_text_status(h, "the header of the file becomes too large", err);
 }
 
 unet_status un_safetensors_write(un_mem *mem, const char *path, const un_st_tensor *tensors, size_t count,

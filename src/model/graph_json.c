@@ -125,7 +125,7 @@ unet_status un_graph_to_json(const un_graph *g, un_text *t, unet_error *err)
         un_text_printf(t, "%s%d", i ? "," : "", number[g->output[i]]);
     un_text_add(t, "]}");
     un_free(number);
-    return t->failed ? un_fail(err, UNET_E_LIMIT, "the text of the graph becomes too large") : UNET_OK;
+    return un_text_status(t, "the text of the graph becomes too large", err);
 }
 
 /* ---- reading ---- */

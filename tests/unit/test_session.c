@@ -1,7 +1,6 @@
 /* Sessions on pixels: the results of the way through files, strides and types, memory given and counted, threads, float
  * mode, stack. */
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "api/context.h"
@@ -10,32 +9,11 @@
 #include "base/file.h"
 #include "base/float_mode.h"
 #include "base/rng.h"
+#include "counting.h"
 #include "run/pixels.h"
 #include "test.h"
 
 static unet_error err;
-
-/* An allocator that counts, and refuses the one whose number is in fail_at. */
-static atomic_llong allocations, live, fail_at;
-
-static void *counting_alloc(void *ctx, size_t bytes)
-{
-    (void)ctx;
-    if (++allocations == fail_at)
-        return NULL;
-    live++;
-    return malloc(bytes);
-}
-
-static void counting_release(void *ctx, void *p, size_t bytes)
-{
-    (void)ctx;
-    (void)bytes;
-    live--;
-    free(p);
-}
-
-static const unet_allocator counting = {NULL, counting_alloc, counting_release};
 
 static unet_context *context(int threads)
 {
