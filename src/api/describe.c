@@ -54,7 +54,7 @@ static unet_status add_training(un_text *t, const unet_model *m, un_shape in, un
 {
     size_t kept, less;
     unet_error e = {0};
-    unet_status st = training_bytes(&kept, m, in, UN_CFG_RECOMPUTE_OFF, &e);
+    unet_status st = training_bytes(&kept, m, in, UN_CFG_RECOMPUTE_NORMS, &e);
 
     if (!st)
         st = training_bytes(&less, m, in, UN_CFG_RECOMPUTE_ON, &e);
