@@ -108,12 +108,14 @@ evaluate() {
         >"$2/eval.txt"
 }
 
-# check_split SET FOLDER: the pictures that were scored are those of the validation list, each once.
+# check_split SET FOLDER: the pictures that were scored are those of the validation list, each once; lists may leave off
+# what all names end with.
 check_split() {
     local list=$2/val.txt
     [ -f "$list" ] || list=$data/$(data_of "$1")/val.txt
-    diff <(tr -d '\r' <"$list" | sed '/^$/d; s|.*/||; s/\.[a-z.]*$//' | sort) \
-        <(sed -n 's/.*"row": "image", "image": "\([^"]*\)".*/\1/p' "$2/eval/scores.json" | sed 's|.*/||' | sort) >&2
+    paste <(tr -d '\r' <"$list" | sed '/^$/d; s|.*/||; s/\.[a-z.]*$//' | sort) \
+        <(sed -n 's/.*"row": "image", "image": "\([^"]*\)".*/\1/p' "$2/eval/scores.json" | sed 's|.*/||' | sort) |
+        awk -F'\t' '$1 == "" || index($2, $1) != 1 {print "listed and scored: " $0; bad = 1} END {exit bad}' >&2
 }
 
 # figures SET FOLDER: "label": value, ... of the set.

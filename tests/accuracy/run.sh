@@ -18,7 +18,7 @@ result refuses_unknown_sets "$([ $? = 2 ] && grep -q "no set 'isbi2012_en'; ther
 accuracy isbi2012_em full
 result skips_what_is_not_there "$([ $? = 0 ] && grep -q '^SKIP isbi2012_em full 1: ' "$tmp/out" || last)"
 accuracy list
-result lists_all "$(grep -q '^accuracy: 16 runs' "$tmp/out" && [ "$(wc -l <"$tmp/out")" = 17 ] || last)"
+result lists_all "$(grep -q '^accuracy: 24 runs' "$tmp/out" && [ "$(wc -l <"$tmp/out")" = 25 ] || last)"
 
 set=$UNET_SHARED/data/dsb2018_stage1
 mkdir -p "$set"
