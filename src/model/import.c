@@ -433,8 +433,8 @@ static void tell_param(un_text *t, const un_import *im, const un_param *p, int i
     un_text_add(t, "\n");
 }
 
-/* Why an array of the file has no place in the network. */
-static const char *why_unused(const char *name)
+/* Why array `k` of the file has no place in the network. */
+static const char *why_unused(const un_import *im, const un_model *m, const un_weights *w, size_t k)
 {
     static const struct {
         const char *part, *why;
@@ -451,15 +451,20 @@ static const char *why_unused(const char *name)
         {"_conv_head", "the layer before the head for whole pictures"},
         {"_bn1.", "the layer before the head for whole pictures"},
         {"decoder.", "the decoder of another network"},
+        {"selftest.", "of the self test of that model"},
     };
+    const char *name = un_weights_at(w, k)->name;
 
+    for (int i = 0; i < m->graph->n_params; i++)
+        if (im->state[i] == UN_IMPORT_SHAPE && im->from[i] == (int)k)
+            return "the parameter of that name has another shape here";
     for (size_t i = 0; i < UN_COUNT(rows); i++)
         if (strstr(name, rows[i].part))
             return rows[i].why;
     return "no parameter of this network has that name";
 }
 
-static void tell_unused(un_text *t, const un_import *im, const un_weights *w, int all)
+static void tell_unused(un_text *t, const un_import *im, const un_model *m, const un_weights *w, int all)
 {
     int n = 0, counters = 0;
 
@@ -478,7 +483,7 @@ static void tell_unused(un_text *t, const un_import *im, const un_weights *w, in
             continue;
         un_text_printf(t, "  %s ", a->name);
         shape_text(t, a->rank, a->dims);
-        un_text_printf(t, ": %s\n", why_unused(a->name));
+        un_text_printf(t, ": %s\n", why_unused(im, m, w, i));
     }
     if (!all && n > LISTED)
         un_text_printf(t, "  and %d more (--all lists them)\n", n - LISTED);
@@ -510,7 +515,7 @@ void un_import_text(un_text *t, const un_import *im, const un_model *m, const un
         if (n > LISTED)
             un_text_printf(t, "  and %d more (--all lists them)\n", n - LISTED);
     }
-    tell_unused(t, im, w, all);
+    tell_unused(t, im, m, w, all);
 }
 
 void un_import_json(un_text *t, const un_import *im, const un_model *m, const un_weights *w)
@@ -540,7 +545,7 @@ void un_import_json(un_text *t, const un_import *im, const un_model *m, const un
         if (!im->used[i]) {
             un_text_add(t, n++ ? ",{\"name\":" : "{\"name\":");
             un_text_json_string(t, un_weights_at(w, i)->name);
-            un_text_printf(t, ",\"why\":\"%s\"}", why_unused(un_weights_at(w, i)->name));
+            un_text_printf(t, ",\"why\":\"%s\"}", why_unused(im, m, w, i));
         }
     un_text_add(t, "]");
 }

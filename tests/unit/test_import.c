@@ -345,6 +345,35 @@ TEST(real_lwnet)
     un_model_destroy(m);
 }
 
+/* A model of ours with other classes: what is not used of it is told with the reason. */
+TEST(model_of_other_classes)
+{
+    un_model *m = model_of("encoder: resnet20, depth: 2");
+    unet_import_options o = UNET_IMPORT_OPTIONS_INIT;
+    unet_config *given;
+    unet_context *c;
+    char path[300], *text;
+
+    snprintf(path, sizeof path, "%s", temporary("ours.safetensors"));
+    golden_weights(m);
+    CHECK_OK(un_model_save(m, path, &err), &err);
+    un_model_destroy(m);
+    CHECK_OK(unet_context_create(&c, NULL, &err), &err);
+    CHECK_OK(unet_config_create(&given, c, &err), &err);
+    CHECK_OK(unet_config_set(given, "model.classes=9", &err), &err);
+    CHECK_OK(unet_config_set(given, "model.base_filters=4", &err), &err);
+    CHECK_OK(unet_config_set(given, "model.depth=2", &err), &err);
+    o.weights = path;
+    o.config = given;
+    CHECK_OK(unet_import(c, &o, &text, NULL, &err), &err);
+    if (!strstr(text, "\n2 of ") || !strstr(text, "  head.bias 2: the parameter of that name has another shape here") ||
+        strstr(text, "no parameter of this network"))
+        un_test_fail(__FILE__, __LINE__, "%s", text);
+    unet_string_free(text);
+    unet_config_destroy(given);
+    unet_context_destroy(c);
+}
+
 /* The public function: a file that is looked at, made into a model, and refused. */
 TEST(public_function)
 {
