@@ -22,6 +22,8 @@ static unet_status make_plan(un_planned *p, unet_context *c, un_config *cfg, une
         return st;
     costs = un_meter_costs(m);
     st = un_plan_make(cfg, &p->data.training, &limits, &costs, &p->result, &p->why, err);
+    if (!st && un_is_auto(cfg->train.select_mem))
+        st = un_meter_select_mem(m, cfg, &cfg->train.select_mem, err);
     un_meter_destroy(m);
     return st;
 }

@@ -140,15 +140,17 @@ static unet_status tile_within(const maker *m, const int size[3], size_t most, u
     return st;
 }
 
-/* A quarter of the memory, less where the rest of the run leaves less; when no window fits that, about the least that
- * one does. So a run that fits some memory fits all above it. */
+/* train.select_mem; where it is open a quarter of the memory, less where the rest of the run leaves less. When no
+ * window fits that, about the least that one does. So a run that fits some memory fits all above it. */
 static unet_status tile(const maker *m, const int size[3], uint64_t rest, un_tiling *t, unet_error *err)
 {
     const uint64_t mem = m->cfg->train.mem, left = mem > rest ? mem - rest : 0;
     size_t most = PREDICT_MOST, fails = 0;
     unet_status st;
 
-    if (!un_is_auto(mem))
+    if (!un_is_auto(m->cfg->train.select_mem))
+        most = (size_t)m->cfg->train.select_mem;
+    else if (!un_is_auto(mem))
         most = (size_t)UN_MAX(UN_MIN(UN_MIN(mem / 4, left), PREDICT_MOST), PREDICT_LEAST);
     while ((st = tile_within(m, size, most, t, err)) == UNET_E_LIMIT && most < SIZE_MAX / 4) {
         fails = most;

@@ -227,34 +227,56 @@ static unet_status probe(un_meter *m, const un_config *cfg, unet_error *err)
     return st;
 }
 
+/* The network without weights, and the memory of its training. *model: to be destroyed in any case. */
+static unet_status account_of(un_meter *m, const un_config *cfg, un_model **model, un_account *a, unet_error *err)
+{
+    un_config *c = NULL;
+    unet_status st;
+
+    *model = un_alloc_zero(m->mem, sizeof **model);
+    st = *model ? settled_copy(&c, m, cfg, err) : un_fail_nomem(err, sizeof **model);
+    if (!st) {
+        (*model)->mem = m->mem;
+        (*model)->config = *c;
+        (*model)->config.train.steps = cfg->train.steps;
+        st = un_model_build(&(*model)->graph, m->mem, &c->model, err);
+    }
+    if (!st)
+        st = un_account_make(a, m->mem, &m->spec, *model, err);
+    un_free(c);
+    return st;
+}
+
 static unet_status estimate(
     void *ctx, const un_config *cfg, double *step_seconds, uint64_t *peak_bytes, unet_error *err)
 {
     un_meter *m = ctx;
-    un_model *model = un_alloc_zero(m->mem, sizeof *model);
-    un_config *c = NULL;
+    un_model *model;
     double macs = 0;
     un_account a = {0};
-    unet_status st = model ? settled_copy(&c, m, cfg, err) : un_fail_nomem(err, sizeof *model);
+    unet_status st = account_of(m, cfg, &model, &a, err);
 
-    if (!st) {
-        model->mem = m->mem;
-        model->config = *c;
-        model->config.train.steps = cfg->train.steps;
-        st = un_model_build(&model->graph, m->mem, &c->model, err);
-    }
-    if (!st)
-        st = un_account_make(&a, m->mem, &m->spec, model, err);
     *peak_bytes = a.total;
     if (!st)
         st = macs_of_patch(model, &macs, err);
     if (!st && !(m->seconds_per_mac > 0))
         st = probe(m, cfg, err);
     if (!st)
-        *step_seconds = c->train.batch * macs * m->seconds_per_mac / speed_of(c->model.base_filters) *
-                        (c->train.recompute == UN_CFG_RECOMPUTE_ON ? 1.3 : 1);
+        *step_seconds = model->config.train.batch * macs * m->seconds_per_mac /
+                        speed_of(model->config.model.base_filters) *
+                        (model->config.train.recompute == UN_CFG_RECOMPUTE_ON ? 1.3 : 1);
     un_model_destroy(model);
-    un_free(c);
+    return st;
+}
+
+unet_status un_meter_select_mem(un_meter *m, const un_config *cfg, uint64_t *bytes, unet_error *err)
+{
+    un_account a = {0};
+    un_model *model;
+    unet_status st = account_of(m, cfg, &model, &a, err);
+
+    *bytes = a.predict_bytes ? a.predict_bytes : UN_AUTO_BYTES;
+    un_model_destroy(model);
     return st;
 }
 

@@ -18,4 +18,7 @@ void un_meter_destroy(un_meter *m); /* NULL is fine */
  * of the plan itself are run; nothing of it holds more memory than the training will. */
 un_plan_costs un_meter_costs(un_meter *m);
 
+/* What train.select_mem comes to for this plan; left open where nothing is selected by. */
+UN_NODISCARD unet_status un_meter_select_mem(un_meter *m, const un_config *cfg, uint64_t *bytes, unet_error *err);
+
 #endif

@@ -81,6 +81,8 @@ unet_status un_train_same_config(const un_config *now, const un_checkpoint *c, u
         t->cache = now->train.cache;
         t->previews = now->train.previews;
         t->recompute = now->train.recompute;
+        if (un_is_auto(t->select_mem)) /* runs begun before there was this key */
+            t->select_mem = now->train.select_mem;
         then->predict = now->predict;
         then->eval = now->eval;
         if (!un_config_equal(then, now))
