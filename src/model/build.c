@@ -151,8 +151,8 @@ static unet_status check_resolved(const un_cfg_model *m, unet_error *err)
 
     for (size_t i = 0; i < UN_COUNT(row); i++)
         if (row[i].is_auto)
-            return un_fail_file(err, UNET_E_CONFIG, row[i].key,
-                "%s is still auto; set it, or let `unet plan` choose from the data", row[i].key);
+            return un_fail_file(
+                err, UNET_E_CONFIG, row[i].key, "still auto; set it, or let `unet plan` choose from the data");
     return UNET_OK;
 }
 

@@ -48,8 +48,7 @@ int64_t un_swa_first(const un_config *c)
 
 static unet_status still_auto(const char *key, unet_error *err)
 {
-    return un_fail_file(
-        err, UNET_E_CONFIG, key, "%s is still auto; set it, or let `unet plan` choose from the data", key);
+    return un_fail_file(err, UNET_E_CONFIG, key, "still auto; set it, or let `unet plan` choose from the data");
 }
 
 static unet_status settle_steps(un_cfg_train *t, int64_t pictures, unet_error *err)
