@@ -63,7 +63,9 @@ down_to_least() {
     result "${name}_refused" "$([ $? = 8 ] && grep -q "needs $mib MiB" "$tmp/refused" || head -n 1 "$tmp/refused")"
 }
 down_to_least least train.steps=3 train.patch=[128,128] train.batch=4 model.base_filters=16 model.depth=3
-if [ -n "${UNET_TEST_ALL:-}" ]; then
+if [ -n "${UNET_TEST_ALL:-}" ] && [ "${UNET_CPU:-}" = ref ]; then
+    echo "SKIP wide: an hour with the reference kernels" | tee -a "$results"
+elif [ -n "${UNET_TEST_ALL:-}" ]; then
     wide=(train.steps=3 train.patch=[256,256] train.batch=2 model.base_filters=64 model.depth=4)
     capped wide_4g 4096 "${wide[@]}"
     capped wide_2g 2048 "${wide[@]}"
