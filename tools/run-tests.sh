@@ -73,8 +73,8 @@ part() {
     echo "$sums $((SECONDS - start))" | awk '{printf "   %d passed, %d failed, %d skipped, %d s\n", $1, $2, $3, $4}'
 }
 
-suite=(--suite smoke)
-[ "$mode" != --all ] || { suite=(); export UNET_TEST_ALL=1; }
+suite=(--suite smoke) patience=3 # times the seconds that tests/meson.build gives a test
+[ "$mode" != --all ] || { suite=() patience=10; export UNET_TEST_ALL=1; }
 sanitized=(--buildtype=custom -Doptimization=1 -Ddebug=true -Db_ndebug=false)
 if [ "$mode" = --fuzz ]; then
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
@@ -83,14 +83,14 @@ else
     build build --buildtype=release
     ninja -C build >build/ninja.out || { tail -n 40 build/ninja.out; echo "0 passed, 1 failed"; exit 1; }
     part "release" build "" -t 3 "${names[@]}"
-    part "SIMD off" build UNET_CPU=ref -t 3 "${suite[@]}" "${names[@]}"
+    part "SIMD off" build UNET_CPU=ref -t $patience "${suite[@]}" "${names[@]}"
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
-    part "address and undefined-behaviour sanitizers" build-asan "" -t 5 "${suite[@]}" "${names[@]}"
+    part "address and undefined-behaviour sanitizers" build-asan "" -t $((patience + 2)) "${suite[@]}" "${names[@]}"
     build build-tsan "${sanitized[@]}" -Db_sanitize=thread
-    part "thread sanitizer" build-tsan "" -t 10 "${suite[@]}" "${names[@]}"
+    part "thread sanitizer" build-tsan "" -t $((patience + 7)) "${suite[@]}" "${names[@]}"
     if [ "$mode" = --all ]; then
         build build-debug --buildtype=debug -Db_ndebug=false
-        part "debug build" build-debug "" -t 5 "${names[@]}"
+        part "debug build" build-debug "" -t $patience "${names[@]}"
     fi
 fi
 
