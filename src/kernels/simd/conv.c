@@ -31,6 +31,7 @@ static void backward(un_direct *d, const un_conv_args *a)
     direct_set(d, a);
     if (is_spread(a)) {
         d->subs = a->k[0] * a->k[1] * a->k[2];
+        d->pair = a->k[2] % 2 == 0 && a->x.c <= UN_W;
         memcpy(d->spread, a->k, sizeof d->spread);
         d->out.d = a->y.d;
         d->out.h = a->y.h;

@@ -38,6 +38,7 @@ typedef struct un_direct {
     int groups_h;   /* tasks along h */
     int splits;     /* tasks along output channels */
     int plain;      /* every tap of every output lies inside: the input is read where it is, nothing is staged */
+    int pair;       /* outputs fill one vector at most: the second of a register block is the next sub-product's */
 } un_direct;
 
 /* One product: a register block over all taps and channels. */
@@ -48,9 +49,10 @@ typedef struct un_micro {
                         are wp apart */
     const un_factor *w;
     float *out;
-    ptrdiff_t step; /* between pixels of out */
-    int co;         /* outputs that exist in this block */
-    const float *bias;
+    ptrdiff_t step;   /* between pixels of out */
+    ptrdiff_t second; /* from the first vector of a pixel to the second */
+    int co, co_second; /* outputs that exist from each vector on */
+    const float *bias, *bias_second;
 } un_micro;
 
 /* [channels follow each other][vectors of outputs - 1][pixels - 1] (products.c) */

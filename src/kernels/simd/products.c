@@ -41,8 +41,8 @@ static inline __attribute__((always_inline)) void product(
     }
 #pragma GCC unroll 2
     for (int v = 0; v < nv; v++) {
-        int n = m->co - v * UN_W;
-        const float *from = m->bias ? m->bias + v * UN_W : 0;
+        const int n = v ? m->co_second : m->co;
+        const float *from = v ? m->bias_second : m->bias;
         un_v bias = {0};
 
         if (from && n > 0)
@@ -50,7 +50,7 @@ static inline __attribute__((always_inline)) void product(
 #pragma GCC unroll 16
         for (int p = 0; p < px; p++) {
             un_v r = un_activate(acc[p][v] + bias, d->act, d->slope);
-            float *o = m->out + p * m->step + v * UN_W;
+            float *o = m->out + p * m->step + v * m->second;
 
             if (n >= UN_W)
                 un_v_store(o, r);
