@@ -15,38 +15,50 @@ static inline int64_t un_tile_block(const un_view *v)
     return (int64_t)un_round_up((size_t)un_block_pixels(v), TILE);
 }
 
-/* t[c][TILE] = pixels i..i+count-1; the rest of the tile is 0. */
-static inline void un_tile_load(const un_view *v, int64_t i, int count, real *restrict t)
+/* t[c][TILE] = `count` pixels, sw apart. Two channels side by side, the most frequent case, are whole vectors. */
+static inline void un_tile_gather(const real *restrict p, ptrdiff_t sw, int c, int count, real *restrict t)
 {
-    real *px[TILE];
-    int c = v->c;
-
-    un_px_list(v, i, count, px);
-    for (int ch = 0; ch < c; ch++) {
-        real *row = t + ch * TILE;
-
-        for (int j = 0; j < count; j++)
-            row[j] = px[j][ch];
-        for (int j = count; j < TILE; j++)
-            row[j] = 0;
-    }
+    if (c == 2 && sw == 2)
+        for (int j = 0; j < count; j++) {
+            t[j] = p[2 * j];
+            t[TILE + j] = p[2 * j + 1];
+        }
+    else
+        for (int ch = 0; ch < c; ch++)
+            for (int j = 0; j < count; j++)
+                t[ch * TILE + j] = p[j * sw + ch];
 }
 
-static inline void un_tile_store(const un_view *v, int64_t i, int count, const real *restrict t, int add)
+static inline void un_tile_scatter(real *restrict p, ptrdiff_t sw, int c, int count, const real *restrict t, int add)
 {
-    real *px[TILE];
-    int c = v->c;
-
-    un_px_list(v, i, count, px);
-    for (int ch = 0; ch < c; ch++) {
-        const real *row = t + ch * TILE;
-
-        if (add)
+    if (c == 2 && sw == 2 && !add)
+        for (int j = 0; j < count; j++) {
+            p[2 * j] = t[j];
+            p[2 * j + 1] = t[TILE + j];
+        }
+    else
+        for (int ch = 0; ch < c; ch++)
             for (int j = 0; j < count; j++)
-                px[j][ch] += row[j];
-        else
-            for (int j = 0; j < count; j++)
-                px[j][ch] = row[j];
+                p[j * sw + ch] = add ? p[j * sw + ch] + t[ch * TILE + j] : t[ch * TILE + j];
+}
+
+/* t[c][TILE] = pixels i..i+count-1; the rest of the tile is 0. */
+static inline void un_tile_load(const un_view *v, int64_t i, int count, real *t)
+{
+    for (int at = 0, run; at < count; at += run) {
+        run = (int)un_run(v, i + at, count - at);
+        un_tile_gather(un_px(v, i + at), v->sw, v->c, run, t + at);
+    }
+    for (int ch = 0; ch < v->c; ch++)
+        for (int j = count; j < TILE; j++)
+            t[ch * TILE + j] = 0;
+}
+
+static inline void un_tile_store(const un_view *v, int64_t i, int count, const real *t, int add)
+{
+    for (int at = 0, run; at < count; at += run) {
+        run = (int)un_run(v, i + at, count - at);
+        un_tile_scatter(un_px(v, i + at), v->sw, v->c, run, t + at, add);
     }
 }
 

@@ -15,14 +15,20 @@ static inline void ce_softmax(const un_loss_args *a, const int32_t *t, real *res
 
     for (int ch = 0; ch < c; ch++)
         soft_total += soft * un_class_weight(a, ch);
-    for (int j = 0; j < TILE; j++) {
-        zt[j] = loss[j] = 0;
-        own[j] = hard * (t[j] >= 0 && t[j] < c ? un_class_weight(a, t[j]) : 0);
-        total[j] = own[j] + soft_total;
+    for (int j = 0; j < TILE; j++)
+        zt[j] = own[j] = loss[j] = 0;
+    for (int ch = 0; ch < c; ch++) {
+        const real k = hard * un_class_weight(a, ch);
+
+        for (int j = 0; j < TILE; j++) { /* all is read, so that no branch waits for the target */
+            const real logit = z[ch * TILE + j], before = zt[j], weight = own[j];
+
+            zt[j] = t[j] == ch ? logit : before;
+            own[j] = t[j] == ch ? k : weight;
+        }
     }
-    for (int ch = 0; ch < c; ch++)
-        for (int j = 0; j < TILE; j++)
-            zt[j] = t[j] == ch ? z[ch * TILE + j] : zt[j];
+    for (int j = 0; j < TILE; j++)
+        total[j] = own[j] + soft_total;
     if (soft != 0) { /* sum of soft cw (max - z), completed below */
         for (int j = 0; j < TILE; j++)
             max[j] = z[j];
