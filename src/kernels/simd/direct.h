@@ -12,7 +12,7 @@ enum { UN_PX = 12, UN_RATE = 6 };
 #else
 enum { UN_PX = 6, UN_RATE = 6 };
 #endif
-enum { UN_CB = 2 * UN_W, UN_STAGE_BYTES = 384 << 10, UN_MAX_TAPS = 27 * 5 };
+enum { UN_CB = 2 * UN_W, UN_STAGE_BYTES = 384 << 10, UN_PLAIN_BYTES = 128 << 10, UN_MAX_TAPS = 27 * 5 };
 enum { UN_WIDE = 16 }; /* UN_BF16: channels of layers that are worth it, and whose rounding others even out */
 
 /* What is computed: out[o] = sum over taps and channels of in[o*stride - pad + t*dilation] * w, written to every
@@ -49,8 +49,8 @@ typedef struct un_micro {
                         are wp apart */
     const un_factor *w;
     float *out;
-    ptrdiff_t step;   /* between pixels of out */
-    ptrdiff_t second; /* from the first vector of a pixel to the second */
+    ptrdiff_t step;    /* between pixels of out */
+    ptrdiff_t second;  /* from the first vector of a pixel to the second */
     int co, co_second; /* outputs that exist from each vector on */
     const float *bias, *bias_second;
 } un_micro;
