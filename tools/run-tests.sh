@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds and runs the tests; the closing line is `N passed, N failed`, summed over the single TESTs of all programs.
-#   tools/run-tests.sh          whole suite on the release build; the suite `smoke` (tests/meson.build) with SIMD off,
-#                               under the address and undefined-behaviour sanitizers, and under the thread sanitizer
+#   tools/run-tests.sh          whole suite on the release build; the suite `smoke` (tests/meson.build) with SIMD off
+#                               and under the address and undefined-behaviour sanitizers; its programs that start
+#                               threads, the suite `threads`, under the thread sanitizer
 #   tools/run-tests.sh --all    the whole suite under each of them and the debug build; writes docs/test-results.md;
 #                               with names of tests behind it only those, and build/test-results.md
 #   tools/run-tests.sh --fuzz   the fuzz targets under the address and undefined-behaviour sanitizers
@@ -73,8 +74,8 @@ part() {
     echo "$sums $((SECONDS - start))" | awk '{printf "   %d passed, %d failed, %d skipped, %d s\n", $1, $2, $3, $4}'
 }
 
-suite=(--suite smoke) patience=3 # times the seconds that tests/meson.build gives a test
-[ "$mode" != --all ] || { suite=() patience=10; export UNET_TEST_ALL=1; }
+suite=(--suite smoke) threads=(--suite threads) patience=3 # times the seconds that tests/meson.build gives a test
+[ "$mode" != --all ] || { suite=() threads=() patience=10; export UNET_TEST_ALL=1; }
 sanitized=(--buildtype=custom -Doptimization=1 -Ddebug=true -Db_ndebug=false)
 if [ "$mode" = --fuzz ]; then
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
@@ -87,7 +88,7 @@ else
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
     part "address and undefined-behaviour sanitizers" build-asan "" -t $((patience + 2)) "${suite[@]}" "${names[@]}"
     build build-tsan "${sanitized[@]}" -Db_sanitize=thread
-    part "thread sanitizer" build-tsan "" -t $((patience + 7)) "${suite[@]}" "${names[@]}"
+    part "thread sanitizer" build-tsan "" -t $((patience + 7)) "${threads[@]}" "${names[@]}"
     if [ "$mode" = --all ]; then
         build build-debug --buildtype=debug -Db_ndebug=false
         part "debug build" build-debug "" -t $patience "${names[@]}"
