@@ -74,6 +74,14 @@ static int may_band(const un_plan *p, int i)
     }
 }
 
+/* The concatenation that makes v, where it is read in its parts; else NULL. */
+static const un_node *apart(const un_plan *p, int v)
+{
+    const int maker = p->graph->value[v].producer;
+
+    return maker != UN_NONE && p->apart[maker] ? &p->graph->node[maker] : NULL;
+}
+
 static int is_pool(const un_node *n)
 {
     return n->op == UN_OP_MAX_POOL || n->op == UN_OP_AVG_POOL;
@@ -149,6 +157,16 @@ static void set_ends(finder *f, const un_chain *c, int k)
     }
 }
 
+static void need_from(const finder *f, int v, int k, int row)
+{
+    un_rows *r = &f->p->rows[v];
+    const un_node *whole = apart(f->p, v);
+
+    r->from[k] = UN_MIN(r->from[k], row);
+    for (int j = 0; whole && j < whole->n_in; j++)
+        need_from(f, whole->in[j], k, row);
+}
+
 /* The first rows that band k and those after it read. */
 static void set_from(const finder *f, const un_chain *c, int k)
 {
@@ -170,7 +188,7 @@ static void set_from(const finder *f, const un_chain *c, int k)
             if (!is_act(f->g, x))
                 continue;
             reads(n, p->shape[x].h, done, done + 1, &lo, &hi);
-            p->rows[x].from[k] = UN_MIN(p->rows[x].from[k], lo);
+            need_from(f, x, k, lo);
         }
     }
 }
@@ -185,6 +203,8 @@ static int set_room(const finder *f, const un_chain *c)
         const un_node *n = &f->g->node[i];
         un_rows *r = &p->rows[un_plan_out(p, i)];
 
+        if (p->apart[i])
+            continue;
         for (int j = 0; j < n->n_in && n->op == UN_OP_CONCAT; j++)
             for (int k = 0; k <= c->bands && f->g->value[n->in[j]].producer >= c->first; k++)
                 r->top[k] = UN_MAX(r->top[k], p->rows[n->in[j]].top[k]);
@@ -333,6 +353,16 @@ int un_plan_may_join(const un_plan *p, int part, int whole)
     return 1;
 }
 
+/* Whether input j of the node is x, or a concatenation that is read in its parts and has x. */
+static int reads_value(const un_plan *p, const un_node *n, int j, int x)
+{
+    const un_node *whole = is_act(p->graph, n->in[j]) ? apart(p, n->in[j]) : NULL;
+
+    if (!whole)
+        return n->in[j] == x;
+    return whole->in[0] == x || whole->in[1] == x;
+}
+
 int un_plan_may_replace(const un_plan *p, const un_chain *c, int i, int x)
 {
     const un_rows *made = &p->rows[un_plan_out(p, i)];
@@ -341,8 +371,8 @@ int un_plan_may_replace(const un_plan *p, const un_chain *c, int i, int x)
         const un_node *n = &p->graph->node[reader];
         const int v = un_plan_out(p, reader);
 
-        for (int j = 0; j < n->n_in; j++)
-            for (int k = 0; k < c->bands && n->in[j] == x; k++) {
+        for (int j = 0; j < n->n_in && !p->apart[reader]; j++)
+            for (int k = 0; k < c->bands && reads_value(p, n, j, x); k++) {
                 int lo, hi;
 
                 reads(n, p->shape[x].h, p->rows[v].end[k], p->shape[v].h, &lo, &hi);

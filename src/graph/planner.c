@@ -4,7 +4,8 @@
  * Three kinds of sharing, all optional (a copy is always right):
  *  - views: a slice, a crop, and dropout outside training are their input, seen otherwise (not as outputs of the graph,
  *    which lie densely);
- *  - halves: a value that goes into a concatenation is made inside it, unless it already has a home;
+ *  - parts: a concatenation that only convolutions read need not be made (apart.h);
+ *  - halves: a value that goes into another is made inside it, unless it already has a home;
  *  - in place: an element-wise node may write over an input that nobody needs any more, and the last node of a chain
  *    over what its first ones have read. */
 #include "graph/planner.h"
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/apart.h"
 #include "graph/bands.h"
 #include "kernels/args.h"
 
@@ -66,6 +68,20 @@ static void fuse(un_plan *p, un_span *span)
             continue;
         p->moved[p->fused[i]] = 1;
         span[g->node[p->fused[i]].out[0]].first = i;
+    }
+}
+
+/* Concatenations that are not made: their parts live as long as they would. */
+static void find_apart(un_plan *p, un_span *span)
+{
+    const un_graph *g = p->graph;
+
+    for (int i = 0; i < g->n_nodes; i++) {
+        const un_node *n = &g->node[i];
+
+        p->apart[i] = (char)un_is_apart(g, p->shape, i);
+        for (int j = 0; j < n->n_in && p->apart[i]; j++)
+            span[n->in[j]].last = UN_MAX(span[n->in[j]].last, span[n->out[0]].last);
     }
 }
 
@@ -157,7 +173,7 @@ static void place_halves(placer *b)
 
         if (n->op != UN_OP_CONCAT)
             continue;
-        for (int j = 0; j < n->n_in; j++) {
+        for (int j = 0; j < n->n_in && !b->p->apart[i]; j++) {
             if (may_move(b, n->in[j]) && un_plan_may_join(b->p, n->in[j], n->out[0]) &&
                 b->p->place[n->in[j]].root != b->p->place[n->out[0]].root)
                 join(b, n->in[j], n->out[0], first);
@@ -294,7 +310,7 @@ static int has_no_memory(const un_plan *p, int v)
 {
     int producer = p->graph->value[v].producer;
 
-    return producer != UN_NONE && p->fused[producer] != UN_NONE;
+    return producer != UN_NONE && (p->fused[producer] != UN_NONE || p->apart[producer]);
 }
 
 /* Later values go between those that are there. */
@@ -380,6 +396,8 @@ static unet_status place_all(un_plan *p, const un_plan_options *opt, unet_error 
         st = un_plan_spans(p->graph, b.span, err);
     if (!st) {
         fuse(p, b.span);
+        if (!b.keep_all)
+            find_apart(p, b.span);
         if (!b.keep_all && !p->training)
             st = un_plan_bands(p, b.span, opt, err);
     }
@@ -419,7 +437,8 @@ unet_status un_plan_create(
     p->place = un_alloc_array(mem, (size_t)UN_MAX(g->n_values, 1), sizeof *p->place);
     p->moved = un_alloc_zero(mem, (size_t)UN_MAX(g->n_nodes, 1));
     p->fused = un_alloc_array(mem, (size_t)UN_MAX(g->n_nodes, 1), sizeof *p->fused);
-    if (!p->shape || !p->place || !p->moved || !p->fused)
+    p->apart = un_alloc_zero(mem, (size_t)UN_MAX(g->n_nodes, 1));
+    if (!p->shape || !p->place || !p->moved || !p->fused || !p->apart)
         st = un_fail_nomem(err, (size_t)g->n_values * (sizeof *p->shape + sizeof *p->place));
     if (!st)
         st = take_shapes(p, inputs, err);
@@ -441,6 +460,7 @@ void un_plan_destroy(un_plan *p)
     un_free(p->place);
     un_free(p->moved);
     un_free(p->fused);
+    un_free(p->apart);
     un_free(p->rows);
     un_free(p->chain);
     un_free(p->owner);
@@ -462,6 +482,8 @@ void un_plan_explain(un_text *t, const un_plan *p)
             t, "%12lld  %dx%dx%dx%dx%d  %s", (long long)pl->offset, s.n, s.d, s.h, s.w, s.c, g->value[v].name);
         if (pl->root != v)
             un_text_printf(t, "  (in %s)", g->value[pl->root].name);
+        if (g->value[v].producer != UN_NONE && p->apart[g->value[v].producer])
+            un_text_add(t, "  (in its parts)");
         if (un_plan_banded(p, v))
             un_text_printf(t, "  (%d rows at a time)", p->rows[v].room);
         un_text_add(t, "\n");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/apart.h"
 
 int un_find_blocks(const un_graph *g, int n_forward, const char *prefix, un_block_range *block, int cap)
 {
@@ -23,6 +24,8 @@ int un_find_blocks(const un_graph *g, int n_forward, const char *prefix, un_bloc
     }
     return n;
 }
+
+enum { COPIES = 3 }; /* at most, for a node: of a concatenation and its two parts */
 
 typedef struct work {
     un_graph *g;
@@ -186,10 +189,10 @@ static unet_status begin(work *w, un_graph *g, int n_forward, unet_error *err)
     w->inner = un_alloc_zero(g->mem, (size_t)g->n_values);
     w->again = un_alloc_array(g->mem, (size_t)g->n_values, sizeof *w->again);
     w->wanted = un_alloc_zero(g->mem, (size_t)g->n_nodes);
-    w->copy = un_alloc_array(g->mem, (size_t)n_forward, sizeof *w->copy);
-    w->before = un_alloc_array(g->mem, (size_t)n_forward, sizeof *w->before);
+    w->copy = un_alloc_array(g->mem, COPIES * (size_t)n_forward, sizeof *w->copy);
+    w->before = un_alloc_array(g->mem, COPIES * (size_t)n_forward, sizeof *w->before);
     if (!w->inner || !w->again || !w->wanted || !w->copy || !w->before)
-        return un_fail_nomem(err, (size_t)n_forward * sizeof *w->copy);
+        return un_fail_nomem(err, COPIES * (size_t)n_forward * sizeof *w->copy);
     for (int v = 0; v < w->n_values; v++)
         w->again[v] = UN_NONE;
     return UNET_OK;
@@ -230,11 +233,11 @@ unet_status un_recompute(un_graph *g, int n_forward, const un_block_range *block
 
 /* ---- norms ---- */
 
-static int is_kept_elsewhere(const un_graph *g, int n_forward, int v)
+static int is_kept_elsewhere(const un_graph *g, const un_shape *shape, int n_forward, int v)
 {
     for (int i = 0; i < n_forward; i++)
         for (int j = 0; g->node[i].op == UN_OP_CONCAT && j < g->node[i].n_in; j++)
-            if (g->node[i].in[j] == v)
+            if (g->node[i].in[j] == v && !un_is_apart(g, shape, i))
                 return 1;
     for (int i = 0; i < g->n_outputs; i++)
         if (g->output[i] == v)
@@ -242,11 +245,24 @@ static int is_kept_elsewhere(const un_graph *g, int n_forward, int v)
     return 0;
 }
 
-static void apply_again(work *w, int node, int at)
+/* The norm that makes v, if v can be made again; else UN_NONE. */
+static int norm_of(const work *w, const un_shape *shape, int v)
+{
+    const un_graph *g = w->g;
+    const int maker = g->value[v].producer;
+    const un_node *n = maker == UN_NONE ? NULL : &g->node[maker];
+
+    if (!n || n->op != UN_OP_NORM || n->attr.norm.use_running || is_kept_elsewhere(g, shape, w->n_forward, v))
+        return UN_NONE;
+    return first_reader(g, w->n_forward, n->in[0]) == UN_NONE ? UN_NONE : maker;
+}
+
+/* Makes the norm's result again before node `at`; returns the new value. */
+static int apply_again(work *w, int node, int at)
 {
     un_graph *g = w->g;
     un_node n = g->node[node];
-    const int v = n.out[0], mean = n.out[1], rstd = n.out[2], params = UN_MIN(n.n_in, 3) - 1;
+    const int mean = n.out[1], rstd = n.out[2], params = UN_MIN(n.n_in, 3) - 1;
 
     for (int j = params; j > 0; j--)
         n.in[j + 2] = n.in[j];
@@ -255,26 +271,49 @@ static void apply_again(work *w, int node, int at)
     n.n_in = 3 + params;
     n.op = UN_OP_NORM_APPLY;
     n.n_out = 1;
+    n.out[0] = add_value(g, n.out[0]);
+    n.origin = node;
+    w->before[w->n_copies] = at;
+    w->copy[w->n_copies++] = n;
+    return n.out[0];
+}
+
+/* A concatenation that is read in its parts, for the gradient of the weights that read it. Its parts are made for it
+ * alone: other readers come much later. */
+static void join_again(work *w, const un_shape *shape, int node)
+{
+    un_graph *g = w->g;
+    un_node n = g->node[node];
+    const int at = first_reader(g, w->n_forward, n.out[0]), v = n.out[0];
+    int any = 0;
+
+    for (int j = 0; j < n.n_in && at != UN_NONE; j++) {
+        const int norm = norm_of(w, shape, n.in[j]);
+
+        any |= norm != UN_NONE;
+        if (norm != UN_NONE)
+            n.in[j] = apply_again(w, norm, at);
+    }
+    if (!any)
+        return;
     n.out[0] = w->again[v] = add_value(g, v);
     n.origin = node;
     w->before[w->n_copies] = at;
     w->copy[w->n_copies++] = n;
 }
 
-unet_status un_recompute_norms(un_graph *g, int n_forward, unet_error *err)
+unet_status un_recompute_norms(un_graph *g, int n_forward, const un_shape *shape, unet_error *err)
 {
     work w;
     unet_status st = begin(&w, g, n_forward, err);
 
     for (int i = 0; i < n_forward && !st; i++) {
-        const un_node *n = &g->node[i];
-        int reader;
+        const int v = g->node[i].out[0], reader = first_reader(g, n_forward, v);
 
-        if (n->op != UN_OP_NORM || n->attr.norm.use_running || is_kept_elsewhere(g, n_forward, n->out[0]))
-            continue;
-        reader = first_reader(g, n_forward, n->out[0]);
-        if (reader != UN_NONE && first_reader(g, n_forward, n->in[0]) != UN_NONE)
-            apply_again(&w, i, reader);
+        if (un_is_apart(g, shape, i))
+            join_again(&w, shape, i);
+        else if (reader != UN_NONE && norm_of(&w, shape, v) != UN_NONE)
+            w.again[v] = apply_again(&w, i, reader);
     }
     return finish(&w, st, err);
 }

@@ -37,6 +37,7 @@ typedef struct un_plan {
     char *moved;     /* [n_nodes] 1: nothing to run: done by where its values lie, or by the node it is fused into */
     int *fused;      /* [n_nodes] for a convolution: the norm or activation that it does too, straight into that
                         node's output (its own output has no memory then); else UN_NONE */
+    char *apart;     /* [n_nodes] 1: a concatenation that is never made (and moved): its readers read its two parts */
     un_rows *rows;   /* [n_values]; NULL: there are no chains */
     un_chain *chain; /* in order */
     int *owner;      /* the values that own memory, by offset */

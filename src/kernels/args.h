@@ -27,6 +27,7 @@ typedef enum un_act {
  * of the convolution it transposes: y has `in` channels, x has `out`). bias has the channels of what is written. */
 typedef struct un_conv_args {
     un_view x, y;
+    un_view x2; /* conv: where the last x2.c channels of x lie, the others a multiple of 16; x2.c 0: x has them all */
     const void *w;      /* master [co][ci/groups][kd][kh][kw]; what pack() reads                   */
     const void *packed; /* packed form, when the kernel has one                                    */
     const void
@@ -43,6 +44,7 @@ typedef struct un_conv_args {
  * dw NULL: only db is wanted (x unused then): the bias gradient of a transposed convolution. */
 typedef struct un_wgrad_args {
     un_view x, dy;
+    un_view x2;    /* as in un_conv_args */
     void *dw, *db; /* db NULL: not wanted */
     int k[3], stride[3], pad[3], dilation[3], groups;
 } un_wgrad_args;

@@ -17,6 +17,15 @@ typedef struct un_view {
     ptrdiff_t sn, sd, sh, sw;
 } un_view;
 
+/* The view of channel c of x, whose last x2->c channels lie in x2; *first: the first channel of x that it has. */
+static inline const un_view *un_view_of(const un_view *x, const un_view *x2, int c, int *first)
+{
+    const int before = x->c - x2->c;
+
+    *first = c < before ? 0 : before;
+    return c < before ? x : x2;
+}
+
 static inline int64_t un_view_pixels(const un_view *v)
 {
     return (int64_t)v->n * v->d * v->h * v->w;

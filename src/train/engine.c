@@ -173,7 +173,7 @@ unet_status un_engine_create(un_engine **out, un_mem *mem, const un_engine_spec 
     if (!st && (spec->recompute || t->recompute == UN_CFG_RECOMPUTE_ON))
         st = un_objective_recompute(e->objective, err);
     if (!st && (spec->recompute || t->recompute != UN_CFG_RECOMPUTE_OFF))
-        st = un_objective_recompute_norms(e->objective, err);
+        st = un_objective_recompute_norms(e->objective, e->image, err);
     if (!st)
         st = make_plans(e, err);
     if (!st) {

@@ -174,9 +174,36 @@ unet_status un_objective_recompute(un_objective *o, unet_error *err)
     return un_recompute(o->accumulate, n_forward, block, n, err);
 }
 
-unet_status un_objective_recompute_norms(un_objective *o, unet_error *err)
+/* Shapes of the values of the network at these extents; the caller releases *out. */
+static unet_status infer_forward(un_shape **out, const un_objective *o, un_shape image, unet_error *err)
 {
-    return un_recompute_norms(o->accumulate, o->first_loss + o->n_losses, err);
+    un_graph forward = *o->accumulate;
+    un_shape *s = un_alloc_array(forward.mem, (size_t)forward.n_values, sizeof *s);
+    unet_status st;
+
+    *out = s;
+    if (!s)
+        return un_fail_nomem(err, (size_t)forward.n_values * sizeof *s);
+    forward.n_nodes = o->first_loss;
+    forward.n_inputs = 1;
+    s[o->image] = image;
+    st = un_graph_infer(&forward, s, err);
+    if (st) {
+        un_free(s);
+        *out = NULL;
+    }
+    return st;
+}
+
+unet_status un_objective_recompute_norms(un_objective *o, un_shape image, unet_error *err)
+{
+    un_shape *shape;
+    unet_status st = infer_forward(&shape, o, image, err);
+
+    if (!st)
+        st = un_recompute_norms(o->accumulate, o->first_loss + o->n_losses, shape, err);
+    un_free(shape);
+    return st;
 }
 
 void un_objective_destroy(un_objective *o)
@@ -202,16 +229,9 @@ static int logits_of(const un_objective *o, int plane)
 
 unet_status un_objective_inputs(const un_objective *o, un_shape image, un_shape *inputs, unet_error *err)
 {
-    un_graph forward = *o->accumulate;
-    un_shape *s = un_alloc_array(forward.mem, (size_t)forward.n_values, sizeof *s);
-    unet_status st;
+    un_shape *s;
+    unet_status st = infer_forward(&s, o, image, err);
 
-    if (!s)
-        return un_fail_nomem(err, (size_t)forward.n_values * sizeof *s);
-    forward.n_nodes = o->first_loss;
-    forward.n_inputs = 1;
-    s[o->image] = image;
-    st = un_graph_infer(&forward, s, err);
     for (int i = 0; i < o->accumulate->n_inputs && !st; i++) {
         const int v = o->accumulate->input[i];
 

@@ -44,8 +44,9 @@ UN_NODISCARD unet_status un_objective_create(
 /* Makes accumulate compute the inner values of encoder and decoder blocks again in the backward pass: less memory, more
  * time, the same bits. */
 UN_NODISCARD unet_status un_objective_recompute(un_objective *o, unet_error *err);
-/* The same for what norms make, from their inputs: a third less memory for little time. After the other, if at all. */
-UN_NODISCARD unet_status un_objective_recompute_norms(un_objective *o, unet_error *err);
+/* The same for what norms make, from their inputs, for these extents of the image: less memory for little time. After
+ * the other, if at all. */
+UN_NODISCARD unet_status un_objective_recompute_norms(un_objective *o, un_shape image, unet_error *err);
 void un_objective_destroy(un_objective *o); /* NULL is fine */
 
 /* Extents of the inputs and constants of `accumulate`, in their order, for these extents of the image.

@@ -1,6 +1,7 @@
 /* Suites of conv, conv_dgrad, conv_wgrad. The double reference is itself checked against the definition,
  * `naive`. */
 #include <math.h>
+#include <string.h>
 
 #include "kcheck.h"
 
@@ -152,6 +153,36 @@ static void run_naive(const geometry *g, const un_view *x, const un_view *y, con
     each_tap(g, naive_tap, &v);
 }
 
+/* The channels of x, and those of x2 behind them, in a dense tensor of doubles. */
+static un_view joined(kc *c, const un_view *x, const un_view *x2, int absolute)
+{
+    un_view part[2] = {*x, *x2}, all = kc_dense(c, UN_KERNEL_F64, x->n, x->d, x->h, x->w, x->c, KC_ZERO);
+
+    part[0].c -= x2->c;
+    for (int k = 0, first = 0; k < (x2->c ? 2 : 1); first += part[k++].c) {
+        const un_view from = kc_convert(c, &part[k], c->kernel->type, UN_KERNEL_F64, absolute);
+
+        for (int64_t i = 0; i < un_view_pixels(x); i++)
+            memcpy((double *)all.p + i * x->c + first, (double *)from.p + i * from.c, (size_t)from.c * sizeof(double));
+    }
+    return all;
+}
+
+/* An input of ci channels, sometimes in two places. */
+static un_view input_of(kc *c, const geometry *g, kc_fill in, un_view *x2)
+{
+    const int type = c->kernel->type,
+              first = g->groups == 1 && kc_int(c, 0, 1) ? kc_int(c, 0, (g->ci - 1) / 16) * 16 : 0;
+    un_view x = kc_tensor(c, type, g->n, g->x[0], g->x[1], g->x[2], first ? first : g->ci, in);
+
+    *x2 = (un_view){0};
+    if (!first)
+        return x;
+    *x2 = kc_tensor(c, type, g->n, g->x[0], g->x[1], g->x[2], g->ci - first, in);
+    x.c = g->ci;
+    return x;
+}
+
 /* Reference in double for the same values; `sums` receives sum |ab| (+ |bias|). */
 static un_view conv_oracle(kc *c, const geometry *g, const un_conv_args *a, un_view *sums)
 {
@@ -161,8 +192,9 @@ static un_view conv_oracle(kc *c, const geometry *g, const un_conv_args *a, un_v
     un_conv_args r = *a;
     un_view want, *r_out = back ? &r.x : &r.y, *r_in = back ? &r.y : &r.x;
 
+    r.x2 = (un_view){0};
     for (int absolute = 1; absolute >= 0; absolute--) {
-        *r_in = kc_convert(c, in, type, UN_KERNEL_F64, absolute);
+        *r_in = joined(c, in, &a->x2, absolute);
         *r_out = kc_dense(c, UN_KERNEL_F64, out->n, out->d, out->h, out->w, out->c,
             c->kernel == ref && !absolute ? KC_ZERO : KC_POISON);
         r.w = array_as(c, a->w, weight_count(g), type, absolute);
@@ -224,6 +256,16 @@ static void thin(kc *c, const un_view *v)
                     (int)(i / v->w % v->h), (int)(i % v->w), ch, 0);
 }
 
+static void thin_input(kc *c, const un_view *x, const un_view *x2)
+{
+    un_view first = *x;
+
+    first.c -= x2->c;
+    thin(c, &first);
+    if (x2->c)
+        thin(c, x2);
+}
+
 static double unit_of(const un_kernel *k)
 {
     return k->type == UN_KERNEL_F64 ? 0x1p-53 : 0x1p-24;
@@ -243,11 +285,16 @@ static int conv_args(kc *c, const geometry *g, un_conv_args *a)
 
     *a = (un_conv_args){.slope = 0.25f};
     COPY_GEOMETRY(*a, *g);
-    a->x = kc_tensor(c, type, g->n, g->x[0], g->x[1], g->x[2], g->ci, back ? KC_POISON : in);
+    if (back)
+        a->x = kc_tensor(c, type, g->n, g->x[0], g->x[1], g->x[2], g->ci, KC_POISON);
+    else
+        a->x = input_of(c, g, in, &a->x2);
     a->y = kc_tensor(c, type, g->n, g->y[0], g->y[1], g->y[2], g->co, back ? in : KC_POISON);
     a->w = kc_array(c, type, weight_count(g), in);
-    if (c->exact && c->kernel->winograd && c->kernel->bf16)
-        thin(c, back ? &a->y : &a->x);
+    if (c->exact && c->kernel->winograd && c->kernel->bf16 && back)
+        thin(c, &a->y);
+    else if (c->exact && c->kernel->winograd && c->kernel->bf16)
+        thin_input(c, &a->x, &a->x2);
     naive_only = c->kernel == kc_reference(c->kernel->family, UN_KERNEL_F64);
     if (!naive_only && kc_int(c, 0, 1))
         a->bias = kc_array(c, type, back ? g->ci : g->co, in);
@@ -293,10 +340,10 @@ static un_wgrad_args wgrad_args(kc *c, const geometry *g)
     un_wgrad_args a = {.dw = 0};
 
     COPY_GEOMETRY(a, *g);
-    a.x = kc_tensor(c, type, g->n, g->x[0], g->x[1], g->x[2], g->ci, in);
+    a.x = input_of(c, g, in, &a.x2);
     a.dy = kc_tensor(c, type, g->n, g->y[0], g->y[1], g->y[2], g->co, in);
     if (c->exact && c->kernel->bf16)
-        thin(c, &a.x);
+        thin_input(c, &a.x, &a.x2);
     if (kc_int(c, 0, 5))
         a.dw = kc_array(c, type, weight_count(g), KC_POISON);
     if (!a.dw || kc_int(c, 0, 1))
@@ -309,7 +356,8 @@ static void wgrad_oracle(kc *c, const geometry *g, const un_wgrad_args *a, int a
     const un_kernel *ref = kc_reference(UN_K_CONV_WGRAD, UN_KERNEL_F64);
     un_wgrad_args r = *a;
 
-    r.x = kc_convert(c, &a->x, c->kernel->type, UN_KERNEL_F64, absolute);
+    r.x = joined(c, &a->x, &a->x2, absolute);
+    r.x2 = (un_view){0};
     r.dy = kc_convert(c, &a->dy, c->kernel->type, UN_KERNEL_F64, absolute);
     r.dw = kc_array(c, UN_KERNEL_F64, weight_count(g), KC_ZERO);
     r.db = kc_array(c, UN_KERNEL_F64, g->co, KC_ZERO);

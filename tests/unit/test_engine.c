@@ -281,7 +281,8 @@ TEST(recompute)
         " activation: gelu, dropout: 0.2, dropout_at: all}\n",
         "model: {dims: 2, in_channels: 1, classes: 2, depth: 2, base_filters: 4, head: softmax, norm: group, "
         "norm_groups: 2,"
-        " upsample: bilinear, convs_per_level: [1, 3, 2]}\n"};
+        " upsample: bilinear, convs_per_level: [1, 3, 2]}\n",
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 2, base_filters: 16, head: softmax, norm: batch}\n"};
     static const char *const how[] = {"off", "norms", "on"};
     char buf[500];
 

@@ -67,7 +67,11 @@ static int cut_window(const cutter *c, un_view *x, un_view *y, int stride, int p
 
 static void cut_conv(const cutter *c, un_conv_args *a)
 {
+    un_view y = a->y;
+
     a->whole_h = a->y.h;
+    if (a->x2.c)
+        (void)cut_window(c, &a->x2, &y, a->stride[1], a->pad[1], (a->k[1] - 1) * a->dilation[1] + 1);
     a->pad[1] = cut_window(c, &a->x, &a->y, a->stride[1], a->pad[1], (a->k[1] - 1) * a->dilation[1] + 1);
 }
 

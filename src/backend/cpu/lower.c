@@ -68,12 +68,24 @@ static void fold_into(un_lowering *l, const un_node *norm, const un_node *conv, 
     a->bias = shift;
 }
 
+/* What a convolution reads: of a concatenation that is not made, its parts. */
+static void set_input(const un_lowering *l, int v, un_view *x, un_view *x2)
+{
+    const int maker = l->plan->graph->value[v].producer;
+    const un_node *whole = maker != UN_NONE && l->plan->apart[maker] ? node_at(l, maker) : NULL;
+
+    *x = un_lower_view(l, whole ? whole->in[0] : v);
+    *x2 = whole ? un_lower_view(l, whole->in[1]) : (un_view){0};
+    x->c += x2->c;
+}
+
 static void lower_conv(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
-    un_conv_args a = {.x = un_lower_view(l, n->in[0]), .y = un_lower_view(l, n->out[0])};
+    un_conv_args a = {.y = un_lower_view(l, n->out[0])};
     int next = l->plan->fused[i];
 
+    set_input(l, n->in[0], &a.x, &a.x2);
     set_conv(&a, &n->attr.conv);
     a.w = un_lower_param(l, n->in[1]);
     a.bias = n->n_in > 2 ? un_lower_param(l, n->in[2]) : NULL;
@@ -138,7 +150,7 @@ static void add_users(un_lowering *l, int i, un_wgrad_args a)
     a.db = NULL;
     add.x = a.dw;
     for (int j = 2; j < n->n_in; j += 2) {
-        a.x = un_lower_view(l, n->in[j]);
+        set_input(l, n->in[j], &a.x, &a.x2);
         a.dy = un_lower_view(l, n->in[j + 1]);
         un_lower_emit(l, i, UN_K_CONV_WGRAD, &a, sizeof a);
         un_lower_emit(l, i, UN_K_AXPBY, &add, sizeof add);
@@ -148,8 +160,9 @@ static void add_users(un_lowering *l, int i, un_wgrad_args a)
 static void lower_wgrad(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
-    un_wgrad_args a = {.x = un_lower_view(l, n->in[0]), .dy = un_lower_view(l, n->in[1])};
+    un_wgrad_args a = {.dy = un_lower_view(l, n->in[1])};
 
+    set_input(l, n->in[0], &a.x, &a.x2);
     set_wgrad(&a, &n->attr.conv);
     a.dw = un_lower_param(l, n->out[0]);
     a.db = un_lower_param(l, n->out[1]);

@@ -27,8 +27,7 @@ static double conv_at(const un_conv_args *a, int n, const int o[3], int co)
     for (t[0] = 0; t[0] < a->k[0]; t[0]++)
         for (t[1] = 0; t[1] < a->k[1]; t[1]++)
             for (t[2] = 0; t[2] < a->k[2]; t[2]++) {
-                int p[3], inside = 1;
-                const real *x;
+                int p[3], inside = 1, other;
 
                 for (int i = 0; i < 3; i++) {
                     p[i] = o[i] * a->stride[i] - a->pad[i] + t[i] * a->dilation[i];
@@ -36,9 +35,11 @@ static double conv_at(const un_conv_args *a, int n, const int o[3], int co)
                 }
                 if (!inside)
                     continue;
-                x = un_at(&a->x, n, p[0], p[1], p[2]) + first;
-                for (int c = 0; c < ci_per; c++)
-                    sum += (double)x[c] * *weight(a, co, c, t);
+                for (int c = 0; c < ci_per; c++) {
+                    const un_view *in = un_view_of(&a->x, &a->x2, first + c, &other);
+
+                    sum += (double)un_at(in, n, p[0], p[1], p[2])[first + c - other] * *weight(a, co, c, t);
+                }
             }
     return sum;
 }
@@ -125,7 +126,8 @@ static double wgrad_at(const un_wgrad_args *a, int co, int ci, const int t[3])
 {
     const int in[3] = {a->x.d, a->x.h, a->x.w};
     double sum = 0;
-    int o[3];
+    int o[3], other;
+    const un_view *x = un_view_of(&a->x, &a->x2, ci, &other);
 
     for (int n = 0; n < a->dy.n; n++)
         for (o[0] = 0; o[0] < a->dy.d; o[0]++)
@@ -138,7 +140,8 @@ static double wgrad_at(const un_wgrad_args *a, int co, int ci, const int t[3])
                         inside &= p[i] >= 0 && p[i] < in[i];
                     }
                     if (inside)
-                        sum += (double)un_at(&a->x, n, p[0], p[1], p[2])[ci] * un_at(&a->dy, n, o[0], o[1], o[2])[co];
+                        sum +=
+                            (double)un_at(x, n, p[0], p[1], p[2])[ci - other] * un_at(&a->dy, n, o[0], o[1], o[2])[co];
                 }
     return sum;
 }

@@ -7,7 +7,7 @@
 
 static void forward(un_direct *d, const un_conv_args *a)
 {
-    *d = (un_direct){.in = a->x, .out = a->y};
+    *d = (un_direct){.in = a->x, .in2 = a->x2, .out = a->y};
     memcpy(d->k, a->k, sizeof d->k);
     memcpy(d->stride, a->stride, sizeof d->stride);
     memcpy(d->pad, a->pad, sizeof d->pad);

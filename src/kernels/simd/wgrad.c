@@ -28,6 +28,7 @@ typedef struct cut {
     int vector, spread;                     /* channels of each side */
     int taps, merged;                       /* merged: the taps of a row are one run */
     int staged;                             /* floats of a staged row of x; 0: read where it is */
+    ptrdiff_t step;                         /* floats between pixels of a row of x as it is read */
     int v_groups, s_groups, v_each, s_each; /* groups, channels of a group; v_each: whole blocks of CO */
     int chunks;
     int64_t rows, block, floats; /* rows of dy; floats of a block [tap][s_each][CO] and of a group: [BIAS] and blocks */
@@ -48,6 +49,7 @@ static cut cut_of(const un_wgrad_args *a)
     c.v_each = un_blocks(blocks, c.v_groups) * CO;
     c.s_groups = un_blocks(c.spread, GROUP_SPREAD);
     c.s_each = un_blocks(c.spread, c.s_groups);
+    c.step = a->x2.c ? a->x.c : a->x.sw;
     c.merged = a->dw && !c.swap && a->k[2] > 1 && a->dilation[2] == 1 && a->x.sw == a->x.c && a->x.c <= MERGED;
     if (c.merged && a->x.c <= FEW)
         c.staged = ((a->dy.w - 1) * a->stride[2] + a->k[2]) * a->x.c;
@@ -224,11 +226,11 @@ typedef struct row {
 static void add_tap(const cut *c, const row *r, float *acc, const float *x, int kw, span s)
 {
     const un_wgrad_args *a = c->a;
-    const ptrdiff_t step = a->stride[2] * a->x.sw;
+    const ptrdiff_t step = a->stride[2] * c->step;
 
     if (s.lo >= s.hi)
         return;
-    x += (s.lo * a->stride[2] + kw * a->dilation[2] - a->pad[2]) * a->x.sw;
+    x += (s.lo * a->stride[2] + kw * a->dilation[2] - a->pad[2]) * c->step;
     if (c->swap)
         add_run(acc, r->y + s.lo * r->ys + r->first, r->ys, x, step, s.hi - s.lo, r->count, r->nv);
     else
@@ -243,7 +245,7 @@ static void add_taps(const cut *c, const row *r, float *acc, const float *x)
     const span left = span_of(a, 0), right = span_of(a, a->k[2] - 1), all = {left.lo, right.hi};
 
     if (c->merged && all.lo < all.hi)
-        add_run(acc, x + (all.lo * a->stride[2] - a->pad[2]) * a->x.sw, a->stride[2] * a->x.sw, r->y + all.lo * r->ys,
+        add_run(acc, x + (all.lo * a->stride[2] - a->pad[2]) * c->step, a->stride[2] * c->step, r->y + all.lo * r->ys,
             r->ys, all.hi - all.lo, a->k[2] * a->x.c, r->nv);
     for (int kw = 0; kw < a->k[2]; kw++, acc += each) {
         span s = span_of(a, kw);
@@ -255,6 +257,11 @@ static void add_taps(const cut *c, const row *r, float *acc, const float *x)
             add_tap(c, r, acc, x, kw, (span){all.hi > s.lo ? all.hi : s.lo, s.hi});
         }
     }
+}
+
+static const float *row_at(const un_view *x, int n, int d, int h)
+{
+    return (const float *)x->p + n * x->sn + d * x->sd + h * x->sh;
 }
 
 /* The rows of x that a row of dy sees, each between zeroes: stage[kd][kh][staged]. */
@@ -272,8 +279,7 @@ static void stage_rows(const cut *c, int n, int od, int oh, float *stage)
 
             memset(stage, 0, (size_t)c->staged * sizeof *stage);
             if (inside)
-                memcpy(stage + before, (const float *)a->x.p + n * a->x.sn + z * a->x.sd + y * a->x.sh,
-                    (size_t)in * sizeof *stage);
+                memcpy(stage + before, row_at(&a->x, n, z, y), (size_t)in * sizeof *stage);
         }
 }
 
@@ -293,6 +299,22 @@ static void add_staged(const cut *c, const row *r, float *acc, const float *stag
         else
             outer_rows(to, x, step, c->staged, r->y, r->ys, a->dy.w, 1);
     }
+}
+
+/* A row of x; to: where its channels are joined if they lie in two places. */
+static const float *whole_row(const un_wgrad_args *a, int n, int d, int h, float *to)
+{
+    const int first = a->x.c - a->x2.c;
+    const float *x = row_at(&a->x, n, d, h), *x2;
+
+    if (!a->x2.c)
+        return x;
+    x2 = row_at(&a->x2, n, d, h);
+    for (int w = 0; w < a->x.w; w++) {
+        memcpy(to + (ptrdiff_t)w * a->x.c, x + w * a->x.sw, (size_t)first * sizeof *to);
+        memcpy(to + (ptrdiff_t)w * a->x.c + first, x2 + w * a->x2.sw, (size_t)a->x2.c * sizeof *to);
+    }
+    return to;
 }
 
 /* Vectors that dy's last channels do not fill: its row is copied with zeroes behind. worker: dy.w * CO floats. */
@@ -316,7 +338,8 @@ static size_t worker_bytes(const void *args)
     const un_wgrad_args *a = args;
     cut c = cut_of(a);
 
-    return ((size_t)a->dy.w * CO + (size_t)a->k[0] * a->k[1] * c.staged) * sizeof(float);
+    return ((size_t)a->dy.w * CO + (size_t)a->k[0] * a->k[1] * c.staged + (a->x2.c ? (size_t)a->x.w * a->x.c : 0)) *
+           sizeof(float);
 }
 
 static void add_bias(float *sum, const float *dy, ptrdiff_t ys, int count, int nv)
@@ -377,8 +400,7 @@ static void sum_row(const cut *c, int64_t index, int v0, row r, float *worker, f
             int y = oh * a->stride[1] - a->pad[1] + kh * a->dilation[1];
 
             if (z >= 0 && z < a->x.d && y >= 0 && y < a->x.h)
-                add_taps(
-                    c, &r, acc, (const float *)a->x.p + n * a->x.sn + z * a->x.sd + y * a->x.sh + (c->swap ? v0 : 0));
+                add_taps(c, &r, acc, whole_row(a, n, z, y, worker + a->dy.w * CO) + (c->swap ? v0 : 0));
         }
 }
 

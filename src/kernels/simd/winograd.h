@@ -36,7 +36,7 @@ enum {
 /* The tiles of a 3x3 layer and where the transformed input goes: part xi of chunk c of tile t at xi * plane +
  * c * chunk_step + t * tile_step factors. */
 typedef struct un_tiles {
-    un_view in, out;
+    un_view in, in2, out; /* in2: of the last channels of the input, or of none (args.h: x2) */
     int kd, pad[3];
     int th, tw, chunks; /* tiles along h and w; chunks of one depth tap's channels */
     int64_t tiles;      /* of all samples and depths */
@@ -141,14 +141,14 @@ static inline un_place un_tile_place(const un_tiles *p, int64_t tile, int depths
 
 /* Copies what lies inside of the picture, zeroes elsewhere: tiles at an edge and channels that end inside a UN_CHUNK.
  */
-static inline void un_copy_edge(const un_tiles *p, const float *x, int h, int w, int count, float *edge)
+static inline void un_copy_edge(const un_view *in, const float *x, int h, int w, int count, float *edge)
 {
     const un_v zero = {0};
 
     for (int i = 0; i < UN_XI; i++) {
         int y = h + i / UN_IN, z = w + i % UN_IN;
-        int inside = y >= 0 && y < p->in.h && z >= 0 && z < p->in.w;
-        const float *from = x + (inside ? y * p->in.sh + z * p->in.sw : 0);
+        int inside = y >= 0 && y < in->h && z >= 0 && z < in->w;
+        const float *from = x + (inside ? y * in->sh + z * in->sw : 0);
 
         for (int c = 0; c < UN_CHUNK; c += UN_W) {
             int n = inside ? count - c : 0;
@@ -168,23 +168,24 @@ static inline __attribute__((always_inline)) void un_chunks_in(
 {
     int h = at.h - p->pad[1], w = at.w - p->pad[2];
     int whole = h >= 0 && w >= 0 && h + UN_IN <= p->in.h && w + UN_IN <= p->in.w;
-    const float *x = (const float *)p->in.p + at.n * p->in.sn + at.d * p->in.sd;
     float edge[UN_XI * UN_CHUNK];
 
     v += first * p->chunk_step;
     for (int i = first; i < last; i++, v += p->chunk_step) {
-        int c = i * UN_CHUNK, n = p->in.c - c < UN_CHUNK ? p->in.c - c : UN_CHUNK;
+        int c = i * UN_CHUNK, n = p->in.c - c < UN_CHUNK ? p->in.c - c : UN_CHUNK, other;
+        const un_view *in = un_view_of(&p->in, &p->in2, c, &other);
+        const float *x = (const float *)in->p + at.n * in->sn + at.d * in->sd + (c - other);
 
         if (at.d < 0 || at.d >= p->in.d) {
             for (int k = 0; k < UN_XI; k++)
                 memset(v + k * plane, 0, UN_CHUNK * sizeof *v);
         } else if (n == UN_CHUNK && whole) {
-            const float *from = x + c + h * p->in.sh + w * p->in.sw;
+            const float *from = x + h * in->sh + w * in->sw;
 
-            un_fetch(from, p->in.sh, p->in.sw, UN_IN);
-            un_tile_in(from, p->in.sh, p->in.sw, v, plane);
+            un_fetch(from, in->sh, in->sw, UN_IN);
+            un_tile_in(from, in->sh, in->sw, v, plane);
         } else {
-            un_copy_edge(p, x + c, h, w, n, edge);
+            un_copy_edge(in, x, h, w, n, edge);
             un_tile_in(edge, UN_IN * UN_CHUNK, UN_CHUNK, v, plane);
         }
     }

@@ -43,6 +43,7 @@ static void plan(wgrad *p, const un_wgrad_args *a)
 
     *p = (wgrad){.a = a};
     un_tiles_init(&p->g, &a->x, &a->dy, a->k[0], a->pad);
+    p->g.in2 = a->x2;
     most = GROUP_IN / p->g.kd;
     p->groups_in = un_blocks(p->g.chunks, most);
     p->chunks = un_blocks(p->g.chunks, p->groups_in);
@@ -99,11 +100,12 @@ typedef void tile_fn(const wgrad *p, int64_t tile, int depth, int c, float *v, p
 static inline __attribute__((always_inline)) void tile_x(
     const wgrad *p, int64_t tile, int depth, int c, float *v, ptrdiff_t plane, float *sum)
 {
-    const un_view *x = &p->a->x;
+    int n = p->g.in.c - c < UN_CHUNK ? p->g.in.c - c : UN_CHUNK, other;
+    const un_view *x = un_view_of(&p->g.in, &p->g.in2, c, &other);
     un_place at = un_tile_place(&p->g, tile, 1);
-    int n = x->c - c < UN_CHUNK ? x->c - c : UN_CHUNK, h = at.h - p->g.pad[1], w = at.w - p->g.pad[2];
+    int h = at.h - p->g.pad[1], w = at.w - p->g.pad[2];
     int whole = h >= 0 && w >= 0 && h + UN_IN <= x->h && w + UN_IN <= x->w && n == UN_CHUNK;
-    const float *base = (const float *)x->p + at.n * x->sn + depth * x->sd + c, *from;
+    const float *base = (const float *)x->p + at.n * x->sn + depth * x->sd + (c - other), *from;
     float edge[UN_XI * UN_CHUNK];
 
     (void)sum;
@@ -112,7 +114,7 @@ static inline __attribute__((always_inline)) void tile_x(
         un_fetch(from, x->sh, x->sw, UN_IN);
         un_tile_in_float(from, x->sh, x->sw, v, plane);
     } else {
-        un_copy_edge(&p->g, base, h, w, n, edge);
+        un_copy_edge(x, base, h, w, n, edge);
         un_tile_in_float(edge, UN_IN * UN_CHUNK, UN_CHUNK, v, plane);
     }
 }
