@@ -36,9 +36,9 @@ static double conv_at(const un_conv_args *a, int n, const int o[3], int co)
                 if (!inside)
                     continue;
                 for (int c = 0; c < ci_per; c++) {
-                    const un_view *in = un_view_of(&a->x, &a->x2, first + c, &other);
+                    const un_view *part = un_view_of(&a->x, &a->x2, first + c, &other);
 
-                    sum += (double)un_at(in, n, p[0], p[1], p[2])[first + c - other] * *weight(a, co, c, t);
+                    sum += (double)un_at(part, n, p[0], p[1], p[2])[first + c - other] * *weight(a, co, c, t);
                 }
             }
     return sum;
