@@ -117,8 +117,8 @@ static void check_network(const network *n, un_program_spec spec)
         float *got = gradient(m, n, &plain, spec, norms, norms ? &again : &kept);
 
         if (memcmp(want, got, bytes))
-            un_test_fail(__FILE__, __LINE__, "'%s', level %d%s%s: other bits", n->text, (int)spec.level,
-                spec.exact ? ", exact" : "", norms ? ", norms again" : "");
+            un_test_fail(__FILE__, __LINE__, "'%s', level %d%s%s%s: other bits", n->text, (int)spec.level,
+                spec.exact ? ", exact" : "", spec.bf16 ? ", bf16" : "", norms ? ", norms again" : "");
         un_free(got);
     }
     CHECK(kept < all && again <= kept);
@@ -133,6 +133,16 @@ TEST(same_bits_as_made)
         for (size_t i = 0; i < UN_COUNT(networks) && un_cpu_has((un_cpu_level)level); i++)
             for (int exact = 0; exact < (level == UN_CPU_REF ? 1 : 2); exact++)
                 check_network(&networks[i], (un_program_spec){.level = (un_cpu_level)level, .exact = exact});
+}
+
+TEST(same_bits_in_bf16)
+{
+    if (!un_cpu_has_bf16(un_test_level()))
+        un_test_skip("this processor has no products of 16-bit numbers");
+    else
+        for (size_t i = 0; i < UN_COUNT(networks); i++)
+            for (int exact = 0; exact < 2; exact++)
+                check_network(&networks[i], (un_program_spec){.level = un_test_level(), .exact = exact, .bf16 = 1});
 }
 
 TEST(which_are_made)
