@@ -34,6 +34,8 @@ static const network networks[] = {
     {FLAT "depth: 1, base_filters: 8, norm: batch, kernel: 5, downsample: avgpool", {1, 1, 148, 18, 3}, 1, 0},
     {FLAT "depth: 2, base_filters: 8, norm: batch, downsample: conv, upsample: nearest", {1, 1, 148, 12, 3}, 1, 0},
     {FLAT "depth: 1, base_filters: 8, norm: batch, upsample: bilinear", {1, 1, 148, 18, 3}, 1, 0},
+    {FLAT "depth: 1, base_filters: 16, norm: batch, upsample: bilinear", {2, 1, 148, 18, 3}, 1, 0},
+    {FLAT "depth: 2, base_filters: 16, norm: batch, decoder: nested", {1, 1, 148, 12, 3}, 2, 0},
     {FLAT "depth: 1, base_filters: 8, norm: none, padding: valid", {1, 1, 156, 40, 3}, 1, 0},
     {DEEP "depth: 1, base_filters: 16, norm: batch", {1, 6, 98, 10, 1}, 2, 0},
     {DEEP "depth: 2, base_filters: 8, norm: batch, block: residual", {2, 4, 148, 8, 1}, 1, 0},
