@@ -11,6 +11,12 @@
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) &&                           \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define UN_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+/* One form of a function alone, with intrinsics, called where un_has_512() says so. */
+#define UN_WIDE_512 __attribute__((target("avx512f")))
+static inline int un_has_512(void)
+{
+    return __builtin_cpu_supports("avx512f");
+}
 #else
 #define UN_WIDE
 #endif

@@ -1,4 +1,4 @@
-/* Artefacts of scanners, weather and files, and equalisation, on the values of a patch, in place: float v[d][h][w][c];
+/* Artefacts of scanners, weather and files on the values of a patch, in place: float v[d][h][w][c];
  * size: d, h, w. lo, hi, mean: of each channel over the whole picture. Randomness comes from the caller. */
 #ifndef UN_DATA_ARTEFACT_H
 #define UN_DATA_ARTEFACT_H
@@ -28,14 +28,6 @@ typedef struct un_layer {
 } un_layer;
 /* plane[h][w], what still shines through, times 1 - opacity inside; the edge is a pixel wide. */
 void un_layer_cover(const un_layer *l, float *plane, int h, int w);
-
-/* Blends with the picture whose values are spread evenly over lo..hi: share 0..1. `together`: three channels keep their
- * differences, their mean is spread. */
-void un_equalise_apply(double share, int together, const double *lo, const double *hi, float *v, int64_t n, int c);
-/* The same within tiles of each slice (at most 8 x 8, 16 pixels or more wide), maps interpolated between their middles;
- * no bin counts more than clip times the mean (Zuiderveld 1994). */
-void un_clahe_apply(
-    double share, double clip, int together, const double *lo, const double *hi, float *v, const int size[3], int c);
 
 /* Each slice through the quantisation of baseline JPEG at `quality` (1..100): 8 x 8 DCT, tables of ITU-T T.81 annex K,
  * three channels as YCbCr without subsampling, lo..hi as 0..255. */

@@ -181,7 +181,7 @@ unet_status un_augment_scratch_create(un_augment_scratch **out, un_mem *mem, con
     if (!s->blur || !s->channel || !s->gamma || (needs_spare(cfg) && !s->spare) || (needs_plane(cfg) && !s->plane))
         st = un_fail_nomem(err, (blur + area * (size_t)a->size[0] * c) * sizeof(float));
     else
-        st = un_warp_scratch_create(&s->warp, mem, a->size, a->channels, err);
+        st = un_warp_scratch_create(&s->warp, mem, a->size, err);
     if (st) {
         un_augment_scratch_destroy(s);
         return st;

@@ -5,6 +5,7 @@
 #include "data/artefact.h"
 #include "data/augment_job.h"
 #include "data/degrade.h"
+#include "data/equalise.h"
 
 /* ---- tone ---- */
 

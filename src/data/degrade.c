@@ -108,35 +108,103 @@ UN_WIDE static void blend_run(float *restrict to, const float *a, const float *b
         to[i] = a[i] + part * (b[i] - a[i]);
 }
 
-/* Along one axis: `lines` blocks of `count` steps of `run` floats that lie together. */
-static void lowres_axis(float *v, int64_t lines, int count, ptrdiff_t run, double factor, float *spare)
+/* An axis of `count` pixels of which `kept` stay, every step-th. */
+typedef struct few {
+    int count, kept;
+    double step;
+} few;
+
+static few keep_few(int count, double factor)
 {
-    const int kept = UN_MAX(1, (int)un_round(count * factor));
-    const double step = (double)count / kept;
+    const int kept = factor < 1 ? UN_MAX(1, (int)un_round(count * factor)) : count;
 
-    memcpy(spare, v, (size_t)(lines * count * run) * sizeof *v);
-    for (int o = 0; o < count; o++) {
-        const double at = UN_MIN(kept - 1, UN_MAX(0, (o + 0.5) / step - 0.5));
-        const int below = (int)at, above = UN_MIN(kept - 1, below + 1);
-        const ptrdiff_t a = (ptrdiff_t)((below + 0.5) * step) * run, b = (ptrdiff_t)((above + 0.5) * step) * run;
-        const float part = (float)(at - below);
+    return (few){count, kept, (double)count / kept};
+}
 
-        for (int64_t l = 0; l < lines; l++) {
-            const float *from = spare + l * count * run;
+/* The pixel that stays as number k. */
+static ptrdiff_t kept_at(const few *f, int k)
+{
+    return (ptrdiff_t)((k + 0.5) * f->step);
+}
 
-            blend_run(v + (l * count + o) * run, from + a, from + b, run, part);
+/* Pixel o lies between the kept ones *a and *b, the part returned of the way. */
+static float between_kept(const few *f, int o, int *a, int *b)
+{
+    const double at = UN_MIN(f->kept - 1, UN_MAX(0, (o + 0.5) / f->step - 0.5));
+
+    *a = (int)at;
+    *b = UN_MIN(f->kept - 1, *a + 1);
+    return (float)(at - *a);
+}
+
+enum { COLUMNS = 512 };
+
+/* Some columns of a row: what they lie between, and how far. */
+typedef struct columns {
+    int n, a[COLUMNS], b[COLUMNS];
+    float part[COLUMNS];
+} columns;
+
+static inline __attribute__((always_inline)) void spread_columns(
+    const columns *q, float *restrict to, const float *restrict from, int c)
+{
+    for (int x = 0; x < q->n; x++, to += c)
+        for (int k = 0; k < c; k++) {
+            const float a = from[q->a[x] * c + k], b = from[q->b[x] * c + k];
+
+            to[k] = a + q->part[x] * (b - a);
         }
+}
+
+/* The kept rows, all of their columns again, into spare[kept d][kept h][w]. */
+static void spread_rows(float *spare, const float *v, const int size[3], int c, const few axis[3])
+{
+    columns q;
+
+    for (int first = 0; first < size[2]; first += q.n) {
+        q.n = UN_MIN(size[2] - first, COLUMNS);
+        for (int x = 0; x < q.n; x++) {
+            q.part[x] = between_kept(&axis[2], first + x, &q.a[x], &q.b[x]);
+            q.a[x] = (int)kept_at(&axis[2], q.a[x]);
+            q.b[x] = (int)kept_at(&axis[2], q.b[x]);
+        }
+        for (int z = 0; z < axis[0].kept; z++)
+            for (int y = 0; y < axis[1].kept; y++) {
+                const float *from = v + (kept_at(&axis[0], z) * size[1] + kept_at(&axis[1], y)) * size[2] * c;
+                float *to = spare + (((ptrdiff_t)z * axis[1].kept + y) * size[2] + first) * c;
+
+                if (c == 1)
+                    spread_columns(&q, to, from, 1);
+                else if (c == 3)
+                    spread_columns(&q, to, from, 3);
+                else
+                    spread_columns(&q, to, from, c);
+            }
     }
 }
 
+/* `lines` blocks of kept steps of `run` floats become blocks of all steps. */
+static void spread_steps(float *restrict to, const float *restrict from, int lines, const few *f, ptrdiff_t run)
+{
+    for (int l = 0; l < lines; l++, from += f->kept * run)
+        for (int o = 0; o < f->count; o++, to += run) {
+            int a, b;
+            const float part = between_kept(f, o, &a, &b);
+
+            blend_run(to, from + a * run, from + b * run, run, part);
+        }
+}
+
+/* Pixels that go are not looked at: an axis comes back after those before it have lost theirs. */
 void un_lowres_apply(float *v, const int size[3], int c, const double factor[3], float *spare)
 {
-    const ptrdiff_t row = (ptrdiff_t)size[2] * c;
+    const few axis[3] = {keep_few(size[0], factor[0]), keep_few(size[1], factor[1]), keep_few(size[2], factor[2])};
+    const ptrdiff_t row = (ptrdiff_t)size[2] * c, plane = row * size[1];
 
-    if (factor[2] < 1)
-        lowres_axis(v, (int64_t)size[0] * size[1], size[2], c, factor[2], spare);
-    if (factor[1] < 1)
-        lowres_axis(v, size[0], size[1], row, factor[1], spare);
-    if (factor[0] < 1)
-        lowres_axis(v, 1, size[0], row * size[1], factor[0], spare);
+    spread_rows(spare, v, size, c, axis);
+    spread_steps(v, spare, axis[0].kept, &axis[1], row);
+    if (axis[0].kept == size[0])
+        return;
+    memcpy(spare, v, (size_t)(axis[0].kept * plane) * sizeof *v);
+    spread_steps(v, spare, 1, &axis[0], plane);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/math.h"
+#include "base/philox.h"
 #include "base/size.h"
 #include "base/wide.h"
 
@@ -19,7 +20,7 @@ typedef struct power_run {
 static inline __attribute__((always_inline)) float power_of(float x, float gamma)
 {
     uint32_t bits;
-    float m, s, z, y, f, scale;
+    float m, s, z, zz, y, f, ff, scale;
     int e, n;
 
     memcpy(&bits, &x, sizeof bits);
@@ -28,17 +29,17 @@ static inline __attribute__((always_inline)) float power_of(float x, float gamma
     memcpy(&m, &bits, sizeof m);
     s = (m - 1) / (m + 1);
     z = s * s;
-    y = s * (2.88539008f + z * (0.961796694f + z * (0.577078016f + z * (0.412198583f + z * 0.320598898f))));
+    zz = z * z; /* sums in short chains, so that one does not wait for the other */
+    y = s * ((2.88539008f + z * 0.961796694f) + zz * ((0.577078016f + z * 0.412198583f) + zz * 0.320598898f));
     y = gamma * ((float)e + y);
     n = (int)(y - 0.5f); /* the nearest, as y is hardly above 0 */
     f = y - (float)n;
     n = n < -127 ? -127 : n;
     bits = (uint32_t)(n + 127) << 23;
     memcpy(&scale, &bits, sizeof scale);
-    return scale * (1 + f * (0.693147181f +
-                                f * (0.240226507f +
-                                        f * (0.0555041087f +
-                                                f * (0.00961812911f + f * (0.00133335581f + f * 0.000154035304f))))));
+    ff = f * f;
+    y = (0.00961812911f + f * 0.00133335581f) + ff * 0.000154035304f;
+    return scale * ((1 + f * 0.693147181f) + ff * ((0.240226507f + f * 0.0555041087f) + ff * y));
 }
 
 UN_WIDE static void raise_run(float *restrict v, int n, const power_run *restrict r, int from_bright)
@@ -333,18 +334,51 @@ static inline float normal_at(const un_normal_table *t, uint32_t bits)
     return t->q[i] + part * (t->q[i + 1] - t->q[i]);
 }
 
+enum { BLOCKS = 64, A_BLOCK = 8 }; /* of random numbers at a time; normal numbers of each */
+
+/* un_philox of BLOCKS counters that follow each other: out[word][block]. */
+UN_WIDE static void draw_blocks(uint32_t out[4][BLOCKS], uint32_t first, const un_rng *stream)
+{
+    for (int i = 0; i < BLOCKS; i++) {
+        const uint32_t ctr[4] = {first + (uint32_t)i, stream->ctr[1], stream->ctr[2], stream->ctr[3]};
+        uint32_t word[4];
+
+        un_philox_block(word, ctr, stream->key);
+        for (int k = 0; k < 4; k++)
+            out[k][i] = word[k];
+    }
+}
+
+/* z[i] normal, i up to n <= BLOCKS * A_BLOCK. */
+static void draw_normals(float *restrict z, int n, const un_normal_table *t, uint32_t out[4][BLOCKS])
+{
+    for (int i = 0; i < n; i++)
+        z[i] = normal_at(t, out[i >> 1 & 3][i / A_BLOCK] >> (i & 1) * 16 & 0xffff);
+}
+
+/* v[i] += std[k] z[i], the channel k of v[0] given. */
+UN_WIDE static void add_noise(float *restrict v, const float *restrict z, int n, const float *std, int c, int k)
+{
+    if (c == 1)
+        for (int i = 0; i < n; i++)
+            v[i] += std[0] * z[i];
+    else
+        for (int i = 0; i < n; i++, k = k + 1 == c ? 0 : k + 1)
+            v[i] += std[k] * z[i];
+}
+
 void un_noise_apply(const un_normal_table *t, const un_rng *stream, const float *std, float *v, int64_t n, int c)
 {
-    uint32_t ctr[4] = {0, stream->ctr[1], stream->ctr[2], stream->ctr[3]}, out[4] = {0};
-    int k = 0;
+    enum { SOME = BLOCKS * A_BLOCK };
+    uint32_t out[4][BLOCKS];
+    float z[SOME];
 
     /* block 0 of the stream belongs to the draws before the noise, the values have the blocks after it */
-    for (int64_t i = 0; i < n * c; i++) {
-        if ((i & 7) == 0) {
-            ctr[0] = 1 + (uint32_t)(i >> 3);
-            un_philox(out, ctr, stream->key);
-        }
-        v[i] += std[k] * normal_at(t, out[i >> 1 & 3] >> (i & 1) * 16 & 0xffff);
-        k = k + 1 == c ? 0 : k + 1;
+    for (int64_t i = 0; i < n * c; i += SOME) {
+        const int some = (int)UN_MIN(n * c - i, SOME);
+
+        draw_blocks(out, 1 + (uint32_t)(i / A_BLOCK), stream);
+        draw_normals(z, some, t, out);
+        add_noise(v + i, z, some, std, c, (int)(i % c));
     }
 }

@@ -13,16 +13,17 @@ struct un_warp_scratch {
     ptrdiff_t *index; /* exact map: [d + h + w] pixel offsets of each coordinate, -1: outside */
     int *cell[3];     /* [w] lower neighbour along each position axis, of one row */
     float *part[3];   /* [w] distance from it, 0..1 */
-    float *spline;    /* [w][4] weights of the grid points along the row */
-    int *knot;        /* [w] first of them */
+    float *below;     /* [w] one over the denominator of a perspective */
+    float *spline;    /* [4][w] weights of the grid points along the row */
+    int *knot, *end;  /* [runs] the first grid point of pixels beside each other, and where they end */
+    int runs;         /* up to w */
     float *bend;      /* [d + h + w] tables of the axes */
-    float *zero;      /* [channels] */
     float *line;      /* [points w][3] grid of one row */
     float *grid;
     size_t grid_bytes, line_bytes;
 };
 
-unet_status un_warp_scratch_create(un_warp_scratch **out, un_mem *mem, const int size[3], int channels, unet_error *err)
+unet_status un_warp_scratch_create(un_warp_scratch **out, un_mem *mem, const int size[3], unet_error *err)
 {
     const size_t w = (size_t)size[2], sum = (size_t)size[0] + (size_t)size[1] + w;
     un_warp_scratch *s = un_alloc_zero(mem, sizeof *s);
@@ -36,9 +37,10 @@ unet_status un_warp_scratch_create(un_warp_scratch **out, un_mem *mem, const int
     s->index = un_alloc_array(mem, sum, sizeof *s->index);
     s->spline = un_alloc_array(mem, w, 4 * sizeof *s->spline);
     s->knot = un_alloc_array(mem, w, sizeof *s->knot);
-    s->zero = un_alloc_array(mem, (size_t)channels, sizeof *s->zero);
+    s->end = un_alloc_array(mem, w, sizeof *s->end);
+    s->below = un_alloc_array(mem, w, sizeof *s->below);
     s->bend = un_alloc_array(mem, sum, sizeof *s->bend);
-    ok = s->index && s->spline && s->knot && s->zero && s->bend;
+    ok = s->index && s->spline && s->knot && s->end && s->below && s->bend;
     for (int a = 0; a < 3; a++) {
         s->cell[a] = un_alloc_array(mem, w, sizeof *s->cell[a]);
         s->part[a] = un_alloc_array(mem, w, sizeof *s->part[a]);
@@ -46,7 +48,7 @@ unet_status un_warp_scratch_create(un_warp_scratch **out, un_mem *mem, const int
     }
     if (!ok) {
         un_warp_scratch_destroy(s);
-        return un_fail_nomem(err, w * 12 * sizeof(float));
+        return un_fail_nomem(err, w * 14 * sizeof(float));
     }
     *out = s;
     return UNET_OK;
@@ -63,7 +65,8 @@ void un_warp_scratch_destroy(un_warp_scratch *s)
     un_free(s->index);
     un_free(s->spline);
     un_free(s->knot);
-    un_free(s->zero);
+    un_free(s->end);
+    un_free(s->below);
     un_free(s->bend);
     un_free(s->line);
     un_free(s->grid);
@@ -179,7 +182,25 @@ static int spline_at(double cell, int i, float b[4])
     return k;
 }
 
-/* The grid as one row (z, y) sees it, and for every row alike the weights along it (z = y = 0 makes them). */
+/* For every row alike the weights along it. */
+static void spline_along(const un_warp *w, un_warp_scratch *s)
+{
+    const int n = w->size[2];
+
+    s->runs = 0;
+    for (int x = 0; x < n; x++) {
+        float b[4];
+        const int knot = spline_at(w->cell[2], x, b);
+
+        for (int i = 0; i < 4; i++)
+            s->spline[(ptrdiff_t)i * n + x] = b[i];
+        if (!s->runs || s->knot[s->runs - 1] != knot)
+            s->knot[s->runs++] = knot;
+        s->end[s->runs - 1] = x + 1;
+    }
+}
+
+/* The grid as one row (z, y) sees it. */
 static void spline_row(const un_warp *w, un_warp_scratch *s, int z, int y)
 {
     const int n = w->points[2] * 3;
@@ -198,22 +219,20 @@ static void spline_row(const un_warp *w, un_warp_scratch *s, int z, int y)
             for (int k = 0; k < n; k++)
                 s->line[k] += b * g[k];
         }
-    if (z || y)
-        return;
-    for (int x = 0; x < w->size[2]; x++)
-        s->knot[x] = spline_at(w->cell[2], x, s->spline + 4 * (ptrdiff_t)x);
 }
 
 /* Adds the displacement of axis a to the positions of the row. */
-static void add_displacement(const un_warp_scratch *s, int a, int n, float *restrict pos)
+static inline __attribute__((always_inline)) void add_displacement(
+    const un_warp_scratch *s, int a, int n, float *restrict pos)
 {
-    const float *line = s->line + a, *restrict b = s->spline;
-    const int *restrict knot = s->knot;
+    const float *restrict b0 = s->spline, *restrict b1 = b0 + n, *restrict b2 = b1 + n, *restrict b3 = b2 + n;
 
-    for (int x = 0; x < n; x++, b += 4) {
-        const float *g = line + 3 * (ptrdiff_t)knot[x];
+    for (int i = 0, x = 0; i < s->runs; i++) {
+        const float *g = s->line + a + 3 * (ptrdiff_t)s->knot[i];
+        const float g0 = g[0], g1 = g[3], g2 = g[6], g3 = g[9];
 
-        pos[x] += (b[0] * g[0] + b[1] * g[3]) + (b[2] * g[6] + b[3] * g[9]);
+        for (const int end = s->end[i]; x < end; x++)
+            pos[x] += (b0[x] * g0 + b1[x] * g1) + (b2[x] * g2 + b3[x] * g3);
     }
 }
 
@@ -260,22 +279,52 @@ static void exact_index(const un_warp *w, un_warp_scratch *s, const un_picture *
 typedef struct source {
     ptrdiff_t from;         /* pixel 0 of the picture that index counts from */
     const ptrdiff_t *index; /* [n] -1: outside; NULL: all of the row is */
-    int n, run;             /* run 1: pixels that lie in a row, from the first on */
+    int n, run;             /* 1, -1: pixels that lie in a row, from the first on or back */
 } source;
 
-static int is_run(const ptrdiff_t *index, int n)
+static int run_of(const ptrdiff_t *index, int n)
 {
+    const int way = n > 1 && index[1] < index[0] ? -1 : 1;
+
     for (int x = 1; x < n; x++)
-        if (index[x] != index[0] + x)
+        if (index[x] != index[0] + x * way)
             return 0;
-    return index[0] >= 0;
+    return index[0] >= 0 && index[n - 1] >= 0 ? way : 0;
+}
+
+/* n pixels from the one at `from` back. */
+UN_WIDE static void copy_back(float *restrict to, const float *restrict from, int n, int c)
+{
+    if (c == 1)
+        for (ptrdiff_t x = 0; x < n; x++)
+            to[x] = from[-x];
+    else if (c == 3)
+        for (ptrdiff_t x = 0; x < n; x++) {
+            to[3 * x] = from[-3 * x];
+            to[3 * x + 1] = from[-3 * x + 1];
+            to[3 * x + 2] = from[-3 * x + 2];
+        }
+    else
+        for (ptrdiff_t x = 0; x < n; x++)
+            for (int k = 0; k < c; k++)
+                to[x * c + k] = from[-x * c + k];
+}
+
+UN_WIDE static void copy_targets_back(int32_t *restrict to, const int32_t *restrict from, int n)
+{
+    for (ptrdiff_t x = 0; x < n; x++)
+        to[x] = from[-x];
 }
 
 static inline __attribute__((always_inline)) void copy_floats(
     float *to, const float *from, const source *s, int c, float outside)
 {
-    if (s->run) {
+    if (s->run > 0) {
         memcpy(to, from + (s->from + s->index[0]) * c, (size_t)s->n * (size_t)c * sizeof *to);
+        return;
+    }
+    if (s->run < 0) {
+        copy_back(to, from + (s->from + s->index[0]) * c, s->n, c);
         return;
     }
     for (int x = 0; x < s->n; x++, to += c) {
@@ -302,8 +351,12 @@ static void copy_row(float *to, const float *from, const source *s, int c, float
 
 static void copy_target(int32_t *to, const int32_t *from, const source *s)
 {
-    if (s->run && from) {
+    if (s->run > 0 && from) {
         memcpy(to, from + s->from + s->index[0], (size_t)s->n * sizeof *to);
+        return;
+    }
+    if (s->run < 0 && from) {
+        copy_targets_back(to, from + s->from + s->index[0], s->n);
         return;
     }
     for (int x = 0; x < s->n; x++)
@@ -315,13 +368,13 @@ static void copy_columns(
     const un_warp *w, const un_warp_scratch *s, const un_picture *p, const un_patch *out, int x, int n)
 {
     const ptrdiff_t *iz = s->index, *iy = iz + w->size[0], *ix = iy + w->size[1] + x;
-    const int run = is_run(ix, n);
+    const int run = run_of(ix, n);
     ptrdiff_t o = x;
 
     for (int z = 0; z < w->size[0]; z++)
         for (int y = 0; y < w->size[1]; y++, o += w->size[2]) {
             const int inside = iz[z] >= 0 && iy[y] >= 0;
-            const source r = {.from = iz[z] + iy[y], .index = inside ? ix : NULL, .n = n, .run = run && inside};
+            const source r = {.from = iz[z] + iy[y], .index = inside ? ix : NULL, .n = n, .run = inside ? run : 0};
 
             copy_row(out->image + o * p->c, p->image, &r, p->c, 0, 0);
             if (out->target)
@@ -346,19 +399,25 @@ static void run_exact(const un_warp *w, un_warp_scratch *s, const un_picture *p,
 
 /* ---- interpolation ---- */
 
-/* Offsets of a row from w->at along axis a, with bends and perspective. */
-static void bent_offsets(const un_warp *w, int a, int z, int y, float *restrict part)
+/* Offsets of a row from w->at along the axes from `axis` on, with bends and perspective. */
+static inline __attribute__((always_inline)) void bent_offsets(
+    const un_warp *w, un_warp_scratch *s, int z, int y, int axis)
 {
     const double bz = w->bend[0] ? w->bend[0][z] : z - (w->size[0] - 1) * 0.5;
     const double by = w->bend[1] ? w->bend[1][y] : y - (w->size[1] - 1) * 0.5;
-    const float first = (float)(w->m[a][0] * bz + w->m[a][1] * by), step = (float)w->m[a][2];
-    const float below = (float)(1 + w->tilt[0] * bz + w->tilt[1] * by), slope = (float)w->tilt[2];
-    const float middle = (float)(w->size[2] - 1) * 0.5f, *bend = w->bend[2];
+    const float from = (float)(1 + w->tilt[0] * bz + w->tilt[1] * by), slope = (float)w->tilt[2];
+    const float middle = (float)(w->size[2] - 1) * 0.5f, *restrict bend = w->bend[2];
+    float *restrict below = s->below;
+    const int n = w->size[2];
 
-    for (int x = 0; x < w->size[2]; x++) {
-        const float bx = bend ? bend[x] : (float)x - middle;
+    for (int x = 0; x < n; x++)
+        below[x] = 1 / (from + slope * (bend ? bend[x] : (float)x - middle));
+    for (int a = axis; a < 3; a++) {
+        const float first = (float)(w->m[a][0] * bz + w->m[a][1] * by), step = (float)w->m[a][2];
+        float *restrict part = s->part[a];
 
-        part[x] = (first + step * bx) / (below + slope * bx);
+        for (int x = 0; x < n; x++)
+            part[x] = (first + step * (bend ? bend[x] : (float)x - middle)) * below[x];
     }
 }
 
@@ -370,6 +429,8 @@ UN_WIDE static void row_positions(const un_warp *w, un_warp_scratch *s, int z, i
 
     if (w->elastic)
         spline_row(w, s, z, y);
+    if (bent)
+        bent_offsets(w, s, z, y, axis);
     for (int a = axis; a < 3; a++) {
         const double line = w->at[a] + w->m[a][0] * oz + w->m[a][1] * oy + w->m[a][2] * ox;
         const double first = bent ? w->at[a] : line, whole = un_floor(first);
@@ -378,8 +439,6 @@ UN_WIDE static void row_positions(const un_warp *w, un_warp_scratch *s, int z, i
         float *restrict part = s->part[a];
         int *restrict cell = s->cell[a];
 
-        if (bent)
-            bent_offsets(w, a, z, y, part);
         for (int x = 0; x < n; x++)
             part[x] = bent ? part[x] + rest : rest + step * (float)x;
         if (w->elastic)
@@ -393,14 +452,44 @@ UN_WIDE static void row_positions(const un_warp *w, un_warp_scratch *s, int z, i
     }
 }
 
-/* The corners of a cell: pixel offsets (-1: outside) and weights; 2-D uses the first four. */
-typedef struct corners {
-    ptrdiff_t at[8];
-    float weight[8];
-} corners;
+/* The values at the corners of a cell between which one lies: 2-D uses the first four. */
+static inline __attribute__((always_inline)) float between(const float v[8], int count, float fz, float fy, float fx)
+{
+    const float a = v[0] + fx * (v[1] - v[0]), b = v[2] + fx * (v[3] - v[2]), near = a + fy * (b - a);
+    float c, d, far;
 
-/* Offsets where the cell touches or leaves the edge of the picture. */
-static void edge_corners(const un_picture *p, const int cell[3], int zero_outside, int count, corners *q)
+    if (count == 4)
+        return near;
+    c = v[4] + fx * (v[5] - v[4]);
+    d = v[6] + fx * (v[7] - v[6]);
+    far = c + fy * (d - c);
+    return near + fz * (far - near);
+}
+
+/* One pixel of c floats between its corners in `from`, which are 0 where they are outside or there is no such picture.
+ */
+static void blend_corners(
+    const float *from, int c, const ptrdiff_t corner[8], int count, const un_warp_scratch *s, int x, float *to)
+{
+    for (int k = 0; k < c; k++) {
+        float v[8];
+
+        for (int i = 0; i < count; i++)
+            v[i] = from && corner[i] >= 0 ? from[corner[i] * c + k] : 0;
+        to[k] = between(v, count, count == 8 ? s->part[0][x] : 0, s->part[1][x], s->part[2][x]);
+    }
+}
+
+/* Which corner is nearest: the one whose halves all reach over one half. */
+static inline int nearest(const un_warp_scratch *s, int x, int count)
+{
+    const int i = (s->part[1][x] >= 0.5f) * 2 + (s->part[2][x] >= 0.5f);
+
+    return count == 8 ? i + (s->part[0][x] >= 0.5f) * 4 : i;
+}
+
+/* Offsets of the corners of a cell that touches or leaves the edge of the picture; -1: outside. */
+static void edge_corners(const un_warp *w, const un_picture *p, const int cell[3], int count, ptrdiff_t corner[8])
 {
     const int extent[3] = {p->d, p->h, p->w};
 
@@ -411,108 +500,116 @@ static void edge_corners(const un_picture *p, const int cell[3], int zero_outsid
         for (int a = 0; a < 3; a++) {
             const int k = cell[a] + step[a];
 
-            if (zero_outside && (k < 0 || k >= extent[a])) {
+            if (w->zero_outside && (k < 0 || k >= extent[a])) {
                 at = -1;
                 break;
             }
             at = at * extent[a] + un_reflect(k, extent[a]);
         }
-        q->at[i] = at;
+        corner[i] = at;
     }
 }
 
-static inline __attribute__((always_inline)) void find_corners(
-    const un_warp *w, const un_warp_scratch *s, const un_picture *p, int x, int count, corners *q)
+/* A pixel that may lie anywhere: number x of its row, number o of the patch. */
+static void run_pixel(
+    const un_warp *w, const un_warp_scratch *s, const un_picture *p, const un_patch *out, int x, ptrdiff_t o, int count)
 {
-    const int cell[3] = {s->cell[0][x], s->cell[1][x], s->cell[2][x]};
-    const float fy = s->part[1][x], fx = s->part[2][x];
-    const ptrdiff_t row = p->w, plane = (ptrdiff_t)p->h * p->w;
+    const int cell[3] = {count == 8 ? s->cell[0][x] : 0, s->cell[1][x], s->cell[2][x]};
+    ptrdiff_t corner[8], near;
 
-    q->weight[0] = (1 - fy) * (1 - fx);
-    q->weight[1] = (1 - fy) * fx;
-    q->weight[2] = fy * (1 - fx);
-    q->weight[3] = fy * fx;
-    if (count == 8) {
-        const float fz = s->part[0][x];
+    edge_corners(w, p, cell, count, corner);
+    blend_corners(p->image, p->c, corner, count, s, x, out->image + o * p->c);
+    near = corner[nearest(s, x, count)];
+    if (out->target)
+        out->target[o] = near < 0 || !p->target ? -1 : p->target[near];
+    if (out->weight)
+        out->weight[o] = near < 0 ? 0 : p->weight ? p->weight[near] : 1;
+    if (out->soft)
+        blend_corners(p->soft, out->classes, corner, count, s, x, out->soft + o * out->classes);
+}
 
-        for (int i = 0; i < 4; i++) {
-            q->weight[4 + i] = q->weight[i] * fz;
-            q->weight[i] *= 1 - fz;
+/* Pixels of a row whose cells lie inside the picture. */
+enum { BLOCK = 64 };
+typedef struct block {
+    int x, n;      /* the first, how many */
+    int at[BLOCK]; /* their first corner */
+} block;
+
+static inline __attribute__((always_inline)) int find_block(
+    block *b, const un_warp *w, const un_warp_scratch *s, const un_picture *p, int x, int count)
+{
+    const int *restrict cz = s->cell[0] + x, *restrict cy = s->cell[1] + x, *restrict cx = s->cell[2] + x;
+    const unsigned d = (unsigned)(p->d - 1), h = (unsigned)(p->h - 1), width = (unsigned)(p->w - 1);
+    int outside = 0;
+
+    b->x = x;
+    b->n = UN_MIN(BLOCK, w->size[2] - x);
+    for (int i = 0; i < b->n; i++) {
+        outside |= ((unsigned)cy[i] >= h) | ((unsigned)cx[i] >= width);
+        if (count == 8)
+            outside |= (unsigned)cz[i] >= d;
+    }
+    for (int i = 0; i < b->n && !outside; i++)
+        b->at[i] = ((count == 8 ? cz[i] * p->h : 0) + cy[i]) * p->w + cx[i];
+    return !outside;
+}
+
+/* c floats a pixel out of `image`. */
+static inline __attribute__((always_inline)) void blend_block(const block *b, const un_warp_scratch *s,
+    const un_picture *p, const float *restrict image, int c, int count, float *restrict to)
+{
+    const float *restrict fy = s->part[1] + b->x, *restrict fx = s->part[2] + b->x, *restrict fz = s->part[0] + b->x;
+    const ptrdiff_t row = (ptrdiff_t)p->w * c, plane = row * p->h;
+
+    for (int i = 0; i < b->n; i++, to += c) {
+        const float *q = image + (ptrdiff_t)b->at[i] * c;
+
+        for (int k = 0; k < c; k++, q++) {
+            const float v[8] = {q[0], q[c], q[row], q[row + c], count == 8 ? q[plane] : 0,
+                count == 8 ? q[plane + c] : 0, count == 8 ? q[plane + row] : 0, count == 8 ? q[plane + row + c] : 0};
+
+            to[k] = between(v, count, count == 8 ? fz[i] : 0, fy[i], fx[i]);
         }
     }
-    if ((unsigned)cell[1] < (unsigned)(p->h - 1) && (unsigned)cell[2] < (unsigned)(p->w - 1) &&
-        (count == 4 || (unsigned)cell[0] < (unsigned)(p->d - 1))) {
-        q->at[0] = ((count == 4 ? 0 : cell[0]) * (ptrdiff_t)p->h + cell[1]) * row + cell[2];
-        q->at[1] = q->at[0] + 1;
-        q->at[2] = q->at[0] + row;
-        q->at[3] = q->at[2] + 1;
-        for (int i = 4; i < count; i++)
-            q->at[i] = q->at[i - 4] + plane;
-    } else {
-        edge_corners(p, cell, w->zero_outside, count, q);
-    }
 }
 
-static inline __attribute__((always_inline)) void blend(
-    const float *image, int c, const corners *q, int count, const float *zero, float *to)
+static inline __attribute__((always_inline)) void take_nearest(
+    block *b, const un_warp_scratch *s, const un_picture *p, const un_patch *out, ptrdiff_t o, int count)
 {
-    const float *from[8];
+    const float *restrict fy = s->part[1] + b->x, *restrict fx = s->part[2] + b->x, *restrict fz = s->part[0] + b->x;
+    const int plane = p->h * p->w;
 
-    for (int i = 0; i < count; i++)
-        from[i] = q->at[i] < 0 ? zero : image + q->at[i] * c;
-    if (c == 3) { /* written out: three sums at once */
-        float r = 0, g = 0, b = 0;
-
-        for (int i = 0; i < count; i++) {
-            r += q->weight[i] * from[i][0];
-            g += q->weight[i] * from[i][1];
-            b += q->weight[i] * from[i][2];
-        }
-        to[0] = r;
-        to[1] = g;
-        to[2] = b;
-        return;
+    for (int i = 0; i < b->n; i++) {
+        b->at[i] += (fy[i] >= 0.5f ? p->w : 0) + (fx[i] >= 0.5f);
+        if (count == 8)
+            b->at[i] += fz[i] >= 0.5f ? plane : 0;
     }
-    for (int k = 0; k < c; k++) {
-        float v = 0;
-
-        for (int i = 0; i < count; i++)
-            v += q->weight[i] * from[i][k];
-        to[k] = v;
-    }
-}
-
-/* Offset of the nearest pixel: the corner whose halves all reach over one half. */
-static inline ptrdiff_t nearest(const un_warp_scratch *s, int x, int count, const corners *q)
-{
-    int i = (s->part[1][x] >= 0.5f) * 2 + (s->part[2][x] >= 0.5f);
-
-    if (count == 8)
-        i += (s->part[0][x] >= 0.5f) * 4;
-    return q->at[i];
+    if (out->target)
+        for (int i = 0; i < b->n; i++)
+            out->target[o + i] = p->target ? p->target[b->at[i]] : -1;
+    if (out->weight)
+        for (int i = 0; i < b->n; i++)
+            out->weight[o + i] = p->weight ? p->weight[b->at[i]] : 1;
 }
 
 static inline __attribute__((always_inline)) void run_row(
     const un_warp *w, const un_warp_scratch *s, const un_picture *p, const un_patch *out, ptrdiff_t o, int c, int count)
 {
-    for (int x = 0; x < w->size[2]; x++, o++) {
-        corners q;
-        ptrdiff_t near;
+    const int small = (int64_t)p->d * p->h * p->w <= INT32_MAX; /* else offsets do not fit */
+    block b;
 
-        find_corners(w, s, p, x, count, &q);
-        blend(p->image, c, &q, count, s->zero, out->image + o * c);
-        near = nearest(s, x, count, &q);
-        if (out->target)
-            out->target[o] = near < 0 || !p->target ? -1 : p->target[near];
-        if (out->weight)
-            out->weight[o] = near < 0 ? 0 : p->weight ? p->weight[near] : 1;
-        for (int k = 0; out->soft && k < out->classes; k++) {
-            float v = 0;
-
-            for (int i = 0; p->soft && i < count; i++)
-                v += q.at[i] < 0 ? 0 : q.weight[i] * p->soft[q.at[i] * out->classes + k];
-            out->soft[o * out->classes + k] = v;
+    for (int x = 0; x < w->size[2]; x += BLOCK) {
+        if (!small || !find_block(&b, w, s, p, x, count)) {
+            for (int i = x; i < UN_MIN(x + BLOCK, w->size[2]); i++)
+                run_pixel(w, s, p, out, i, o + i, count);
+            continue;
         }
+        blend_block(&b, s, p, p->image, c, count, out->image + (o + x) * c);
+        if (out->soft && p->soft)
+            blend_block(&b, s, p, p->soft, out->classes, count, out->soft + (o + x) * out->classes);
+        else if (out->soft)
+            memset(out->soft + (o + x) * out->classes, 0, (size_t)b.n * (size_t)out->classes * sizeof *out->soft);
+        take_nearest(&b, s, p, out, o + x, count);
     }
 }
 
@@ -521,6 +618,8 @@ UN_WIDE static void run_linear(const un_warp *w, un_warp_scratch *s, const un_pi
     const int flat = p->d == 1 && w->size[0] == 1;
     ptrdiff_t o = 0;
 
+    if (w->elastic)
+        spline_along(w, s);
     for (int z = 0; z < w->size[0]; z++)
         for (int y = 0; y < w->size[1]; y++, o += w->size[2]) {
             row_positions(w, s, z, y, flat);

@@ -32,8 +32,7 @@ typedef struct un_patch {
 
 /* Memory of one thread for patches of one size. */
 typedef struct un_warp_scratch un_warp_scratch;
-UN_NODISCARD unet_status un_warp_scratch_create(
-    un_warp_scratch **out, un_mem *mem, const int size[3], int channels, unet_error *err);
+UN_NODISCARD unet_status un_warp_scratch_create(un_warp_scratch **out, un_mem *mem, const int size[3], unet_error *err);
 void un_warp_scratch_destroy(un_warp_scratch *s); /* NULL is fine */
 
 /* The window that starts at start, unchanged. */

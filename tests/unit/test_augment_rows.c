@@ -11,6 +11,7 @@
 #include "data/augment.h"
 #include "data/tta.h"
 #include "data/degrade.h"
+#include "data/equalise.h"
 #include "data/mix.h"
 #include "data/tone.h"
 
