@@ -81,11 +81,14 @@ UN_WIDE static void find_bins(int *restrict bin, const float *restrict is, int n
 
 static void count_run(tally *t, const float *is, int n, const scale *s)
 {
-    int bin[RUN];
+    int bin[RUN], i = 0;
 
     find_bins(bin, is, n, s);
-    for (int i = 0; i < n; i++)
-        t->of[i % APART][bin[i]]++;
+    for (; i + APART <= n; i += APART)
+        for (int k = 0; k < APART; k++)
+            t->of[k][bin[i + k]]++;
+    for (; i < n; i++)
+        t->of[0][bin[i]]++;
 }
 
 /* Counts to shares; with clip > 0 what is above clip times the mean is dealt out among all bins. */

@@ -11,17 +11,19 @@
 
 enum { POWER_RUN = 768 }; /* whole pixels of most numbers of channels */
 
-/* What each value of a run goes by. */
+/* What each value of a run goes by: its share of the way from `from` on, which goes to `from` + range. */
 typedef struct power_run {
-    float lo[POWER_RUN], range[POWER_RUN], inverse[POWER_RUN], gamma[POWER_RUN];
+    float from[POWER_RUN], range[POWER_RUN], inverse[POWER_RUN], gamma[POWER_RUN];
 } power_run;
 
-/* x in [0, 1], gamma below 2^20: logarithm by the series of artanh, exponential by that of 2^f, |f| <= 1/2. */
+/* x in [0, 1], gamma below 2^20: logarithm by that of (1 + s) / (1 - s), exponential by that of 2^f, |f| <= 1/2. Nearly
+ * minimax, 2e-7 at most; few steps, as these are what it takes, and short chains of them. */
 static inline __attribute__((always_inline)) float power_of(float x, float gamma)
 {
-    uint32_t bits;
-    float m, s, z, zz, y, f, ff, scale;
-    int e, n;
+    const float middle = 12582912; /* 1.5 2^23: adding it rounds to whole numbers, which stand in its last bits */
+    uint32_t bits, whole;
+    float m, s, z, y, n, f, ff;
+    int e;
 
     memcpy(&bits, &x, sizeof bits);
     e = (int32_t)(bits - 0x3f3504f3) >> 23; /* m from sqrt(1/2) to sqrt(2) */
@@ -29,27 +31,25 @@ static inline __attribute__((always_inline)) float power_of(float x, float gamma
     memcpy(&m, &bits, sizeof m);
     s = (m - 1) / (m + 1);
     z = s * s;
-    zz = z * z; /* sums in short chains, so that one does not wait for the other */
-    y = s * ((2.88539008f + z * 0.961796694f) + zz * ((0.577078016f + z * 0.412198583f) + zz * 0.320598898f));
-    y = gamma * ((float)e + y);
-    n = (int)(y - 0.5f); /* the nearest, as y is hardly above 0 */
-    f = y - (float)n;
-    n = n < -127 ? -127 : n;
-    bits = (uint32_t)(n + 127) << 23;
-    memcpy(&scale, &bits, sizeof scale);
+    y = gamma * ((float)e + s * (2.88539043f + z * (0.96158786f + z * 0.59579651f)));
+    y = y > -126 ? y : -126; /* 2^y is a normal number, and nothing beside 1 */
+    n = y + middle;
+    memcpy(&whole, &n, sizeof whole);
+    f = y - (n - middle);
     ff = f * f;
-    y = (0.00961812911f + f * 0.00133335581f) + ff * 0.000154035304f;
-    return scale * ((1 + f * 0.693147181f) + ff * ((0.240226507f + f * 0.0555041087f) + ff * y));
+    y = (1 + f * 0.69314718f) + ff * ((0.24022348f + f * 0.055503331f) + ff * (0.0096663730f + f * 0.0013400436f));
+    memcpy(&bits, &y, sizeof bits);
+    bits += whole << 23;
+    memcpy(&y, &bits, sizeof y);
+    return y;
 }
 
-UN_WIDE static void raise_run(float *restrict v, int n, const power_run *restrict r, int from_bright)
+UN_WIDE static void raise_run(float *restrict v, int n, const power_run *restrict r)
 {
     for (int i = 0; i < n; i++) {
-        const float lo = r->lo[i], range = r->range[i], hi = lo + range, x = v[i];
-        const float in = x < lo ? lo : x > hi ? hi : x;
-        const float p = power_of((from_bright ? hi - in : in - lo) * r->inverse[i], r->gamma[i]);
+        const float t = (v[i] - r->from[i]) * r->inverse[i], above = t > 0 ? t : 0, in = above < 1 ? above : 1;
 
-        v[i] = (from_bright ? hi - range * p : lo + range * p) + (x - in);
+        v[i] = r->from[i] + r->range[i] * (power_of(in, r->gamma[i]) + (t - in));
     }
 }
 
@@ -58,9 +58,9 @@ static void fill_run(power_run *r, const un_gamma *g, int c, int64_t first)
     for (int i = 0, k = (int)(first % c); i < POWER_RUN; i++, k = k + 1 == c ? 0 : k + 1) {
         const double range = g->hi[k] > g->lo[k] ? g->hi[k] - g->lo[k] : 0;
 
-        r->lo[i] = (float)g->lo[k];
-        r->range[i] = (float)range;
-        r->inverse[i] = (float)(range > 0 ? 1 / range : 0);
+        r->from[i] = (float)(g->from_bright ? g->hi[k] : g->lo[k]);
+        r->range[i] = (float)(g->from_bright ? -range : range);
+        r->inverse[i] = r->range[i] != 0 ? 1 / r->range[i] : 0;
         r->gamma[i] = (float)g->gamma[k];
     }
 }
@@ -76,7 +76,7 @@ void un_gamma_apply(const un_gamma *g, float *v, int64_t n, int c)
     for (int64_t i = 0; i < n * c && !still; i += run) {
         if (i == 0 || i % c)
             fill_run(&r, g, c, i);
-        raise_run(v + i, (int)UN_MIN(n * c - i, run), &r, g->from_bright);
+        raise_run(v + i, (int)UN_MIN(n * c - i, run), &r);
     }
 }
 
@@ -349,11 +349,14 @@ UN_WIDE static void draw_blocks(uint32_t out[4][BLOCKS], uint32_t first, const u
     }
 }
 
-/* z[i] normal, i up to n <= BLOCKS * A_BLOCK. */
+/* z[0..n-1] normal, n rounded up to whole blocks. */
 static void draw_normals(float *restrict z, int n, const un_normal_table *t, uint32_t out[4][BLOCKS])
 {
-    for (int i = 0; i < n; i++)
-        z[i] = normal_at(t, out[i >> 1 & 3][i / A_BLOCK] >> (i & 1) * 16 & 0xffff);
+    for (int b = 0; b * A_BLOCK < n; b++)
+        for (int k = 0; k < 4; k++, z += 2) {
+            z[0] = normal_at(t, out[k][b] & 0xffff);
+            z[1] = normal_at(t, out[k][b] >> 16);
+        }
 }
 
 /* v[i] += std[k] z[i], the channel k of v[0] given. */
