@@ -554,6 +554,65 @@ static inline __attribute__((always_inline)) int find_block(
     return !outside;
 }
 
+/* One float a pixel: first the corners beside each other, by two, then all pixels at once. */
+static inline __attribute__((always_inline)) void blend_pairs(const block *b, const un_warp_scratch *s,
+    const un_picture *p, const float *restrict image, int count, float *restrict to)
+{
+    const float *restrict fy = s->part[1] + b->x, *restrict fx = s->part[2] + b->x, *restrict fz = s->part[0] + b->x;
+    const ptrdiff_t row = p->w, plane = row * p->h;
+    float pair[4][2 * BLOCK];
+
+    for (int i = 0; i < b->n; i++)
+        for (int k = 0; k < count / 2; k++)
+            memcpy(pair[k] + 2 * i, image + b->at[i] + (k & 1) * row + (k >> 1) * plane, 2 * sizeof *image);
+    for (int i = 0; i < b->n; i++) {
+        float v[8];
+
+        for (int k = 0; k < count / 2; k++) {
+            v[2 * k] = pair[k][2 * i];
+            v[2 * k + 1] = pair[k][2 * i + 1];
+        }
+        to[i] = between(v, count, count == 8 ? fz[i] : 0, fy[i], fx[i]);
+    }
+}
+
+typedef float four __attribute__((vector_size(16), aligned(4)));
+
+/* The pixel of three floats at q towards the one behind it, in the first three places. */
+static inline __attribute__((always_inline)) four along(const float *q, float part)
+{
+    four left, right;
+
+    memcpy(&left, q, sizeof left);
+    memcpy(&right, q + 2, sizeof right); /* not q + 3, which may reach beyond the picture */
+    right = __builtin_shufflevector(right, right, 1, 2, 3, 3);
+    return left + part * (right - left);
+}
+
+/* Three floats a pixel, at once. */
+static inline __attribute__((always_inline)) void blend_colours(const block *b, const un_warp_scratch *s,
+    const un_picture *p, const float *restrict image, int count, float *restrict to)
+{
+    const float *restrict fy = s->part[1] + b->x, *restrict fx = s->part[2] + b->x, *restrict fz = s->part[0] + b->x;
+    const ptrdiff_t row = (ptrdiff_t)p->w * 3, plane = row * p->h;
+
+    for (int i = 0; i < b->n; i++, to += 3) {
+        const float *q = image + (ptrdiff_t)b->at[i] * 3;
+        const four a = along(q, fx[i]);
+        four v = a + fy[i] * (along(q + row, fx[i]) - a);
+
+        if (count == 8) {
+            const four c = along(q + plane, fx[i]);
+
+            v += fz[i] * ((c + fy[i] * (along(q + plane + row, fx[i]) - c)) - v);
+        }
+        if (i + 1 < b->n)
+            memcpy(to, &v, sizeof v); /* the fourth makes room for the next pixel */
+        else
+            memcpy(to, &v, 3 * sizeof *to);
+    }
+}
+
 /* c floats a pixel out of `image`. */
 static inline __attribute__((always_inline)) void blend_block(const block *b, const un_warp_scratch *s,
     const un_picture *p, const float *restrict image, int c, int count, float *restrict to)
@@ -561,12 +620,20 @@ static inline __attribute__((always_inline)) void blend_block(const block *b, co
     const float *restrict fy = s->part[1] + b->x, *restrict fx = s->part[2] + b->x, *restrict fz = s->part[0] + b->x;
     const ptrdiff_t row = (ptrdiff_t)p->w * c, plane = row * p->h;
 
+    if (c == 1) {
+        blend_pairs(b, s, p, image, count, to);
+        return;
+    }
+    if (c == 3) {
+        blend_colours(b, s, p, image, count, to);
+        return;
+    }
     for (int i = 0; i < b->n; i++, to += c) {
         const float *q = image + (ptrdiff_t)b->at[i] * c;
 
         for (int k = 0; k < c; k++, q++) {
-            const float v[8] = {q[0], q[c], q[row], q[row + c], count == 8 ? q[plane] : 0,
-                count == 8 ? q[plane + c] : 0, count == 8 ? q[plane + row] : 0, count == 8 ? q[plane + row + c] : 0};
+            const float v[8] = {q[0], q[c], q[row], q[row + c], count == 8 ? q[plane] : 0, count == 8 ? q[plane + c] : 0,
+                count == 8 ? q[plane + row] : 0, count == 8 ? q[plane + row + c] : 0};
 
             to[k] = between(v, count, count == 8 ? fz[i] : 0, fy[i], fx[i]);
         }
@@ -631,6 +698,8 @@ UN_WIDE static void run_linear(const un_warp *w, un_warp_scratch *s, const un_pi
                 run_row(w, s, p, out, o, p->c, 4);
             else if (p->c == 1)
                 run_row(w, s, p, out, o, 1, 8);
+            else if (p->c == 3)
+                run_row(w, s, p, out, o, 3, 8);
             else
                 run_row(w, s, p, out, o, p->c, 8);
         }
