@@ -492,21 +492,18 @@ static inline int nearest(const un_warp_scratch *s, int x, int count)
 static void edge_corners(const un_warp *w, const un_picture *p, const int cell[3], int count, ptrdiff_t corner[8])
 {
     const int extent[3] = {p->d, p->h, p->w};
+    int at[3][2];
 
-    for (int i = 0; i < count; i++) {
-        const int step[3] = {i >> 2 & 1, i >> 1 & 1, i & 1};
-        ptrdiff_t at = 0;
+    for (int a = count == 4; a < 3; a++)
+        for (int step = 0; step < 2; step++) {
+            const int k = cell[a] + step, inside = (unsigned)k < (unsigned)extent[a];
 
-        for (int a = 0; a < 3; a++) {
-            const int k = cell[a] + step[a];
-
-            if (w->zero_outside && (k < 0 || k >= extent[a])) {
-                at = -1;
-                break;
-            }
-            at = at * extent[a] + un_reflect(k, extent[a]);
+            at[a][step] = inside ? k : w->zero_outside ? -1 : (int)un_reflect(k, extent[a]);
         }
-        corner[i] = at;
+    for (int i = 0; i < count; i++) {
+        const int z = count == 8 ? at[0][i >> 2] : 0, y = at[1][i >> 1 & 1], x = at[2][i & 1];
+
+        corner[i] = z < 0 || y < 0 || x < 0 ? -1 : ((ptrdiff_t)z * p->h + y) * p->w + x;
     }
 }
 
@@ -529,27 +526,27 @@ static void run_pixel(
 }
 
 /* Pixels of a row whose cells lie inside the picture. */
-enum { BLOCK = 64 };
+enum { BLOCK = 64, BLOCK_LEAST = 4 };
 typedef struct block {
     int x, n;      /* the first, how many */
     int at[BLOCK]; /* their first corner */
 } block;
 
 static inline __attribute__((always_inline)) int find_block(
-    block *b, const un_warp *w, const un_warp_scratch *s, const un_picture *p, int x, int count)
+    block *b, const un_warp_scratch *s, const un_picture *p, int x, int n, int count)
 {
     const int *restrict cz = s->cell[0] + x, *restrict cy = s->cell[1] + x, *restrict cx = s->cell[2] + x;
     const unsigned d = (unsigned)(p->d - 1), h = (unsigned)(p->h - 1), width = (unsigned)(p->w - 1);
     int outside = 0;
 
     b->x = x;
-    b->n = UN_MIN(BLOCK, w->size[2] - x);
-    for (int i = 0; i < b->n; i++) {
+    b->n = n;
+    for (int i = 0; i < n; i++) {
         outside |= ((unsigned)cy[i] >= h) | ((unsigned)cx[i] >= width);
         if (count == 8)
             outside |= (unsigned)cz[i] >= d;
     }
-    for (int i = 0; i < b->n && !outside; i++)
+    for (int i = 0; i < n && !outside; i++)
         b->at[i] = ((count == 8 ? cz[i] * p->h : 0) + cy[i]) * p->w + cx[i];
     return !outside;
 }
@@ -632,8 +629,8 @@ static inline __attribute__((always_inline)) void blend_block(const block *b, co
         const float *q = image + (ptrdiff_t)b->at[i] * c;
 
         for (int k = 0; k < c; k++, q++) {
-            const float v[8] = {q[0], q[c], q[row], q[row + c], count == 8 ? q[plane] : 0, count == 8 ? q[plane + c] : 0,
-                count == 8 ? q[plane + row] : 0, count == 8 ? q[plane + row + c] : 0};
+            const float v[8] = {q[0], q[c], q[row], q[row + c], count == 8 ? q[plane] : 0,
+                count == 8 ? q[plane + c] : 0, count == 8 ? q[plane + row] : 0, count == 8 ? q[plane + row + c] : 0};
 
             to[k] = between(v, count, count == 8 ? fz[i] : 0, fy[i], fx[i]);
         }
@@ -665,9 +662,14 @@ static inline __attribute__((always_inline)) void run_row(
     const int small = (int64_t)p->d * p->h * p->w <= INT32_MAX; /* else offsets do not fit */
     block b;
 
-    for (int x = 0; x < w->size[2]; x += BLOCK) {
-        if (!small || !find_block(&b, w, s, p, x, count)) {
-            for (int i = x; i < UN_MIN(x + BLOCK, w->size[2]); i++)
+    for (int x = 0, n; x < w->size[2]; x += n) {
+        int inside = 0;
+
+        n = UN_MIN(BLOCK, w->size[2] - x);
+        while (small && !(inside = find_block(&b, s, p, x, n, count)) && n > 2 * BLOCK_LEAST)
+            n /= 2;
+        if (!inside) {
+            for (int i = x; i < x + n; i++)
                 run_pixel(w, s, p, out, i, o + i, count);
             continue;
         }
