@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/exp2.h"
 #include "base/math.h"
 #include "base/size.h"
 #include "base/wide.h"
@@ -15,29 +16,52 @@ static double place(int i, int n)
     return n > 1 ? 2.0 * i / (n - 1) - 1 : 0;
 }
 
+/* n <= RUN pixels from the position `at` on, of the exponent (of two) row[0] + row[1] x + row[2] x^2 + row[3] x^3. */
+UN_WIDE static void bias_run(
+    float *restrict v, int n, int c, const double *lo, const float row[4], float at, float step)
+{
+    float factor[RUN];
+
+    for (int i = 0; i < n; i++) {
+        const float x = at + step * (float)i;
+
+        factor[i] = un_exp2_near(row[0] + x * (row[1] + x * (row[2] + x * row[3])));
+    }
+    for (int k = 0; k < c; k++) {
+        const float low = (float)lo[k];
+
+        if (c == 1)
+            for (int i = 0; i < n; i++)
+                v[i] = low + (v[i] - low) * factor[i];
+        else
+            for (int i = 0; i < n; i++)
+                v[i * c + k] = low + (v[i * c + k] - low) * factor[i];
+    }
+}
+
 void un_bias_apply(const double coefficient[UN_BIAS_TERMS], const double *lo, float *v, const int size[3], int c)
 {
+    const double per_halving = 1.4426950408889634; /* log2 e */
+    const int w = size[2];
+
     for (int z = 0; z < size[0]; z++)
-        for (int y = 0; y < size[1]; y++) {
+        for (int y = 0; y < size[1]; y++, v += (ptrdiff_t)w * c) {
             const double pz = place(z, size[0]), py = place(y, size[1]);
-            double row[4] = {0}, wz = 1;
+            float row[4] = {0};
+            double wz = per_halving;
             int term = 0;
 
             for (int i = 0; i < 4; i++, wz *= pz) {
-                double w = wz;
+                double by = wz;
 
-                for (int j = 0; i + j < 4; j++, w *= py)
+                for (int j = 0; i + j < 4; j++, by *= py)
                     for (int k = 0; i + j + k < 4; k++)
                         if (i + j + k > 0)
-                            row[k] += coefficient[term++] * w;
+                            row[k] += (float)(coefficient[term++] * by);
             }
-            for (int x = 0; x < size[2]; x++, v += c) {
-                const double px = place(x, size[2]);
-                const float factor = (float)un_exp(row[0] + px * (row[1] + px * (row[2] + px * row[3])));
-
-                for (int k = 0; k < c; k++)
-                    v[k] = (float)lo[k] + (v[k] - (float)lo[k]) * factor;
-            }
+            for (int x = 0; x < w; x += RUN)
+                bias_run(v + (ptrdiff_t)x * c, UN_MIN(w - x, RUN), c, lo, row, (float)place(x, w),
+                    w > 1 ? 2.0f / (float)(w - 1) : 0);
         }
 }
 

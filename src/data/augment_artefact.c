@@ -274,7 +274,7 @@ static void do_spike(un_augment_job *j)
     const int h = j->a->size[1], w = j->a->size[2], c = j->a->channels;
     const int64_t n = (int64_t)h * w;
     double amplitude, fy, fx, phase;
-    float *row;
+    float *row, *v = j->image;
 
     if (!un_augment_begins(j, UN_AUGMENT_SPIKE, j->cfg->spike))
         return;
@@ -286,9 +286,10 @@ static void do_spike(un_augment_job *j)
         return;
     row = clear_plane(j);
     un_wave_add(j->s->plane, h, w, fy, fx, phase, amplitude, row);
-    for (int64_t i = 0; i < j->pixels; i++)
-        for (int k = 0; k < c; k++)
-            j->image[i * c + k] += (float)j->r->std[k] * j->s->plane[i % n];
+    for (int z = 0; z < j->a->size[0]; z++)
+        for (int64_t i = 0; i < n; i++, v += c)
+            for (int k = 0; k < c; k++)
+                v[k] += (float)j->r->std[k] * j->s->plane[i];
 }
 
 /* One shift for each line along w or along h, the same in all slices and channels (times their deviation). */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/exp2.h"
 #include "base/math.h"
 #include "base/philox.h"
 #include "base/size.h"
@@ -16,40 +17,12 @@ typedef struct power_run {
     float from[POWER_RUN], range[POWER_RUN], inverse[POWER_RUN], gamma[POWER_RUN];
 } power_run;
 
-/* x in [0, 1], gamma below 2^20: logarithm by that of (1 + s) / (1 - s), exponential by that of 2^f, |f| <= 1/2. Nearly
- * minimax, 2e-7 at most; few steps, as these are what it takes, and short chains of them. */
-static inline __attribute__((always_inline)) float power_of(float x, float gamma)
-{
-    const float middle = 12582912; /* 1.5 2^23: adding it rounds to whole numbers, which stand in its last bits */
-    uint32_t bits, whole;
-    float m, s, z, y, n, f, ff;
-    int e;
-
-    memcpy(&bits, &x, sizeof bits);
-    e = (int32_t)(bits - 0x3f3504f3) >> 23; /* m from sqrt(1/2) to sqrt(2) */
-    bits -= (uint32_t)e << 23;
-    memcpy(&m, &bits, sizeof m);
-    s = (m - 1) / (m + 1);
-    z = s * s;
-    y = gamma * ((float)e + s * (2.88539043f + z * (0.96158786f + z * 0.59579651f)));
-    y = y > -126 ? y : -126; /* 2^y is a normal number, and nothing beside 1 */
-    n = y + middle;
-    memcpy(&whole, &n, sizeof whole);
-    f = y - (n - middle);
-    ff = f * f;
-    y = (1 + f * 0.69314718f) + ff * ((0.24022348f + f * 0.055503331f) + ff * (0.0096663730f + f * 0.0013400436f));
-    memcpy(&bits, &y, sizeof bits);
-    bits += whole << 23;
-    memcpy(&y, &bits, sizeof y);
-    return y;
-}
-
 UN_WIDE static void raise_run(float *restrict v, int n, const power_run *restrict r)
 {
     for (int i = 0; i < n; i++) {
         const float t = (v[i] - r->from[i]) * r->inverse[i], above = t > 0 ? t : 0, in = above < 1 ? above : 1;
 
-        v[i] = r->from[i] + r->range[i] * (power_of(in, r->gamma[i]) + (t - in));
+        v[i] = r->from[i] + r->range[i] * (un_exp2_near(r->gamma[i] * un_log2_near(in)) + (t - in));
     }
 }
 
@@ -133,25 +106,6 @@ void un_colour_hue(double m[3][3], double turns, double saturation)
 
 /* ---- stains ---- */
 
-enum { CURVE_CELLS = 512 };
-
-/* A function on [lo, hi] as straight pieces; outside it goes on with slope 1. */
-typedef struct curve {
-    double lo, hi;
-    float y[CURVE_CELLS + 1];
-} curve;
-
-static inline float curve_at(const curve *f, float x, float lo, float hi, float factor)
-{
-    const float in = x < lo ? lo : x > hi ? hi : x, t = (in - lo) * factor;
-    int i = (int)t;
-    float part;
-
-    i = i >= CURVE_CELLS ? CURVE_CELLS - 1 : i;
-    part = t - (float)i;
-    return f->y[i] + part * (f->y[i + 1] - f->y[i]) + (x - in);
-}
-
 static void invert3(double out[3][3], const double m[3][3])
 {
     double det = 0;
@@ -186,36 +140,48 @@ static void stain_matrix(float m[3][3], const double gain[3])
         }
 }
 
+enum { STAIN_RUN = 256 }; /* pixels at a time */
+#define STAIN_LEAST (1.0f / 256)
+
+/* Values are from..from + range; m: what becomes of the densities, which are counted in halvings. */
+typedef struct staining {
+    float from, range, m[3][3];
+} staining;
+
+UN_WIDE static void stain_run(float *restrict v, int n, const staining *restrict s)
+{
+    const float per = 1 / s->range, gain = s->range / (1 - STAIN_LEAST), base = s->from - gain * STAIN_LEAST;
+    float density[3 * STAIN_RUN], beyond[3 * STAIN_RUN]; /* what lies outside the range is carried over unchanged */
+
+    for (int i = 0; i < 3 * n; i++) {
+        const float t = (v[i] - s->from) * per, above = t > 0 ? t : 0, in = above < 1 ? above : 1;
+
+        density[i] = -un_log2_near(STAIN_LEAST + (1 - STAIN_LEAST) * in);
+        beyond[i] = s->range * (t - in);
+    }
+    for (int i = 0; i < n; i++) {
+        float *d = density + 3 * (ptrdiff_t)i;
+        const float a = d[0], b = d[1], c = d[2];
+
+        for (int k = 0; k < 3; k++)
+            d[k] = s->m[k][0] * a + s->m[k][1] * b + s->m[k][2] * c;
+    }
+    for (int i = 0; i < 3 * n; i++) {
+        const float most = 16, in = density[i] < most ? density[i] : most; /* twice that of the least */
+
+        v[i] = base + gain * un_exp2_near(in > 0 ? -in : 0) + beyond[i];
+    }
+}
+
 void un_stain_apply(const double gain[3], double lo, double hi, float *v, int64_t n)
 {
-    const double least = 1.0 / 256, deepest = -un_log(least);
-    const float flo = (float)lo, fhi = (float)hi, factor = (float)(CURVE_CELLS / (hi - lo));
-    float m[3][3];
-    curve density = {.lo = lo, .hi = hi}, back = {.lo = 0, .hi = 2 * deepest};
-    const float bright = (float)back.hi, per_density = (float)(CURVE_CELLS / back.hi);
+    staining s = {.from = (float)lo, .range = (float)(hi - lo)};
 
-    if (!(fhi > flo))
+    if (!(s.range > 0))
         return;
-    for (int i = 0; i <= CURVE_CELLS; i++) {
-        density.y[i] = (float)-un_log(least + (1 - least) * i / CURVE_CELLS);
-        back.y[i] = (float)(lo + (hi - lo) * (un_exp(-back.hi * i / CURVE_CELLS) - least) / (1 - least));
-    }
-    stain_matrix(m, gain);
-    for (int64_t i = 0; i < n; i++, v += 3) {
-        float d[3], over[3];
-
-        for (int k = 0; k < 3; k++) { /* what lies outside the range is carried over unchanged */
-            const float in = v[k] < flo ? flo : v[k] > fhi ? fhi : v[k];
-
-            over[k] = v[k] - in;
-            d[k] = curve_at(&density, in, flo, fhi, factor);
-        }
-        for (int k = 0; k < 3; k++) {
-            const float sum = m[k][0] * d[0] + m[k][1] * d[1] + m[k][2] * d[2];
-
-            v[k] = curve_at(&back, sum < 0 ? 0 : sum > bright ? bright : sum, 0, bright, per_density) + over[k];
-        }
-    }
+    stain_matrix(s.m, gain);
+    for (int64_t i = 0; i < n; i += STAIN_RUN)
+        stain_run(v + 3 * i, (int)UN_MIN(n - i, STAIN_RUN), &s);
 }
 
 /* ---- blur ---- */

@@ -113,7 +113,6 @@ static void compare(
     const un_safetensors *golden, un_augment_op op, const struct pictured *k, const un_patch *p, int draw)
 {
     const char *name = un_augment_row_of(op)->name;
-    const double within = op == UN_AUGMENT_STAIN ? 4e-3 : 1e-5; /* the optical density is 512 straight pieces */
     const int64_t pixels = (int64_t)k->size[0] * k->size[1] * k->size[2];
     int64_t step, off = 0;
     double most = 0;
@@ -126,7 +125,7 @@ static void compare(
         most = fmax(most, fabs((double)p->image[i] - (double)want[i / step]));
     un_free(want);
     un_test_note("%s: off by %.1e", tensor, most);
-    if (!(most <= within))
+    if (!(most <= 1e-5))
         un_test_fail(__FILE__, __LINE__, "%s: off by %g", tensor, most);
     snprintf(tensor, sizeof tensor, "%s/%s/%d/mask", name, k->name, draw);
     want = values_of(golden, tensor, pixels, &step);
