@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "base/wide.h"
 #include "data/artefact.h"
 #include "data/augment_job.h"
 #include "data/degrade.h"
@@ -54,42 +55,64 @@ static void do_equalise(un_augment_job *j)
 
 /* Up to so many channels are mixed with each other, above each stays alone. */
 enum { MIXED = 8 };
+typedef struct texture {
+    float m[MIXED][MIXED], sum, share; /* sum: of the kernel's weights */
+} texture;
+
+/* v, which is `was` under the kernel: channels k to k + mixed of n pixels. */
+static inline __attribute__((always_inline)) void mix_texture(
+    const texture *t, float *restrict v, const float *restrict was, int64_t n, int c, int mixed, const float *mean)
+{
+    for (int64_t p = 0; p < n; p++, v += c, was += c) {
+        float out[MIXED];
+
+        for (int a = 0; a < mixed; a++) {
+            out[a] = 0;
+            for (int i = 0; i < mixed; i++)
+                out[a] += t->m[a][i] * (v[i] - mean[i] * t->sum);
+        }
+        for (int a = 0; a < mixed; a++)
+            v[a] = was[a] + t->share * (mean[a] + out[a] - was[a]);
+    }
+}
+
+UN_WIDE static void apply_texture(const texture *t, float *v, const float *was, int64_t n, int c, const float *mean)
+{
+    if (c == 1)
+        mix_texture(t, v, was, n, 1, 1, mean);
+    else if (c == 3)
+        mix_texture(t, v, was, n, 3, 3, mean);
+    else if (c <= MIXED)
+        mix_texture(t, v, was, n, c, c, mean);
+    else
+        for (int k = 0; k < c; k++)
+            mix_texture(t, v + k, was + k, n, c, 1, mean + k);
+}
 
 static void do_random_conv(un_augment_job *j)
 {
     const int c = j->a->channels, mixed = c <= MIXED ? c : 1;
-    float m[MIXED][MIXED], sum = 0, share;
-    const float *mean_of = j->s->channel;
     un_stencil t = {.n = 9};
+    texture x = {.sum = 0};
 
     if (!un_augment_begins(j, UN_AUGMENT_RANDOM_CONV, j->cfg->random_conv))
         return;
-    share = (float)un_rng_range(&j->rng, 0, j->cfg->random_conv_share);
-    if (!(share > 0))
+    x.share = (float)un_rng_range(&j->rng, 0, j->cfg->random_conv_share);
+    if (!(x.share > 0))
         return;
     for (int i = 0; i < 9; i++) {
         t.dy[i] = i / 3 - 1;
         t.dx[i] = i % 3 - 1;
         t.weight[i] = (float)(un_rng_normal(&j->rng) / 3);
-        sum += t.weight[i];
+        x.sum += t.weight[i];
     }
     for (int k = 0; k < mixed; k++)
         for (int i = 0; i < mixed; i++)
-            m[k][i] = (float)(un_rng_normal(&j->rng) / un_sqrt(mixed));
+            x.m[k][i] = (float)(un_rng_normal(&j->rng) / un_sqrt(mixed));
     for (int k = 0; k < c; k++)
         j->s->channel[k] = (float)j->r->mean[k];
     un_stencil_apply(&t, j->image, j->a->size, c, j->s->spare);
-    for (int64_t p = 0; p < j->pixels; p++)
-        for (int k = 0; k < c; k += mixed) {
-            float *v = j->image + p * c + k, out[MIXED] = {0};
-            const float *was = j->s->spare + p * c + k;
-
-            for (int a = 0; a < mixed; a++)
-                for (int i = 0; i < mixed; i++)
-                    out[a] += m[a][i] * (v[i] - mean_of[k + i] * sum);
-            for (int a = 0; a < mixed; a++)
-                v[a] = was[a] + share * (mean_of[k + a] + out[a] - was[a]);
-        }
+    apply_texture(&x, j->image, j->s->spare, j->pixels, c, j->s->channel);
 }
 
 static void do_bias_field(un_augment_job *j)
@@ -327,21 +350,40 @@ static const float *normals(un_augment_job *j)
     return j->s->spare;
 }
 
+/* Channel v[0] of pixels of c floats, z likewise: values above lo get z times their root (in the range), or times them.
+ */
+static inline __attribute__((always_inline)) void grow(
+    float *restrict v, const float *restrict z, int64_t n, int c, float std, float lo, float range, int root)
+{
+    for (int64_t i = 0; i < n * c; i += c) {
+        const float up = v[i] - lo, above = up > 0 ? up : 0;
+
+        v[i] += std * z[i] * (root ? __builtin_sqrtf(above * range) : above);
+    }
+}
+
+UN_WIDE static void grow_noise(
+    float *restrict v, const float *restrict z, int64_t n, int c, float std, float lo, float range, int root)
+{
+    if (c == 1 && root)
+        grow(v, z, n, 1, std, lo, range, 1);
+    else if (c == 1)
+        grow(v, z, n, 1, std, lo, range, 0);
+    else if (root)
+        grow(v, z, n, c, std, lo, range, 1);
+    else
+        grow(v, z, n, c, std, lo, range, 0);
+}
+
 /* Noise that grows with the value: its root (photons, the normal of Poisson's variance) or the value (speckle). */
 static void do_grown_noise(un_augment_job *j, double std, int root)
 {
     const int c = j->a->channels;
-    const float *n = normals(j);
+    const float *z = normals(j);
 
-    for (int k = 0; k < c; k++) {
-        const float lo = (float)j->r->lo[k], range = (float)(j->r->hi[k] - j->r->lo[k]);
-
-        for (int64_t i = k; i < j->pixels * c; i += c) {
-            const float up = j->image[i] - lo, above = up > 0 ? up : 0;
-
-            j->image[i] += (float)std * n[i] * (root ? (float)un_sqrt((double)above * range) : above);
-        }
-    }
+    for (int k = 0; k < c; k++)
+        grow_noise(j->image + k, z + k, j->pixels, c, (float)std, (float)j->r->lo[k],
+            (float)(j->r->hi[k] - j->r->lo[k]), root);
 }
 
 static void do_photons(un_augment_job *j)
