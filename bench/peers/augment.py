@@ -199,7 +199,7 @@ is their time by ours: above 1 we are faster. The mean is geometric, over the op
 * **albumentations:** `Compose([RandomCrop, operation, Normalize])` on the 8-bit picture; no copy to channels first, no
   conversion to a tensor of PyTorch. One thread (`cv2.setNumThreads(1)`). Borders reflect. Its operations on values work on 8
   bits, many by a table of 256 entries; ours on float32, so that 16-bit pictures lose nothing. Its fog is made of discs, too
-  different for the mean.
+  different for the mean. Those of its operations that take milliseconds vary by two and a half from run to run on this machine.
 """
 
 
