@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "app/context.h"
+#include "app/errors.h"
 #include "app/progress.h"
 #include "cli/commands.h"
 #include "cli/rows.h"
@@ -55,6 +56,17 @@ static const un_opt options[] = {
     UN_ROW_PROFILE(predict_options),
 };
 
+/* Memory that ends far below what any window takes ends in the middle of something. */
+static unet_status name_cap(const predict_options *p, unet_status st, unet_error *err)
+{
+    const unet_error why = *err;
+
+    if (st != UNET_E_NOMEM || !p->mem)
+        return st;
+    return un_app_fail(err, st, why.where[0] ? why.where : NULL,
+        "%.200s; --mem allows %.0f KiB in all, and more is needed", why.message, (double)p->mem / 1024);
+}
+
 static unet_status run(const un_args *a, unet_error *err)
 {
     const predict_options *p = a->options;
@@ -68,7 +80,7 @@ static unet_status run(const un_args *a, unet_error *err)
         st = un_cli_profile_begin(&o.profile, context, p->profile, err);
     if (st) {
         unet_context_destroy(context);
-        return st;
+        return name_cap(p, st, err);
     }
     un_progress_begin(&progress, stderr, &a->common);
     o.model = a->word[0];
@@ -86,6 +98,7 @@ static unet_status run(const un_args *a, unet_error *err)
     o.progress = un_progress_show;
     o.progress_ctx = &progress;
     st = unet_predict(context, &o, NULL, NULL, a->common.json ? NULL : &text, a->common.json ? &json : NULL, err);
+    st = name_cap(p, st, err);
     un_progress_end(&progress);
     un_app_print(text);
     un_app_print(json);

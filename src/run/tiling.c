@@ -116,7 +116,8 @@ static int output_along(const chooser *c, un_shape in, int axis, int n)
 }
 
 /* Valid padding: input extents whose outputs are at least `want`, of those that lose fewest pixels: others are cut at a
- * pooling, which would shift the result. 0: none found. */
+ * pooling, which would shift the result. (A strided convolution may show a pixel that its input only begins: not
+ * these.) 0: none found. */
 static int grow_valid(const chooser *c, const int want[3], un_shape *in)
 {
     int most = 4096;
@@ -127,7 +128,7 @@ static int grow_valid(const chooser *c, const int want[3], un_shape *in)
         for (int tries = 0; tries < most; tries++, n++) {
             int got = output_along(c, *in, axis, n);
 
-            if (got >= want[axis] && n - got < least) {
+            if (got >= want[axis] && got <= n && n - got < least) {
                 least = n - got;
                 best = n;
             }
@@ -352,7 +353,8 @@ static unet_status choose_exact(const chooser *c, un_tiling *t, const int extent
     }
 }
 
-/* Blended windows of the trained size. */
+/* Blended windows of the trained size. Valid padding: what the network makes of a patch of that size, so that norms
+ * look at as much as they did in training. */
 static unet_status choose_blend(const chooser *c, un_tiling *t, const int extent[3], unet_error *err)
 {
     const int *patch = c->model->config.train.patch;
@@ -369,8 +371,15 @@ static unet_status choose_blend(const chooser *c, un_tiling *t, const int extent
             size = 1;
         t->halo[i] = 0;
         want[i] = (int)un_round_up((size_t)size, (size_t)c->grid[i]);
-        t->padded[i] = UN_MAX(extent[i], want[i]);
     }
+    if (c->valid && !un_is_auto(patch[0]) && c->opt->tile[0] <= 0) {
+        const un_shape out = infer(c, (un_shape){1, patch[0], patch[1], patch[2], c->model->config.model.in_channels});
+
+        for (int i = 0; i < 3 && out.n; i++)
+            want[i] = i == 0 ? out.d : i == 1 ? out.h : out.w;
+    }
+    for (int i = 0; i < 3; i++)
+        t->padded[i] = UN_MAX(extent[i], want[i]);
     st = window_of(c, want, t, err);
     if (st)
         return st;

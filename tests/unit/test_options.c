@@ -1,6 +1,6 @@
-/* Each pair of options of the network stands in at least one of these networks. Each of them: its gradient in
- * double is the slope of its loss, it learns two pictures by heart, survives saving and loading, and goes on
- * after a stop to the same bits. */
+/* Each pair of options of the network that the program takes stands in at least one of these networks. Each of them:
+ * its gradient in double is the slope of its loss, it learns two pictures by heart, survives saving and loading,
+ * predicts them, and goes on after a stop to the same bits. UNET_TEST_ALL: all; else those of small pictures. */
 #include "covering.h"
 #include "two_pictures.h"
 
@@ -17,7 +17,7 @@ static unet_error err;
 
 /* ---- the covering set ---- */
 
-enum { FACTORS = 19, LEVELS_MAX = 6, ROWS_MAX = 80, NO_ROW = -1 };
+enum { FACTORS = 19, LEVELS_MAX = 6, ROWS_MAX = 80, NO_ROW = -1, PIXELS_MOST = 70000, PIXELS_QUICK = 10000 };
 
 typedef struct factor {
     const char *key;
@@ -68,7 +68,7 @@ static const factor factors[FACTORS] = {
     [CLASSES] = {"model.classes", {"2", "3"}},
 };
 
-static int rows[ROWS_MAX][FACTORS], n_rows;
+static int rows[ROWS_MAX][FACTORS], n_rows, n_refused;
 
 static int levels(int f)
 {
@@ -79,26 +79,54 @@ static int levels(int f)
     return n;
 }
 
-/* Valid padding eats wide borders: kept small. Without a skip at level 0 it could not place the border
- * exactly. The two pictures show two classes: a third, never seen, goes with softmax. */
+static un_config *configure(const int *r, int number, two_pictures *t, unet_status *st);
+
+static void tell(char *to, size_t room, const int *row)
+{
+    to[0] = 0;
+    for (int f = 0; f < FACTORS; f++)
+        snprintf(to + strlen(to), room - strlen(to), "%s%s", f ? " " : "", factors[f].value[row[f]]);
+}
+
+/* Whatever the program takes, less what would only take long: large volumes. A refusal names the key that has to
+ * change. */
 static int allowed(void *ctx, const int *r)
 {
+    two_pictures t = {0};
+    unet_status st;
+    un_config *c = configure(r, 0, &t, &st);
+    char text[300];
+
     (void)ctx;
-    if (r[CLASSES] == 1 && r[HEAD] != 0)
-        return 0;
-    if (r[DEPTH] == 2 && (r[PADDING] == 1 || r[DIMS] == 1)) /* volumes of depth 3: below */
-        return 0;
-    if (r[DEPTH] == 2 && r[NORM] == 3 && r[SKIPS] == 1) /* six filters, nothing that keeps them alive */
-        return 0;
-    if (r[PADDING] == 1 && (r[KERNEL] >= 2 || r[SKIPS] == 1 || (r[DIMS] == 1 && r[DEPTH] == 1)))
-        return 0;
-    return 1;
+    un_free(c);
+    if (!st)
+        return two_pixels(&t) <= PIXELS_MOST;
+    tell(text, sizeof text, r);
+    if (st != UNET_E_CONFIG || !err.where[0] || !err.message[0])
+        un_test_fail(__FILE__, __LINE__, "%s: '%s', '%s'", text, err.where, err.message);
+    return 0;
+}
+
+/* Only this pair is refused. */
+static void missed(void *ctx, const int pair[4])
+{
+    int row[FACTORS] = {0};
+
+    (void)ctx;
+    row[pair[0]] = pair[1];
+    row[pair[2]] = pair[3];
+    if (allowed(NULL, row) || pair[0] != HEAD || pair[1] != 1 || pair[2] != CLASSES || pair[3] != 1)
+        un_test_fail(__FILE__, __LINE__, "no network with %s %s and %s %s", factors[pair[0]].key,
+            factors[pair[0]].value[pair[1]], factors[pair[2]].key, factors[pair[2]].value[pair[3]]);
+    CHECK_STR(err.where, "model.classes");
+    CHECK_STR(err.message, "3 classes; a sigmoid head tells 2 (background and foreground)");
+    n_refused++;
 }
 
 static void cover(void)
 {
     static int count[FACTORS];
-    covering c = {.factors = FACTORS, .most_rows = ROWS_MAX, .levels = count, .allowed = allowed};
+    covering c = {.factors = FACTORS, .most_rows = ROWS_MAX, .levels = count, .allowed = allowed, .missed = missed};
 
     if (n_rows)
         return;
@@ -108,6 +136,7 @@ static void cover(void)
     n_rows = c.rows;
     memcpy(rows, c.row, (size_t)n_rows * sizeof *rows);
     free(c.row);
+    CHECK_INT(n_refused, 1);
     un_test_note("%d networks", n_rows);
 }
 
@@ -144,38 +173,72 @@ static const char *mixed(int f, int depth, int dims)
     }
 }
 
-/* Smallest extents from `least` on that give the network's output the room of `least`. */
+/* Extents of what the network makes of a picture of these; of its bottom too. */
+static void infer(const un_graph *g, un_shape *s, const int in[3], int out[3], int bottom[3])
+{
+    memset(out, 0, 3 * sizeof *out);
+    s[g->input[0]] = (un_shape){1, in[0], in[1], in[2], g->value[g->input[0]].channels};
+    if (un_graph_infer(g, s, &err))
+        return;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (!strncmp(g->node[i].name, "up", 2)) {
+            const un_shape low = s[g->node[i].in[0]], high = s[g->output[0]];
+
+            memcpy(bottom, (int[]){low.d, low.h, low.w}, 3 * sizeof *bottom);
+            memcpy(out, (int[]){high.d, high.h, high.w}, 3 * sizeof *out);
+            return;
+        }
+}
+
+/* The least picture of which the network shows four blocks by four; a block is no less than a pixel of the bottom.
+ * (With valid padding larger ones are cut at a pooling.) Blocks begin where pixels of the bottom do: this is what a
+ * network without skip connections can place. */
 static void choose_extents(un_config *c, two_pictures *t)
 {
-    const int flat = c->model.dims == 2, deep = c->model.depth > 2, valid = c->model.padding == UN_CFG_PAD_VALID;
+    const int flat = c->model.dims == 2;
+    int in[3] = {1, 0, 0}, out[3], bottom[3], grid[3], want[3];
     un_graph *g;
     un_shape *s;
-    int fits = 0;
 
     CHECK_OK(un_model_build(&g, NULL, &c->model, &err), &err);
     s = un_alloc_array(NULL, (size_t)g->n_values, sizeof *s);
-    for (int i = 0; !fits; i++) {
-        const un_shape in = {1, flat ? 1 : 4 + 4 * i, 16 + 4 * i, 16 + 4 * i, c->model.in_channels};
+    un_model_grid(&c->model, grid);
+    t->block = c->model.depth > 2 ? 8 : 4;
+    want[0] = flat ? 1 : UN_MAX(4, grid[0]);
+    want[1] = want[2] = 4 * t->block;
+    for (int k = 0; k < 3; k++) {
+        const int axis = 2 - k;
 
-        CHECK(i < 20);
-        s[g->input[0]] = in;
-        fits = !un_graph_infer(g, s, &err) && s[g->output[0]].h >= (valid ? 8 : deep ? 32 : 16);
-        c->train.patch[0] = t->d = in.d;
-        c->train.patch[1] = t->h = in.h;
-        c->train.patch[2] = t->w = in.w;
+        for (int n = want[axis]; axis || !flat; n++) {
+            for (int a = flat; a <= axis; a++)
+                in[a] = n;
+            infer(g, s, in, out, bottom);
+            CHECK(n < 400);
+            if (out[axis] >= want[axis])
+                break;
+        }
+    }
+    infer(g, s, in, out, bottom);
+    t->d = c->train.patch[0] = in[0];
+    t->h = c->train.patch[1] = in[1];
+    t->w = c->train.patch[2] = in[2];
+    for (int a = 0; a < 3; a++) {
+        t->shown[a] = out[a];
+        t->border[a] = (in[a] - out[a]) / 2;
+        t->first[a] = (in[a] - bottom[a] * grid[a]) / 2 % t->block;
     }
     t->c = c->model.in_channels;
+    t->labels = c->model.classes;
     t->planes = c->model.head == UN_CFG_HEAD_MULTILABEL;
-    t->block = deep ? 8 : 4; /* a pixel of the bottom */
     un_free(s);
     un_graph_destroy(g);
 }
 
-static un_config *configure(int row, two_pictures *t)
+static un_config *configure(const int *r, int number, two_pictures *t, unet_status *st)
 {
     static const char *const rate[4][2] = {
         {"0.03", "0.2"}, {"0.03", "0.2"}, {"0.01", "0.1"}, {"0.01", "0.1"}}; /* by norm; sgd: higher */
-    const int *r = rows[row], dims = r[DIMS] + 2, depth = r[DEPTH] + 1;
+    const int dims = r[DIMS] + 2, depth = r[DEPTH] + 1;
     un_config *c = un_alloc(NULL, sizeof *c);
 
     CHECK_OK(un_config_init(c, NULL, &err), &err);
@@ -184,31 +247,48 @@ static un_config *configure(int row, two_pictures *t)
 
         set(c, "%s=%s", factors[f].key, strcmp(v, "mixed") ? v : mixed(f, depth, dims));
     }
-    set(c, "%s=%s", "model.dropout", r[DROPOUT] ? "0.05" : "0");
+    set(c, "%s=%s", "model.dropout", r[DROPOUT] ? "0.02" : "0");
     set(c, "%s=%s", "model.dropout_spatial", r[DROPOUT] == 2 ? "true" : "false");
     set(c, "%s=%s", "model.base_filters", "6");
     set(c, "%s=%s", "model.max_filters", "20");
     set(c, "%s=%s", "model.norm_groups", "2");
     set(c, "%s=%s", "train.batch", "2");
-    set(c, "%s=%s", "train.ghost_batch", row % 2 ? "1" : "2");
+    set(c, "%s=%s", "train.ghost_batch", number % 2 ? "1" : "2");
     set(c, "%s=%s", "train.steps", "50");
     set(c, "%s=%s", "train.val_interval", "1000");
     set(c, "%s=%s", "train.checkpoint", "1000");
     set(c, "%s=%s", "optimiser.ema_decay", "0.8");
+    set(c, "%s=%s", "optimiser.weight_decay", "0");
     set(c, "%s=%s", "optimiser.lr", rate[r[NORM]][r[OPTIM] == 2]);
-    set(c, "%s=%s", "train.patch", dims == 2 ? "[16, 16]" : "[4, 16, 16]");
+    *st = un_config_check(c, &err);
+    if (*st)
+        return c;
     choose_extents(c, t);
-    CHECK_OK(un_train_settle(c, 2, &err), &err);
+    *st = un_train_settle(c, 2, &err);
     return c;
+}
+
+static un_config *configured(int row, two_pictures *t)
+{
+    unet_status st;
+    un_config *c = configure(rows[row], row, t, &st);
+
+    CHECK_OK(st, &err);
+    return c;
+}
+
+static int left_out(const two_pictures *t)
+{
+    return !getenv("UNET_TEST_ALL") && two_pixels(t) > PIXELS_QUICK;
 }
 
 static void describe(int row, const char *what)
 {
-    char text[400] = "";
+    char text[300] = "";
 
-    for (int f = 0; f < FACTORS && row != NO_ROW; f++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), " %s", factors[f].value[rows[row][f]]);
-    un_test_note("%d:%s %s", row, text, what);
+    if (row != NO_ROW)
+        tell(text, sizeof text, rows[row]);
+    un_test_note("%d: %s %s", row, text, what);
 }
 
 /* ---- gradient against slope, in double ---- */
@@ -249,10 +329,10 @@ static void load_check(const checked *k, const un_batch *b)
 {
     const un_backend *cpu = un_backend_cpu();
     const un_shape z = k->plan->shape[k->o->logits];
-    const int planes = k->o->accumulate->value[k->o->target].type == UN_TYPE_F32;
+    const int planes = k->o->accumulate->value[k->o->target].type == UN_TYPE_F32 ? b->classes : 0;
     const int64_t pixels = (int64_t)b->n * b->d * b->h * b->w;
     double *image = un_alloc_array(NULL, (size_t)(pixels * b->c), sizeof *image);
-    float *target = un_alloc_array(NULL, (size_t)un_shape_pixels(z) * 2, sizeof *target), *to = target;
+    float *target = un_alloc_array(NULL, (size_t)un_shape_pixels(z) * b->classes, sizeof *target), *to = target;
 
     for (int64_t i = 0; i < pixels * b->c; i++)
         image[i] = (double)b->image[i];
@@ -266,10 +346,10 @@ static void load_check(const checked *k, const un_batch *b)
                         (b->w - z.w) / 2;
 
                     if (planes)
-                        memcpy(to, b->soft + 2 * at, 2 * sizeof *to);
+                        memcpy(to, b->soft + planes * at, (size_t)planes * sizeof *to);
                     else
                         memcpy(to, b->target + at, sizeof *to);
-                    to += planes ? 2 : 1;
+                    to += planes ? planes : 1;
                 }
     cpu->upload(k->program, k->o->target, target);
     un_free(image);
@@ -294,19 +374,18 @@ static double loss_at(const checked *k, const un_batch *b)
     return sum;
 }
 
-/* Along random directions d: (f(w + e d) - f(w - e d)) / 2e against g.d. A kink of ReLU or a tie of
- * max-pooling between the two points spoils one direction, not all: the best of three counts. */
+/* Along random directions d: (f(w + e d) - f(w - e d)) / 2e against g.d. A kink of ReLU or a tie of max-pooling
+ * between the two points spoils one direction, not all, and the less the closer they are: the best of three counts. */
 static double slope_error(const checked *k, const un_graph *g, const un_batch *b, un_rng *random)
 {
-    const double e = 1e-7;
-    double *d = un_alloc_array(NULL, (size_t)k->count, sizeof *d),
+    double e = 1e-7, *d = un_alloc_array(NULL, (size_t)k->count, sizeof *d),
            *w = un_alloc_array(NULL, (size_t)k->count, sizeof *w);
     double *grad = un_alloc_array(NULL, (size_t)k->count, sizeof *w), best = INFINITY, up, down;
 
     memcpy(w, k->param, (size_t)k->count * sizeof *w);
     loss_at(k, b);
     memcpy(grad, k->grad, (size_t)k->count * sizeof *w);
-    for (int t = 0; t < 3 && !(best < 1e-6); t++) {
+    for (int t = 0; t < 3 && !(best < 1e-6); t++, e /= 10) {
         double slope = 0, size = 0;
 
         for (int i = 0; i < g->n_params; i++)
@@ -359,13 +438,19 @@ static double gradient_error(const un_config *c, const two_pictures *t, uint32_t
 TEST(gradients)
 {
     double worst = 0;
+    int n = 0;
 
     cover();
     for (int row = 0; row < n_rows; row++) {
         two_pictures t = {0};
-        un_config *c = configure(row, &t);
+        un_config *c = configured(row, &t);
         double off;
 
+        if (left_out(&t)) {
+            un_free(c);
+            continue;
+        }
+        n++;
         two_make(&t, 0.1);
         off = gradient_error(c, &t, (uint32_t)row);
         worst = fmax(worst, off);
@@ -376,39 +461,77 @@ TEST(gradients)
         two_free(&t);
         un_free(c);
     }
-    un_test_note("worst %.1e", worst);
+    un_test_note("%d networks, worst %.1e", n, worst);
 }
 
 /* ---- learning, saving, going on ---- */
 
-/* Dice of the ball over both pictures. Valid padding: over the part that training saw, the centre. */
+/* Pixels of both pictures by plane: in the truth and in the prediction together, and in both. */
+typedef struct overlap {
+    double sum[3], both[3];
+} overlap;
+
+static void add_pixel(overlap *o, const two_pictures *t, int truth, const int *hit)
+{
+    for (int j = 0; j < two_labels(t); j++) {
+        o->both[j] += two_plane(j, truth) && hit[j];
+        o->sum[j] += two_plane(j, truth) + hit[j];
+    }
+}
+
+/* Of the worst plane, the ground left out where classes exclude each other. */
+static double dice_of(const overlap *o, const two_pictures *t)
+{
+    double least = 1;
+
+    for (int j = 0; j < two_labels(t); j++)
+        if (j != 1 || t->planes)
+            least = fmin(least, 2 * o->both[j] / o->sum[j]);
+    return least;
+}
+
+/* The picture's pixel of pixel i of what it shows. */
+static int64_t shown_pixel(const two_pictures *t, int64_t i)
+{
+    const int *n = t->shown, *b = t->border;
+
+    return ((i / n[2] / n[1] + b[0]) * t->h + i / n[2] % n[1] + b[1]) * t->w + i % n[2] + b[2];
+}
+
+static int64_t shown_pixels(const two_pictures *t)
+{
+    return (int64_t)t->shown[0] * t->shown[1] * t->shown[2];
+}
+
+/* With valid padding: over what the network shows. */
 static double predicted_dice(const un_model *m, const two_pictures *t)
 {
     const un_session_options o = {.level = un_test_level()};
-    double both = 0, sum = 0;
+    overlap sums = {{0}, {0}};
     un_session *s;
     un_shape z;
     float *p;
 
     CHECK_OK(un_session_create(&s, NULL, m, (un_shape){1, t->d, t->h, t->w, t->c}, &o, &err), &err);
     z = un_session_output(s);
+    CHECK_INT(un_shape_pixels(z), shown_pixels(t));
     p = un_alloc_array(NULL, (size_t)un_shape_count(z), sizeof *p);
     for (int k = 0; k < 2; k++) {
         CHECK_OK(un_session_run(s, t->image[k], NULL, p, &err), &err);
         for (int64_t i = 0; i < un_shape_pixels(z); i++) {
-            const int64_t d = i / z.w / z.h + (t->d - z.d) / 2, h = i / z.w % z.h + (t->h - z.h) / 2,
-                          w = i % z.w + (t->w - z.w) / 2;
-            const int truth = t->mask[k][(d * t->h + h) * t->w + w];
             const float *q = p + z.c * i;
-            const int hit = z.c == 1 || t->planes ? q[0] > 0.5f : q[1] > q[0] && (z.c == 2 || q[1] > q[2]);
+            int hit[3] = {0}, best = 0;
 
-            both += hit && truth;
-            sum += hit + truth;
+            for (int j = 1; j < z.c; j++)
+                best = q[j] > q[best] ? j : best;
+            for (int j = 0; j < two_labels(t); j++)
+                hit[j] = t->planes ? q[j] > 0.5f : two_plane(j, z.c == 1 ? q[0] > 0.5f : best);
+            add_pixel(&sums, t, t->mask[k][shown_pixel(t, i)], hit);
         }
     }
     un_free(p);
     un_session_destroy(s);
-    return 2 * both / sum;
+    return dice_of(&sums, t);
 }
 
 typedef struct stop {
@@ -445,7 +568,16 @@ static unet_status train(un_model *m, const two_pictures *t, const char *folder,
     return st;
 }
 
-enum { NEW = -1, GO_ON = 0, ROUNDS = 5, SEEDS = 4 };
+enum { NEW = -1, GO_ON = 0, ROUNDS = 1, ATTEMPTS = 8 };
+
+/* One after the other, each with a seed of its own, until a network is there. Six filters without norm, skips and
+ * biases may be dead from the start; kernels of 5 want lower rates and kernels of 1 higher ones; and to bring a border
+ * back from the bottom alone, with three bilinear interpolations on the way, takes more steps. */
+static const struct attempt {
+    int steps, filters; /* times what the configuration says */
+    double rate;
+} attempts[ATTEMPTS] = {
+    {1, 1, 1}, {2, 1, 0.3}, {6, 1, 0.3}, {2, 1, 3}, {12, 2, 0.3}, {12, 2, 0.3}, {12, 2, 0.3}, {12, 2, 1}};
 
 /* Trained and, while that helps, extended. NULL: it did not get there. */
 static un_model *learn(const un_config *c, const two_pictures *t, const char *folder, double *dice)
@@ -464,43 +596,52 @@ static un_model *learn(const un_config *c, const two_pictures *t, const char *fo
     return m;
 }
 
-/* The way of `unet predict` finds the ball too. With valid padding it extends the picture, which training did not:
- * there the border is anything. */
-static void check_prediction(const un_model *m, const two_pictures *t)
+/* The way of `unet predict` finds them too. It gets what is shown, and extends it as the picture was. */
+static double dice_of_prediction(const un_model *m, const two_pictures *t)
 {
     const un_predict_options o = {.session.level = un_test_level()};
-    const int valid = m->config.model.padding == UN_CFG_PAD_VALID;
-    int32_t *class = un_alloc_array(NULL, (size_t)two_pixels(t), sizeof *class);
-    double both = 0, sum = 0;
+    const size_t pixels = (size_t)shown_pixels(t), pixel = (size_t)t->c * sizeof(float);
+    int32_t *class = un_alloc_array(NULL, pixels, sizeof *class);
+    float *image = un_alloc_array(NULL, pixels, pixel);
+    overlap sums = {{0}, {0}};
     un_predictor *p;
 
     CHECK_OK(un_predictor_create(&p, NULL, m, &o, &err), &err);
     for (int k = 0; k < 2; k++) {
-        CHECK_OK(un_predictor_classes(p, t->image[k], t->d, t->h, t->w, class, &err), &err);
-        for (int64_t i = 0; i < two_pixels(t); i++) {
-            const int hit = t->planes ? class[i] & 1 : class[i] == 1;
+        for (size_t i = 0; i < pixels; i++)
+            memcpy(image + i * (size_t)t->c, t->image[k] + shown_pixel(t, (int64_t)i) * t->c, pixel);
+        CHECK_OK(un_predictor_classes(p, image, t->shown[0], t->shown[1], t->shown[2], class, &err), &err);
+        for (size_t i = 0; i < pixels; i++) {
+            int hit[3];
 
-            both += hit && t->mask[k][i];
-            sum += hit + t->mask[k][i];
+            for (int j = 0; j < two_labels(t); j++)
+                hit[j] = t->planes ? class[i] >> j & 1 : two_plane(j, class[i]);
+            add_pixel(&sums, t, t->mask[k][shown_pixel(t, (int64_t)i)], hit);
         }
     }
-    CHECK(valid || 2 * both / sum >= 0.98);
     un_predictor_destroy(p);
+    un_free(image);
     un_free(class);
+    return dice_of(&sums, t);
 }
 
-/* Knows the pictures by heart in the end; saved and loaded it says the same. Networks of six filters without
- * norm, skips and biases may be dead from the start: they get another seed. */
-static void check_learning(int row, un_config *c, const two_pictures *t, const char *folder)
+/* Knows the pictures by heart in the end; saved and loaded it says the same. */
+static void check_learning(int row, const un_config *c, const two_pictures *t, const char *folder)
 {
     char path[400], note[80];
     un_model *m = NULL, *again;
     double dice = 0;
 
-    for (int i = 0; i < SEEDS && !m; i++) {
-        snprintf(path, sizeof path, "%s/seed%d", folder, i);
-        c->train.seed = 1 + i;
-        m = learn(c, t, path, &dice);
+    for (int i = 0; i < ATTEMPTS && !m; i++) {
+        un_config tried = *c;
+
+        snprintf(path, sizeof path, "%s/attempt%d", folder, i);
+        tried.train.seed = 1 + i;
+        tried.train.steps *= attempts[i].steps;
+        tried.model.base_filters *= attempts[i].filters;
+        tried.model.max_filters *= attempts[i].filters;
+        tried.optimiser.lr *= attempts[i].rate;
+        m = learn(&tried, t, path, &dice);
     }
     if (!m) {
         describe(row, "does not learn");
@@ -513,7 +654,9 @@ static void check_learning(int row, un_config *c, const two_pictures *t, const c
     CHECK_OK(un_model_load(&again, NULL, path, &err), &err);
     CHECK(!memcmp(again->weights, m->weights, (size_t)m->graph->block_count * sizeof *m->weights));
     CHECK_NEAR(predicted_dice(again, t), dice, 0);
-    check_prediction(again, t);
+    if (!(dice_of_prediction(again, t) >= 0.98))
+        un_test_fail(__FILE__, __LINE__, "network %d: predicted with Dice %.4f (run with -v)", row,
+            dice_of_prediction(again, t));
     un_model_destroy(again);
     un_model_destroy(m);
 }
@@ -544,9 +687,13 @@ TEST(learn_save_resume)
     cover();
     for (int row = 0; row < n_rows; row++) {
         two_pictures t = {0};
-        un_config *c = configure(row, &t);
+        un_config *c = configured(row, &t);
         char folder[300];
 
+        if (left_out(&t)) {
+            un_free(c);
+            continue;
+        }
         snprintf(folder, sizeof folder, "%s", un_test_tmp());
         two_make(&t, 0.1);
         check_learning(row, c, &t, folder);
@@ -560,7 +707,8 @@ TEST(learn_save_resume)
 TEST(deep)
 {
     for (int depth = 3; depth <= 7; depth++) {
-        two_pictures t = {.d = depth == 3 ? 8 : 1, .h = 1 << depth, .w = 2 << depth, .c = 1};
+        const int d = depth == 3 ? 8 : 1, h = 1 << depth, w = 2 << depth;
+        two_pictures t = {.d = d, .h = h, .w = w, .c = 1, .shown = {d, h, w}};
         un_config *c = un_alloc(NULL, sizeof *c);
         char text[400], folder[300];
         double off;

@@ -130,7 +130,7 @@ static void train_on(un_model *m, const two_pictures *t, int threads)
 /* A network that was trained says the same of 999 pixels in 1000. */
 TEST(masks_agree)
 {
-    two_pictures t = {1, 96, 80, 1, 0, 0, {0}, {0}};
+    two_pictures t = {.d = 1, .h = 96, .w = 80, .c = 1};
     un_model *m = model_of("dims: 2, depth: 2, base_filters: 16, norm: batch");
     int32_t *a = un_alloc_array(NULL, 96 * 80, sizeof *a), *b = un_alloc_array(NULL, 96 * 80, sizeof *b);
     int64_t same = 0, hit = 0;
@@ -185,7 +185,7 @@ static float *gradient(const char *options, const char *precision, const two_pic
 
 static void check_gradient(const char *options, int d, int h, int w)
 {
-    two_pictures t = {d, h, w, 1, 0, 0, {0}, {0}};
+    two_pictures t = {.d = d, .h = h, .w = w, .c = 1};
     double loss[2], square = 0, error = 0;
     int64_t n;
     float *x, *y;
@@ -217,7 +217,7 @@ TEST(gradient_close_to_float32)
 /* Training reaches what it reaches in float32, with the same bits for any number of threads. */
 TEST(training)
 {
-    two_pictures t = {1, 96, 80, 1, 0, 0, {0}, {0}};
+    two_pictures t = {.d = 1, .h = 96, .w = 80, .c = 1};
     un_model *m[2];
     int32_t *a = un_alloc_array(NULL, 96 * 80, sizeof *a);
     int64_t hit = 0;

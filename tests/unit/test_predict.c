@@ -317,6 +317,36 @@ TEST(blended_windows)
     un_model_destroy(deep);
 }
 
+/* With valid padding a norm that looks at the whole patch sees as much as in training: windows are of the trained size,
+ * and show what the network makes of it. A strided convolution of one tap shows pixels that its input only begins: a
+ * window is never smaller than what it shows. */
+TEST(blended_valid_windows)
+{
+    un_model *m = model_of("dims: 2, depth: 2, base_filters: 2, norm: instance, padding: valid");
+    un_model *taps = model_of(
+        "dims: 2, depth: 3, base_filters: 2, norm: batch, padding: valid, kernel: 1, downsample: conv, skips: false");
+    un_predict_options o = {.session.level = un_test_level()}, tile = o;
+    un_tiling t;
+
+    m->config.train.patch[0] = 1;
+    m->config.train.patch[1] = 76;
+    m->config.train.patch[2] = 92;
+    un_free(predict(m, &o, 1, 70, 75, &t));
+    CHECK(t.blend && t.in.h == 76 && t.in.w == 92 && t.count[1] > 1 && t.count[2] > 1);
+    CHECK_INT(t.window[1], t.in.h - 2 * t.lead[1]);
+    CHECK(t.window[1] < 70 && t.lead[2] > 0);
+    un_free(predict(m, &o, 1, 20, 20, &t)); /* one window */
+    CHECK(t.blend && t.in.h == 76 && t.in.w == 92 && t.count[1] * t.count[2] == 1);
+    tile.tile[0] = 1;
+    tile.tile[1] = tile.tile[2] = 48; /* told: what is shown */
+    un_free(predict(m, &tile, 1, 70, 75, &t));
+    CHECK(t.blend && t.window[1] >= 48 && t.in.h > t.window[1]);
+    un_free(predict(taps, &o, 1, 32, 40, &t));
+    CHECK(!t.blend && t.in.h == 32 && t.in.w == 40 && t.lead[1] == 0);
+    un_model_destroy(m);
+    un_model_destroy(taps);
+}
+
 /* Deviation an eighth of the window, no weight below a thousandth. */
 static double gauss_by_hand(int at, int size)
 {
