@@ -247,9 +247,10 @@ static void set_grid(un_planner *p)
 }
 
 /* The outputs on an axis that n pixels leave without padding; 0: none, or a pooling would cut a pixel off, so that the
- * border is not the same on both sides. */
+ * border is not the same on both sides, or a strided convolution of one tap would show more than there is. */
 static int outputs_of(const un_cfg_model *m, int axis, int n)
 {
+    const int pixels = n;
     int k[3], s[3] = {1, 1, 1};
 
     for (int level = 0; level <= m->depth && n > 0; level++) {
@@ -260,7 +261,7 @@ static int outputs_of(const un_cfg_model *m, int axis, int n)
             un_config_axes_at(&m->strides, level - 1, m->dims, s);
         if (strided)
             n -= k[axis] - 1;
-        if (n < 1 || (n - strided) % s[axis])
+        if (n < 1 || (n - (strided && k[axis] > 1)) % s[axis])
             return 0;
         n = (n + s[axis] - 1) / s[axis] - (un_config_int_at(&m->convs_per_level, level) - strided) * (k[axis] - 1);
     }
@@ -270,7 +271,7 @@ static int outputs_of(const un_cfg_model *m, int axis, int n)
         n = n * s[axis] -
             (un_config_int_at(&m->convs_per_level, level) + (m->upsample != UN_CFG_UP_TRANSPOSE)) * (k[axis] - 1);
     }
-    return UN_MAX(n, 0);
+    return n > 0 && n <= pixels ? n : 0;
 }
 
 /* The least extent that leaves so many outputs; 0: none was found. */

@@ -115,11 +115,14 @@ static int output_along(const chooser *c, un_shape in, int axis, int n)
     return *axis_of(&out, axis);
 }
 
-/* Valid padding: input extents whose outputs are at least `want`, of those that lose fewest pixels: others are cut at a
- * pooling, which would shift the result. (A strided convolution may show a pixel that its input only begins: not
+/* Valid padding: input extents whose outputs are at least `want`. They differ from the patch of the training by steps
+ * of the grid, so that poolings cut nothing that they did not cut there, which would shift the result; where that is
+ * not known, those that lose fewest pixels. (A strided convolution may show a pixel that its input only begins: not
  * these.) 0: none found. */
 static int grow_valid(const chooser *c, const int want[3], un_shape *in)
 {
+    const int *patch = c->model->config.train.patch;
+    const int known = !un_is_auto(patch[0]) && !c->turns;
     int most = 4096;
 
     for (int axis = c->model->config.model.dims == 2 ? 1 : 0; axis < 3; axis++) {
@@ -128,7 +131,8 @@ static int grow_valid(const chooser *c, const int want[3], un_shape *in)
         for (int tries = 0; tries < most; tries++, n++) {
             int got = output_along(c, *in, axis, n);
 
-            if (got >= want[axis] && got <= n && n - got < least) {
+            if (got >= want[axis] && got <= n && n - got < least &&
+                (!known || (n - patch[axis]) % c->grid[axis] == 0)) {
                 least = n - got;
                 best = n;
             }

@@ -227,11 +227,23 @@ static int logits_of(const un_objective *o, int plane)
     return o->logits;
 }
 
+/* A strided convolution may begin a pixel that the picture does not have; no target stands there. */
+static unet_status check_room(un_shape image, un_shape logits, unet_error *err)
+{
+    if (logits.d <= image.d && logits.h <= image.h && logits.w <= image.w)
+        return UNET_OK;
+    return un_fail_file(err, UNET_E_CONFIG, "train.patch",
+        "the network makes %dx%dx%d pixels of a patch of %dx%dx%d; take extents that the strides divide", logits.d,
+        logits.h, logits.w, image.d, image.h, image.w);
+}
+
 unet_status un_objective_inputs(const un_objective *o, un_shape image, un_shape *inputs, unet_error *err)
 {
     un_shape *s;
     unet_status st = infer_forward(&s, o, image, err);
 
+    if (!st)
+        st = check_room(image, s[o->logits], err);
     for (int i = 0; i < o->accumulate->n_inputs && !st; i++) {
         const int v = o->accumulate->input[i];
 
