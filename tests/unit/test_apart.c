@@ -93,10 +93,8 @@ static float *gradient(
     spec.blocks.param = weights;
     spec.blocks.grad = g;
     CHECK_OK(b->compile(&program, NULL, &spec, &err), &err);
-    for (int again = 0; again < 2; again++) {
-        fill(program, plan, objective->image, objective->target);
-        CHECK_OK(b->run(program, &step, &err), &err);
-    }
+    fill(program, plan, objective->image, objective->target);
+    CHECK_OK(b->run(program, &step, &err), &err);
     b->destroy(program);
     un_plan_destroy(plan);
     un_objective_destroy(objective);
