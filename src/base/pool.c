@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "base/size.h"
 
-enum { SPIN = 2000 };
+enum { SPIN = 2000, LOOKS = 8 };
 
 struct un_pool {
     int threads, started;
@@ -17,7 +17,8 @@ struct un_pool {
     pthread_cond_t wake, done;
     unsigned generation; /* of the region, guarded by lock; workers also peek at it while spinning */
     atomic_uint peek;
-    int busy, quit;
+    int open, quit;     /* open: there are tasks that nobody has taken */
+    atomic_int working; /* workers in the region; grows under the lock, while it is open */
     un_task_fn fn;
     void *arg;
     int64_t tasks;
@@ -50,11 +51,14 @@ static void work(un_pool *p, int worker)
     }
 }
 
+/* A worker that comes when all tasks are taken stays out, so that nobody waits for it: where other programs run, it may
+ * be long in coming. */
 static void *worker_main(void *v)
 {
     const worker_arg a = *(const worker_arg *)v;
     un_pool *p = a.pool;
     unsigned seen = 0;
+    int joins;
 
     un_float_mode_enter();
     for (;;) {
@@ -68,10 +72,16 @@ static void *worker_main(void *v)
             return NULL;
         }
         seen = p->generation;
+        joins = p->open;
+        if (joins)
+            atomic_fetch_add(&p->working, 1);
         pthread_mutex_unlock(&p->lock);
+        if (!joins)
+            continue;
         work(p, a.index);
         pthread_mutex_lock(&p->lock);
-        if (--p->busy == 0)
+        p->open = 0;
+        if (atomic_fetch_sub(&p->working, 1) == 1)
             pthread_cond_signal(&p->done);
         pthread_mutex_unlock(&p->lock);
     }
@@ -140,26 +150,20 @@ static void run_region(un_pool *p, un_task_fn fn, void *arg, int64_t tasks)
     p->fn = fn;
     p->arg = arg;
     p->tasks = tasks;
-    p->busy = p->started;
+    p->open = 1;
     atomic_store(&p->next, 0);
     p->generation++;
     atomic_store(&p->peek, p->generation);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
     work(p, 0);
-    for (int i = 0; i < SPIN; i++) { /* most regions end together: look before sleeping */
-        int busy;
-
-        pthread_mutex_lock(&p->lock);
-        busy = p->busy;
-        pthread_mutex_unlock(&p->lock);
-        if (!busy)
-            return;
-        for (int j = 0; j < 32; j++)
-            relax();
-    }
     pthread_mutex_lock(&p->lock);
-    while (p->busy)
+    p->open = 0;
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < SPIN * LOOKS && atomic_load(&p->working); i++) /* most regions end together: look, then sleep */
+        relax();
+    pthread_mutex_lock(&p->lock);
+    while (atomic_load(&p->working))
         pthread_cond_wait(&p->done, &p->lock);
     pthread_mutex_unlock(&p->lock);
 }

@@ -66,9 +66,11 @@ down_to_least() {
     "$unet" plan "$nuclei" --mem "$((mib - 1))M" --quiet "$@" >"$tmp/refused" 2>&1
     result "${name}_refused" "$([ $? = 8 ] && grep -q "needs $mib MiB" "$tmp/refused" || head -n 1 "$tmp/refused")"
 }
-down_to_least least train.steps=3 train.patch=[128,128] train.batch=4 model.base_filters=16 model.depth=3
+# One selection, of few pictures: each is predicted in many small windows.
+few=(train.val_interval=3 train.select_share=0.02 data.val_share=0.02)
+down_to_least least "${few[@]}" train.steps=3 train.patch=[128,128] train.batch=4 model.base_filters=16 model.depth=3
 if [ -n "${UNET_TEST_ALL:-}" ]; then
-    wide=(train.steps=3 train.patch=[256,256] train.batch=2 model.base_filters=64 model.depth=4)
+    wide=("${few[@]}" train.steps=3 train.patch=[256,256] train.batch=2 model.base_filters=64 model.depth=4)
     capped wide_4g 4096 "${wide[@]}"
     capped wide_2g 2048 "${wide[@]}"
     down_to_least wide_least "${wide[@]}"
