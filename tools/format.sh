@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v clang-format-14 >/dev/null || { echo "format: apt-get install clang-format-14" >&2; exit 1; }
 if [ $# -eq 0 ]; then
-    mapfile -t changed < <(git diff --name-only --diff-filter=d "$(git merge-base main HEAD)" -- '*.c' '*.h'
-        git ls-files --others --exclude-standard -- '*.c' '*.h')
+    mapfile -t changed < <(git diff --name-only --diff-filter=d "$(git merge-base main HEAD)" -- '*.c' '*.h' '*.inc'
+        git ls-files --others --exclude-standard -- '*.c' '*.h' '*.inc')
     set -- "${changed[@]}"
 fi
 [ $# -eq 0 ] || clang-format-14 -i "$@"

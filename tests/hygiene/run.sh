@@ -140,13 +140,13 @@ xargs awk '
     }' <"$work/c" | exempt function_length | check functions_up_to_100_lines
 grep '^src/\|^include/\|^tests/' "$work/c" | xargs wc -l | awk '$2 != "total" && $1 > 800 {print $2 ": " $1 " lines"}' |
     exempt file_length | check files_up_to_800_lines
-grep -E '\.([ch]|sh|build)$' "$work/text" | xargs awk '
+grep -E '\.([ch]|inc|sh|build)$' "$work/text" | xargs awk '
     {s = $0; gsub(/[\200-\277]/, "", s)} # continuation bytes of UTF-8 take no column
     length(s) > 120 {print FILENAME ":" FNR ": " length(s) " columns"}' |
     exempt line_length | check lines_up_to_120_columns
 
 # ---- text ----
-grep -E '\.([ch]|sh|py|md|build|def|txt)$' "$work/text" | grep -v '^examples/' | xargs awk '
+grep -E '\.([ch]|inc|sh|py|md|build|def|txt)$' "$work/text" | grep -v '^examples/' | xargs awk '
     /[ \t]$/ {print FILENAME ":" FNR ": blanks at the end of the line"}
     /\r$/ {print FILENAME ":" FNR ": carriage return"}' | check no_trailing_blanks
 xargs grep -nHE '(^|[^A-Za-z0-9_.])/([w]ork|[w]t|[h]ome|[r]oot|[f]arm|[t]mp/bash_)[/.]' <"$work/text" | cut -c 1-160 |
