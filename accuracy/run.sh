@@ -6,6 +6,10 @@
 #   accuracy/run.sh [SET...] [full|quarter] [seed N] [again|stale]   a part of it; again: also where there is a result;
 #                                            stale: where there is none at these kernels (src/kernels, src/backend)
 #   accuracy/run.sh list                     what would be run, and for how long
+#   accuracy/run.sh settle [...]             only plans: fixes the steps that the time of each run is good for, which
+#                                            takes seconds on a machine with nothing else to do. Runs that find their
+#                                            plan (of this commit) then need no such machine: they do these steps, and
+#                                            their result says "planned" behind the minutes
 #   accuracy/run.sh table                    only docs/accuracy.md
 #   accuracy/run.sh train [...]              the same of accuracy/train.tsv: what a choice brings against another, with
 #                                            results in accuracy/results-train and docs/accuracy-train.md
@@ -65,6 +69,8 @@ in_steps() { case $(of_set "$1" 3) in *steps) return 0 ;; *) return 1 ;; esac; }
 seconds() { in_steps "$1" && echo 0 || amount "$1" "$2"; }
 # length SET BUDGET: the words that say how long.
 length() { in_steps "$1" && echo "train.steps=$(amount "$1" "$2")" || echo "--time $(amount "$1" "$2")"; }
+# plan_of SET BUDGET: the file of its settled configuration.
+plan_of() { echo "$work/plans/$1-$2-$commit.yaml"; }
 
 # has_result SET BUDGET SEED: any, or one at these kernels.
 has_result() {
@@ -94,9 +100,24 @@ train() {
     if [ -f "$4/model.safetensors.run/checkpoint.safetensors" ]; then
         args+=(--resume)
     else
-        args+=($(length "$1" "$2") --seed "$3" --overwrite $5 $(lists "$4"))
+        args+=($(settled "$1" "$2" || echo "$(length "$1" "$2") $5 $(lists "$4")") --seed "$3" --overwrite)
     fi
     "$unet" train "${args[@]}" >"$4/train.json"
+}
+
+# settled SET BUDGET: the words that name its plan; false when there is none.
+settled() { [ -f "$(plan_of "$1" "$2")" ] && echo "--config $(plan_of "$1" "$2")"; }
+
+# settle SET BUDGET: makes the plan. The lists of a fold are named in it and therefore stay beside it.
+settle() {
+    local plan folder
+    plan=$(plan_of "$1" "$2") folder=$work/plans/$1
+    in_steps "$1" || [ -f "$plan" ] && return 0
+    mkdir -p "$folder"
+    make_lists "$1" "$folder"
+    "$unet" plan "$data/$(data_of "$1")" $(length "$1" "$2") --quiet $(given "$1" 4) $(lists "$folder") >"$plan.new"
+    mv "$plan.new" "$plan"
+    echo "   $(sed -n 's/^  steps: */steps: /p' "$plan")"
 }
 
 # evaluate SET FOLDER KEYS: with those keys that are about the data.
@@ -149,7 +170,9 @@ pictures() {
 
 # write_result SET BUDGET SEED FOLDER KEYS FILE
 write_result() {
-    local run=$4/model.safetensors.run keys=${5:+ $5} values
+    local run=$4/model.safetensors.run keys=${5:+ $5} values minutes wall
+    wall=$(number seconds "$4/train.json" | awk '{printf "%.2f", $1 / 60}') minutes=$wall
+    ! settled "$1" "$2" >/dev/null || minutes="\"$(seconds "$1" "$2" | awk '{printf "%.4g", $1 / 60}') planned\""
     values=$(figures "$1" "$4") || { echo "$4/eval/scores.json lacks a figure of $table" >&2; return 1; }
     mkdir -p "$results"
     {
@@ -159,7 +182,7 @@ write_result() {
         echo "\"figures\": {$values},"
         [ -z "$(given "$1" 12)" ] || echo "\"pictures\": {$(pictures "$1" "$4")},"
         echo "\"minutes_allowed\": $(seconds "$1" "$2" | awk '{printf "%.4g", $1 / 60}')," \
-            "\"minutes\": $(number seconds "$4/train.json" | awk '{printf "%.2f", $1 / 60}')," \
+            "\"minutes\": $minutes, \"minutes_wall\": $wall," \
             "\"steps\": $(number steps "$4/train.json"),"
         echo "\"filters\": $(setting base_filters "$run"), \"depth\": $(setting depth "$run")," \
             "\"patch\": $(setting patch "$run"), \"batch\": $(setting batch "$run"),"
@@ -201,7 +224,7 @@ while [ $# -gt 0 ]; do
     seed) seeds=${2:?seed needs a number}; shift ;;
     again) again=1 ;;
     stale) stale=1 ;;
-    list | table) mode=$1 ;;
+    list | table | settle) mode=$1 ;;
     *)
         all_sets | grep -qxF -- "$1" || { echo "accuracy: no set '$1'; there are: $(all_sets | xargs)" >&2; exit 2; }
         sets+=("$1")
@@ -246,6 +269,10 @@ for entry in "${queue[@]}"; do
         continue
     fi
     echo "== $entry: $(length "$set" "$budget")"
+    if [ "$mode" = settle ]; then
+        settle "$set" "$budget" || failed=1
+        continue
+    fi
     one "$set" "$budget" "$seed" && rc=0 || rc=$?
     [ $rc != 130 ] || { echo "accuracy: stopped; the same command goes on" >&2; exit 130; }
     if [ $rc = 0 ]; then

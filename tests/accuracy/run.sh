@@ -91,6 +91,13 @@ pictures=$(grep '^"pictures": ' "$json" | grep -o '": [0-9.n]' | wc -l)
 result train_keeps_pictures "$([ "$pictures" = 6 ] || echo "$pictures pictures")"
 accuracy train try_ce_1 quarter seed 1
 result train_does_nothing_twice "$(grep -q '^accuracy: 0 runs' "$tmp/out" || last)"
+accuracy train settle try_dice_1 quarter seed 1
+plan=$(ls "$tmp"/queue/plans/try_dice_1-quarter-*.yaml 2>/dev/null)
+result train_settles_steps "$([ -n "$plan" ] && grep -q '^  steps: [0-9]' "$plan" || tail -n 5 "$tmp/out")"
+sed -i 's/^  steps: .*/  steps: 7/' "$plan"
+accuracy train try_dice_1 quarter seed 1
+json=$(ls "$tmp"/results-train/try_dice_1*.json 2>/dev/null)
+result train_keeps_to_the_plan "$(grep -q '"minutes": "[0-9.]* planned".* "steps": 7,' "$json" || tail -n 5 "$tmp/out" "$json")"
 rm -f "$tmp"/results-train/*
 seen() { # seen SET SEED FIGURE PICTURES
     printf '{"set": "%s", "budget": "quarter", "seed": %s,\n"figures": {"Dice": %s},\n"pictures": {%s}}\n' \
