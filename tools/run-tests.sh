@@ -4,7 +4,8 @@
 #                               and under the address and undefined-behaviour sanitizers; its programs that start
 #                               threads, the suite `threads`, under the thread sanitizer
 #   tools/run-tests.sh --all    the whole suite under each of them and the debug build; writes docs/test-results.md;
-#                               with names of tests behind it only those, and build/test-results.md
+#                               with names of tests behind it only those, and build/test-results.md; parts that
+#                               passed at the same commit are not run again
 #   tools/run-tests.sh --fuzz   the fuzz targets under the address and undefined-behaviour sanitizers
 # A program that ends without its own closing line, or badly although it counts no failure, is one failure.
 set -euo pipefail
@@ -14,6 +15,10 @@ mode=${1:-} names=("${@:2}")
 page=docs/test-results.md
 [ ${#names[@]} -eq 0 ] || page=build/test-results.md
 rows=$(mktemp)
+kept= # folder of the parts that passed at this commit
+if [ "$mode" = --all ] && [ ${#names[@]} -eq 0 ] && git diff --quiet HEAD 2>/dev/null; then
+    kept=build/test-all/$(git rev-parse HEAD)
+fi
 trap 'rm -f "$rows"' EXIT
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=halt_on_error=1
 
@@ -55,8 +60,13 @@ count() {
 
 # part NAME FOLDER ENVIRONMENT MESON-TEST-ARGUMENT...
 part() {
-    local name=$1 dir=$2 environment=$3 log=$2/meson-logs/part.txt sums start=$SECONDS
+    local name=$1 dir=$2 environment=$3 log=$2/meson-logs/part.txt sums start=$SECONDS row
     shift 3
+    if [ -n "$kept" ] && [ -f "$kept/$name" ]; then
+        echo "== $name: passed before at this commit"
+        cat "$kept/$name" >>"$rows"
+        return
+    fi
     echo "== $name"
     rm -f "$log"
     env $environment "${still[@]}" meson test -C "$dir" --logbase part "$@" >"$dir/part.out" 2>&1 || true
@@ -70,7 +80,12 @@ part() {
         [ "${sums#* 0 }" != "$sums" ] || # a sanitizer's report, where one made the failure
             grep -A 25 -m 3 'ERROR:.*Sanitizer\|runtime error\|WARNING: ThreadSanitizer' "$log" | head -n 80 || true
     fi
-    echo "$name|$sums|$((SECONDS - start))" >>"$rows"
+    row="$name|$sums|$((SECONDS - start))"
+    echo "$row" >>"$rows"
+    if [ -n "$kept" ] && [[ $sums = *' 0 '* ]]; then
+        mkdir -p "$kept"
+        echo "$row" >"$kept/$name"
+    fi
     echo "$sums $((SECONDS - start))" | awk '{printf "   %d passed, %d failed, %d skipped, %d s\n", $1, $2, $3, $4}'
 }
 
@@ -90,7 +105,7 @@ else
     build build-tsan "${sanitized[@]}" -Db_sanitize=thread
     part "thread sanitizer" build-tsan "" -t $((patience + 7)) "${threads[@]}" "${names[@]}"
     if [ "$mode" = --all ]; then
-        build build-debug --buildtype=debug -Db_ndebug=false
+        build build-debug --buildtype=debug -Doptimization=g -Db_ndebug=false
         part "debug build" build-debug "" -t $patience "${names[@]}"
     fi
 fi
