@@ -105,6 +105,11 @@ bench-bf16: build
 bench-peers: setup
 	@bench/peers/run.sh $(ARGS)
 
+## bench-recompute  time and memory of a step when blocks are made again in the backward pass (docs/planning.md; a minute)
+.PHONY: bench-recompute
+bench-recompute: build
+	@bench/recompute.sh $(ARGS)
+
 ## bench-augment  augmentation beside albumentations, one core, into docs/augmentation-speed.md; ARGS as --help says (a minute)
 .PHONY: bench-augment
 bench-augment: setup
