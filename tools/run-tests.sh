@@ -4,8 +4,8 @@
 #                               and under the address and undefined-behaviour sanitizers; its programs that start
 #                               threads, the suite `threads`, under the thread sanitizer
 #   tools/run-tests.sh --all    the whole suite under each of them and the debug build; writes docs/test-results.md;
-#                               with names of tests behind it only those, and build/test-results.md; parts that
-#                               passed at the same commit are not run again
+#                               with names of tests behind it only those, and build/test-results.md; what passed
+#                               at the same commit before a stop is not run again
 #   tools/run-tests.sh --fuzz   the fuzz targets under the address and undefined-behaviour sanitizers
 # A program that ends without its own closing line, or badly although it counts no failure, is one failure.
 set -euo pipefail
@@ -15,8 +15,8 @@ mode=${1:-} names=("${@:2}")
 page=docs/test-results.md
 [ ${#names[@]} -eq 0 ] || page=build/test-results.md
 rows=$(mktemp)
-kept= # folder of the parts that passed at this commit
-if [ "$mode" = --all ] && [ ${#names[@]} -eq 0 ] && git diff --quiet HEAD 2>/dev/null; then
+kept= # folder with the logs of what passed at this commit
+if [ "$mode" = --all ] && [ ${#names[@]} -eq 0 ] && git diff --quiet HEAD -- . ":!$page" 2>/dev/null; then
     kept=build/test-all/$(git rev-parse HEAD)
 fi
 trap 'rm -f "$rows"' EXIT
@@ -58,35 +58,68 @@ count() {
     END { close_program(); print passed + 0, failed + 0, skipped + 0 }' "$2"
 }
 
+# programs WELL LOG: the records of a meson log whose programs passed (1), or of those that did not (0).
+programs() {
+    awk -v well="$1" '
+    function close_record() {
+        if (record != "" && (good && closed) == well) printf "%s", record
+        record = ""; good = closed = 0
+    }
+    /^=+ +[0-9]+\/[0-9]+ +=+$/ { close_record(); record = $0 "\n"; next }
+    record == "" { next }
+    { record = record $0 "\n" }
+    /^result: +exit status 0/ { good = 1 }
+    /^[0-9]+ passed, 0 failed, [0-9]+ skipped$/ { closed = 1 }
+    END { close_record() }' "$2"
+}
+
+# keep LOG KEPT: moves what passed from a log of this part and commit to the end of KEPT.
+keep() {
+    [ -f "$1" ] && [ "$(cat "$1.of" 2>/dev/null)" = "$2" ] || return 0
+    programs 1 "$1" >>"$2"
+    programs 0 "$1" >"$1.rest"
+    mv "$1.rest" "$1"
+}
+
+# run_part NAME FOLDER ENVIRONMENT MESON-TEST-ARGUMENT...: leaves whole.txt, the log of all programs.
+run_part() {
+    local dir=$2 environment=$3 log=$2/meson-logs/part.txt before="$kept/$1.log" todo=()
+    shift 3
+    if [ -n "$kept" ]; then
+        mkdir -p "$kept"
+        keep "$log" "$before"
+        touch "$before"
+        mapfile -t todo < <(meson test -C "$dir" --no-rebuild --list 2>/dev/null |
+            awk 'FILENAME != "-" {if (/^test: /) done[$NF]; next} NF && !($NF in done) {print $NF}' "$before" -)
+    fi
+    rm -f "$log" "${log%/*}/whole.txt"
+    if [ -z "$kept" ] || [ ${#todo[@]} -gt 0 ]; then
+        [ -z "$kept" ] || echo "$before" >"$log.of"
+        env $environment "${still[@]}" meson test -C "$dir" --logbase part "$@" "${todo[@]}" >"$dir/part.out" 2>&1 || true
+        [ -f "$log" ] || return 0 # the build failed, or meson itself
+        [ -z "$kept" ] || keep "$log" "$before"
+    fi
+    cat ${kept:+"$before"} $([ ! -f "$log" ] || echo "$log") >"${log%/*}/whole.txt"
+}
+
 # part NAME FOLDER ENVIRONMENT MESON-TEST-ARGUMENT...
 part() {
-    local name=$1 dir=$2 environment=$3 log=$2/meson-logs/part.txt sums start=$SECONDS row
-    shift 3
-    if [ -n "$kept" ] && [ -f "$kept/$name" ]; then
-        echo "== $name: passed before at this commit"
-        cat "$kept/$name" >>"$rows"
-        return
-    fi
+    local name=$1 dir=$2 log=$2/meson-logs/whole.txt sums seconds=0
     echo "== $name"
-    rm -f "$log"
-    env $environment "${still[@]}" meson test -C "$dir" --logbase part "$@" >"$dir/part.out" 2>&1 || true
-    if [ ! -f "$log" ]; then # no log: the build failed, or meson itself
+    run_part "$@"
+    if [ ! -f "$log" ]; then
         tail -n 40 "$dir/part.out"
         sums="0 1 0"
     else
         sums=$(count "$name" "$log")
+        seconds=$(awk '/^duration: / {s += $2} END {printf "%.0f", s}' "$log")
         printf '%s\n' "$sums" | sed '$d'
         sums=$(printf '%s\n' "$sums" | tail -n 1)
         [ "${sums#* 0 }" != "$sums" ] || # a sanitizer's report, where one made the failure
             grep -A 25 -m 3 'ERROR:.*Sanitizer\|runtime error\|WARNING: ThreadSanitizer' "$log" | head -n 80 || true
     fi
-    row="$name|$sums|$((SECONDS - start))"
-    echo "$row" >>"$rows"
-    if [ -n "$kept" ] && [[ $sums = *' 0 '* ]]; then
-        mkdir -p "$kept"
-        echo "$row" >"$kept/$name"
-    fi
-    echo "$sums $((SECONDS - start))" | awk '{printf "   %d passed, %d failed, %d skipped, %d s\n", $1, $2, $3, $4}'
+    echo "$name|$sums|$seconds" >>"$rows"
+    echo "$sums $seconds" | awk '{printf "   %d passed, %d failed, %d skipped, %d s\n", $1, $2, $3, $4}'
 }
 
 suite=(--suite smoke) threads=(--suite threads) patience=3 # times the seconds that tests/meson.build gives a test
@@ -117,7 +150,7 @@ if [ "$mode" = --all ]; then
         echo "Written by \`make test-all\` at commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)," \
             "$(date -u +%Y-%m-%d), on $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores."
         echo
-        echo "| build | passed | failed | skipped | seconds |"
+        echo "| build | passed | failed | skipped | seconds of all programs |"
         echo "|---|--:|--:|--:|--:|"
         awk -F'|' '{split($2, n, " "); print "| " $1 " | " n[1] " | " n[2] " | " n[3] " | " $3 " |"}' "$rows"
     } >"$page"
