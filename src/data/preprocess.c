@@ -156,8 +156,7 @@ static void channel(const raw *r, int k, float *dst)
             dst[i] = (float)un_image_at(im, i * c + (size_t)k);
 }
 
-/* Luma of ITU-R BT.601, as common picture tools use it. Grey with opacity, or any count but 3: the first
- * channel. */
+/* Luma of ITU-R BT.601, as common picture tools use it; of one channel that one. */
 static unet_status grey(const raw *r, float *dst)
 {
     float *t;
@@ -188,6 +187,13 @@ static int wanted_channels(const un_preprocess *p, const raw *r)
 
     if (d->colour == UN_CFG_COLOUR_RGB && r->c != 3 && r->c != 1) {
         (void)un_fail(r->err, UNET_E_DATA, "the picture has %d channels; colour needs 1 or 3", r->c);
+        return 0;
+    }
+    if (d->colour == UN_CFG_COLOUR_GREY && r->c != 3 && r->c != 1) { /* which one is meant is not guessed */
+        (void)un_fail(r->err, UNET_E_DATA,
+            "the picture has %d channels; data.colour=grey takes 1 or 3 (the first of many: data.colour=all "
+            "data.channels=[0])",
+            r->c);
         return 0;
     }
     if (d->channels.n > 0) {

@@ -343,6 +343,31 @@ static unet_status check_interface(const un_model *m, const char *name, unet_err
     return UNET_OK;
 }
 
+/* What is wrong in a part of the file, said of the file: st and *err are of the part alone. */
+static unet_status wrong_part(unet_status st, const char *name, const char *part, unet_error *err)
+{
+    const unet_error was = err ? *err : (unet_error){.offset = -1};
+    const char *where = was.where[0] && strcmp(was.where, name) && strcmp(was.where, part) ? was.where : "";
+    const char *colon = *where ? ", " : "";
+
+    if (st == UNET_E_NOMEM)
+        return st;
+    if (was.line > 0)
+        return un_fail_file(err, UNET_E_FORMAT, name, "%s, line %d: %s", part, was.line, was.message);
+    if (was.offset >= 0)
+        return un_fail_file(err, UNET_E_FORMAT, name, "%s, byte %lld: %s", part, (long long)was.offset, was.message);
+    return un_fail_file(err, UNET_E_FORMAT, name, "%s%s%s: %s", part, colon, where, was.message);
+}
+
+static unet_status load_config(un_model *m, const char *text, const char *name, unet_error *err)
+{
+    unet_status st = un_config_parse(&m->config, m->mem, text, strlen(text), name, err);
+
+    if (!st)
+        st = un_config_check(&m->config, err);
+    return st ? wrong_part(st, name, "the configuration in it", err) : UNET_OK;
+}
+
 static unet_status load(un_model *m, un_safetensors *s, const char *name, unet_error *err)
 {
     const char *graph, *config, *record;
@@ -355,9 +380,7 @@ static unet_status load(un_model *m, un_safetensors *s, const char *name, unet_e
     record = un_safetensors_meta(s, "unet.record");
     st = un_config_init(&m->config, m->mem, err);
     if (!st)
-        st = un_config_parse(&m->config, m->mem, config, strlen(config), name, err);
-    if (!st)
-        st = un_config_check(&m->config, err);
+        st = load_config(m, config, name, err);
     if (!st)
         st = un_graph_from_json(&m->graph, m->mem, graph, strlen(graph), name, err);
     if (!st)
@@ -366,8 +389,11 @@ static unet_status load(un_model *m, un_safetensors *s, const char *name, unet_e
         st = load_weights(m, s, name, err);
     if (!st)
         st = load_pairs(m, s, name, err);
-    if (!st && record)
+    if (!st && record) {
         st = un_model_set_record(m, record, err);
+        if (st)
+            st = wrong_part(st, name, "training record", err);
+    }
     return st;
 }
 

@@ -189,9 +189,11 @@ fi
 nm -D --defined-only "$library" | awk '{print $NF}' | sed 's/@.*//' | sort -u >"$work/exported"
 grep -vE '^unet_|^__odr_asan' "$work/exported" | sed 's/$/: exported, but no public name/' | check exported_names
 bare_code < <(ls include/unet/*.h) | sed 's/^[^:]*:[0-9]*://' | tr '\n' ' ' | grep -oE 'UNET_API [^;{]*' |
-    grep -oE '\bunet_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u | comm -23 - "$work/exported" |
-    sed 's/$/: declared in include\/unet, but not exported/' |
+    grep -oE '\bunet_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u >"$work/declared"
+comm -23 "$work/declared" "$work/exported" | sed 's/$/: declared in include\/unet, but not exported/' |
     exempt declared_names_exist | check declared_names_exist
+grep '^unet_' "$work/exported" | comm -13 "$work/declared" - |
+    sed 's/$/: exported, but not declared in include\/unet/' | check exported_names_are_declared
 
 awk '{n[$1]++} END {printf "%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]; exit n["FAIL"] > 0}' \
     "$work/results"

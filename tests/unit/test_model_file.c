@@ -144,7 +144,10 @@ TEST(refusals)
     refused(a, size, "\\\"role\\\":\\\"weight\\\"", "\\\"role\\\":\\\"weighs\\\"", UNET_E_FORMAT, "role");
     refused(a, size, "\\\"dims\\\":[6,3,3,3]", "\\\"dims\\\":[6,9,1,3]", UNET_E_FORMAT, "another shape");
     refused(a, size, "in_channels: 3", "in_channels: 4", UNET_E_FORMAT, "channels");
-    refused(a, size, "  depth: 2", "  depht: 2", UNET_E_CONFIG, "did you mean 'depth'");
+    refused(a, size, "  depth: 2", "  depht: 2", UNET_E_FORMAT, "the configuration in it, line ");
+    refused(a, size, "  depth: 2", "  depht: 2", UNET_E_FORMAT, "did you mean 'depth'");
+    refused(a, size, "  kernel: 3", "  kernel: 2", UNET_E_FORMAT, "the configuration in it, model.kernel: 2 is even");
+    refused(a, size, "{\\\"seed\\\": 1", "{\\\"seed\\\"; 1", UNET_E_FORMAT, "training record, byte 7: ");
     refused(a, size, "\"selftest.0.output\"", "\"selftest.9.output\"", UNET_E_FORMAT, "not whole");
     CHECK_STATUS(un_model_load(&n, NULL, un_test_source("tests/golden/python.safetensors"), &err), UNET_E_UNSUPPORTED);
     CHECK_STATUS(un_model_load(&n, NULL, "/nonexistent.safetensors", &err), UNET_E_NOT_FOUND);

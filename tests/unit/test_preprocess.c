@@ -283,6 +283,17 @@ TEST(colours)
     CHECK_STATUS(un_preprocess_image(pp, &rgba, 1, NULL, &p, NULL, &err), UNET_E_DATA);
     CHECK_STR(err.message, "the picture gives 3 channels; the network takes 2");
     un_preprocess_destroy(pp);
+    for (int c = 2; c <= 5; c++) { /* which of them is meant is not guessed */
+        un_image many = picture(UN_DTYPE_U8, 1, 1, 1, c, (double[]){10, 20, 30, 40, 50});
+
+        CONFIGURE("data.colour=grey", "data.normalise=none");
+        CHECK_OK(un_preprocess_create(&pp, NULL, &cfg, 0, &err), &err);
+        CHECK_INT(un_preprocess_image(pp, &many, 1, NULL, &p, NULL, &err), c == 3 ? UNET_OK : UNET_E_DATA);
+        CHECK(c == 3 || strstr(err.message, "channels; data.colour=grey takes 1 or 3"));
+        un_picture_free(&p);
+        un_preprocess_destroy(pp);
+        un_image_free(&many);
+    }
     CONFIGURE("data.colour=grey");
     CHECK_STATUS(un_preprocess_create(&pp, NULL, &cfg, 0, &err), UNET_E_CONFIG);
     un_image_free(&rgba);
