@@ -112,71 +112,78 @@ static unet_status check_files(raw *r)
     return UNET_OK;
 }
 
-/* Channel k of a picture in the caller's memory. */
-static void strided_channel(const raw *r, int k, float *dst)
+/* n pixels of channel k of a picture in the caller's memory, of one row, from pixel `at` on. */
+static void strided_run(const raw *r, int k, size_t at, int n, float *dst)
 {
     const un_image *im = r->images;
     const un_strides *s = r->strides;
-    const ptrdiff_t first = (ptrdiff_t)((size_t)(s->backwards ? im->c - 1 - k : k) * un_dtype_size(im->type));
+    const size_t w = (size_t)im->w;
+    const unsigned char *from = (const unsigned char *)im->data + (ptrdiff_t)(at / w) * s->row +
+                                (ptrdiff_t)(at % w) * s->pixel +
+                                (ptrdiff_t)((size_t)(s->backwards ? im->c - 1 - k : k) * un_dtype_size(im->type));
 
-    for (int y = 0; y < im->h; y++) {
-        const unsigned char *at = (const unsigned char *)im->data + y * s->row + first;
+    for (int x = 0; x < n; x++, from += s->pixel)
+        if (im->type == UN_DTYPE_U8) {
+            dst[x] = (float)*from;
+        } else if (im->type == UN_DTYPE_U16) {
+            uint16_t v;
 
-        for (int x = 0; x < im->w; x++, at += s->pixel)
-            if (im->type == UN_DTYPE_U8) {
-                *dst++ = (float)*at;
-            } else if (im->type == UN_DTYPE_U16) {
-                uint16_t v;
-
-                memcpy(&v, at, sizeof v);
-                *dst++ = (float)v;
-            } else {
-                memcpy(dst++, at, sizeof *dst);
-            }
-    }
+            memcpy(&v, from, sizeof v);
+            dst[x] = (float)v;
+        } else {
+            memcpy(dst + x, from, sizeof *dst);
+        }
 }
 
-static void channel(const raw *r, int k, float *dst)
+#define RUN(type)                                                                                                      \
+    for (int i = 0; i < n; i++)                                                                                        \
+    dst[i] = (float)((const type *)im->data)[first + i * apart]
+
+/* n pixels of channel k: pixel `at`, and each `step` pixels from the one before; of one row. */
+static void channel_run(const raw *r, int k, size_t at, ptrdiff_t step, int n, float *dst)
 {
     const un_image *im = r->images;
-    size_t c;
+    ptrdiff_t first, apart;
 
     if (r->strides) {
-        strided_channel(r, k, dst);
+        strided_run(r, k, at, n, dst);
         return;
     }
     while (k >= file_channels(im))
         k -= file_channels(im++);
-    c = (size_t)im->c;
+    first = (ptrdiff_t)at * im->c + k;
+    apart = step * im->c;
     if (im->type == UN_DTYPE_U8)
-        for (size_t i = 0; i < r->pixels; i++)
-            dst[i] = (float)((const uint8_t *)im->data)[i * c + (size_t)k];
+        RUN(uint8_t);
+    else if (im->type == UN_DTYPE_U16)
+        RUN(uint16_t);
+    else if (im->type == UN_DTYPE_I16)
+        RUN(int16_t);
+    else if (im->type == UN_DTYPE_F32)
+        RUN(float);
     else
-        for (size_t i = 0; i < r->pixels; i++)
-            dst[i] = (float)un_image_at(im, i * c + (size_t)k);
+        for (int i = 0; i < n; i++)
+            dst[i] = (float)un_image_at(im, (size_t)(first + i * apart));
 }
 
-/* Luma of ITU-R BT.601, as common picture tools use it; of one channel that one. */
-static unet_status grey(const raw *r, float *dst)
-{
-    float *t;
+enum { PIECE = 512 }; /* pixels that are on the stack at a time */
 
-    channel(r, 0, dst);
+/* Luma of ITU-R BT.601, as common picture tools use it; of one channel that one. n: at most PIECE. */
+static void grey_run(const raw *r, size_t at, ptrdiff_t step, int n, float *dst)
+{
+    float t[PIECE];
+
+    channel_run(r, 0, at, step, n, dst);
     if (r->c != 3)
-        return UNET_OK;
-    t = un_alloc_array(r->mem, r->pixels, sizeof *t);
-    if (!t)
-        return un_fail_nomem(r->err, r->pixels * sizeof *t);
-    for (size_t i = 0; i < r->pixels; i++)
+        return;
+    for (int i = 0; i < n; i++)
         dst[i] *= 0.299f;
-    channel(r, 1, t);
-    for (size_t i = 0; i < r->pixels; i++)
+    channel_run(r, 1, at, step, n, t);
+    for (int i = 0; i < n; i++)
         dst[i] += 0.587f * t[i];
-    channel(r, 2, t);
-    for (size_t i = 0; i < r->pixels; i++)
+    channel_run(r, 2, at, step, n, t);
+    for (int i = 0; i < n; i++)
         dst[i] += 0.114f * t[i];
-    un_free(t);
-    return UNET_OK;
 }
 
 /* Channels of the network's input for this picture; 0: they cannot be had (err filled). */
@@ -213,14 +220,25 @@ static int wanted_channels(const un_preprocess *p, const raw *r)
     return c;
 }
 
-static unet_status take_channel(const un_preprocess *p, const raw *r, int k, float *dst)
+/* Channel k of the network's input, as above; not yet normalised. */
+static void take_run(const un_preprocess *p, const raw *r, int k, size_t at, ptrdiff_t step, int n, float *dst)
 {
     if (p->data.channels.n > 0)
         k = p->data.channels.v[k];
     if (p->data.colour == UN_CFG_COLOUR_GREY)
-        return grey(r, dst);
-    channel(r, p->data.colour == UN_CFG_COLOUR_RGB && r->c == 1 ? 0 : k, dst);
-    return UNET_OK;
+        grey_run(r, at, step, n, dst);
+    else
+        channel_run(r, p->data.colour == UN_CFG_COLOUR_RGB && r->c == 1 ? 0 : k, at, step, n, dst);
+}
+
+/* All of it, in the file's order. */
+static void take_channel(const un_preprocess *p, const raw *r, int k, float *dst)
+{
+    const size_t w = (size_t)r->images[0].w;
+
+    for (size_t row = 0; row < r->pixels; row += w)
+        for (size_t x = 0; x < w; x += PIECE)
+            take_run(p, r, k, row + x, 1, (int)UN_MIN(w - x, PIECE), dst + row + x);
 }
 
 /* ---- number range
@@ -247,22 +265,25 @@ typedef struct rule {
     int soft, hard;
 } rule;
 
-static unet_status find_rule(rule *r, const un_preprocess *p, const raw *w, const float *x, size_t n, int k)
+/* For the values v of channel k that count. */
+static unet_status find_rule(rule *r, const un_preprocess *p, const raw *w, const un_values *v, int k)
 {
     const un_cfg_data *d = &p->data;
     const double percent[2] = {d->percentile_low, d->percentile_high};
     double q[2];
-    un_moments m;
+    un_moments m = {0};
     unet_status st = UNET_OK;
 
     *r = (rule){0, 1, 0, 0};
-    un_moments_of(x, n, &m);
+    if (d->normalise == UN_CFG_NORMALISE_ZSCORE ||
+        (d->normalise == UN_CFG_NORMALISE_MINMAX && !(type_range(w->images) > 0)))
+        un_moments_of_values(v, &m);
     switch (d->normalise) {
     case UN_CFG_NORMALISE_ZSCORE:
         *r = (rule){m.mean, m.std > 1e-12 ? 1 / m.std : 1, 0, 0};
         break;
     case UN_CFG_NORMALISE_PERCENTILE:
-        st = un_quantiles(q, w->mem, x, n, percent, 2, w->err);
+        st = un_quantiles_of_values(q, w->mem, v, percent, 2, w->err);
         if (!st)
             *r = (rule){q[0], q[1] > q[0] ? 1 / (q[1] - q[0]) : 1, 1, 0};
         break;
@@ -295,25 +316,80 @@ static float bend(double v, const rule *r)
     return (float)v;
 }
 
-/* x in place; scratch holds as many floats; bad (NULL: none wanted) is set to 1 where there is no data. */
-static unet_status normalise(const un_preprocess *p, const raw *w, float *x, float *scratch, unsigned char *bad, int k)
+static int counts(const un_preprocess *p, float v)
 {
-    rule r;
-    size_t n = 0;
-    unet_status st;
+    return is_valid(&p->data, v) && !(p->data.nonzero && v == 0);
+}
 
-    for (size_t i = 0; i < w->pixels; i++) {
+static void bend_run(const un_preprocess *p, const rule *r, float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = is_valid(&p->data, x[i]) ? bend(((double)x[i] - r->shift) * r->factor, r) : 0;
+}
+
+/* Those values of a channel that count, straight from the files. */
+typedef struct in_files {
+    const un_preprocess *p;
+    const raw *w;
+    int k;
+} in_files;
+
+static void each_in_files(void *from, void (*take)(void *to, const float *x, size_t n), void *to)
+{
+    const in_files *f = from;
+    const size_t w = (size_t)f->w->images[0].w;
+    float x[PIECE];
+
+    for (size_t row = 0; row < f->w->pixels; row += w)
+        for (size_t at = 0; at < w; at += PIECE) {
+            const int n = (int)UN_MIN(w - at, PIECE);
+            size_t good = 0;
+
+            take_run(f->p, f->w, f->k, row + at, 1, n, x);
+            for (int i = 0; i < n; i++)
+                if (counts(f->p, x[i]))
+                    x[good++] = x[i];
+            if (good)
+                take(to, x, good);
+        }
+}
+
+/* Those of a plane of w->pixels floats. */
+typedef struct in_plane {
+    const un_preprocess *p;
+    const float *x;
+    size_t n;
+} in_plane;
+
+static void each_in_plane(void *from, void (*take)(void *to, const float *x, size_t n), void *to)
+{
+    const in_plane *f = from;
+
+    for (size_t i = 0; i < f->n;) { /* as long as they lie together */
+        const size_t first = i;
+
+        while (i < f->n && counts(f->p, f->x[i]))
+            i++;
+        if (i > first)
+            take(to, f->x + first, i - first);
+        while (i < f->n && !counts(f->p, f->x[i]))
+            i++;
+    }
+}
+
+/* x in place; bad (NULL: none wanted) is set to 1 where there is no data. */
+static unet_status normalise(const un_preprocess *p, const raw *w, float *x, unsigned char *bad, int k)
+{
+    in_plane plane = {p, x, w->pixels};
+    rule r;
+    const unet_status st = find_rule(&r, p, w, &(un_values){each_in_plane, &plane}, k);
+
+    for (size_t i = 0; i < w->pixels && !st; i++)
         if (!is_valid(&p->data, x[i]))
             bad[i] = 1;
-        else if (!p->data.nonzero || x[i] != 0)
-            scratch[n++] = x[i];
-    }
-    st = find_rule(&r, p, w, scratch, n, k);
-    if (st)
-        return st;
-    for (size_t i = 0; i < w->pixels; i++)
-        x[i] = is_valid(&p->data, x[i]) ? bend(((double)x[i] - r.shift) * r.factor, &r) : 0;
-    return UNET_OK;
+    if (!st)
+        bend_run(p, &r, x, w->pixels);
+    return st;
 }
 
 /* ---- grid
@@ -356,7 +432,7 @@ static unet_status place(const raw *w, const un_grid *g, const float *x, float *
     unet_status st;
 
     un_grid_copy(g, scratch, x, sizeof *x);
-    if (!memcmp(g->turned, g->size, sizeof g->size)) {
+    if (!un_grid_is_resampled(g)) {
         for (size_t i = 0; i < n; i++)
             out->image[i * (size_t)out->c + (size_t)k] = scratch[i];
         return UNET_OK;
@@ -397,9 +473,8 @@ static unet_status make_picture(
     if (!out->image || !x)
         st = un_fail_nomem(err, n * sizeof *x);
     for (int k = 0; k < out->c && !st; k++) {
-        st = take_channel(p, w, k, x);
-        if (!st)
-            st = normalise(p, w, x, scratch, bad, k);
+        take_channel(p, w, k, x);
+        st = normalise(p, w, x, bad, k);
         if (!st)
             st = place(w, g, x, scratch, out, k);
     }
@@ -444,6 +519,80 @@ unet_status un_preprocess_image(const un_preprocess *p, const un_image *images, 
     return un_preprocess_pixels(p, &(un_raster){images, count, NULL}, mem, out, grid, err);
 }
 
+/* ---- row by row ---- */
+
+struct un_seen {
+    const un_preprocess *p;
+    raw w;
+    size_t first; /* pixel of the file that the network sees first */
+    ptrdiff_t step[3];
+    int c;
+    rule *rule; /* [c] */
+};
+
+unet_status un_seen_create(
+    un_seen **out, const un_preprocess *p, const un_raster *in, un_mem *mem, const un_grid *grid, unet_error *err)
+{
+    raw w = {.images = in->images, .count = in->count, .strides = in->strides, .mem = mem, .err = err};
+    unet_status st = check_files(&w);
+    const int c = st ? 0 : wanted_channels(p, &w);
+    un_seen *s;
+
+    *out = NULL;
+    if (!c)
+        return st ? st : UNET_E_DATA;
+    s = un_alloc_zero(mem, sizeof *s + (size_t)c * sizeof *s->rule);
+    if (!s)
+        return un_fail_nomem(err, sizeof *s);
+    *s = (un_seen){.p = p, .w = w, .c = c, .rule = (rule *)(s + 1)};
+    s->first = un_grid_place(grid, s->step);
+    for (int k = 0; k < c && !st; k++) {
+        in_files files = {p, &s->w, k};
+
+        st = find_rule(&s->rule[k], p, &s->w, &(un_values){each_in_files, &files}, k);
+    }
+    if (st)
+        un_free(s);
+    else
+        *out = s;
+    return st;
+}
+
+void un_seen_destroy(un_seen *s)
+{
+    un_free(s);
+}
+
+int un_seen_channels(const un_seen *s)
+{
+    return s->c;
+}
+
+void un_seen_read(const void *seen, int z, int y, int x0, int x1, float *to)
+{
+    const un_seen *s = seen;
+    const ptrdiff_t row = (ptrdiff_t)s->first + z * s->step[0] + y * s->step[1];
+    float t[PIECE];
+
+    for (int x = x0; x < x1; x += PIECE) {
+        const int n = UN_MIN(x1 - x, PIECE);
+
+        for (int k = 0; k < s->c; k++) {
+            take_run(s->p, &s->w, k, (size_t)(row + x * s->step[2]), s->step[2], n, t);
+            bend_run(s->p, &s->rule[k], t, (size_t)n);
+            for (int i = 0; i < n; i++)
+                to[(size_t)i * (size_t)s->c + (size_t)k] = t[i];
+        }
+        to += (size_t)n * (size_t)s->c;
+    }
+}
+
+size_t un_seen_room(const un_preprocess *p)
+{
+    return un_block_room(sizeof(un_seen) + (size_t)p->channels * sizeof(rule)) +
+           (p->data.normalise == UN_CFG_NORMALISE_PERCENTILE ? un_quantiles_room() : 0);
+}
+
 /* What is alive at the same time in make_picture: `bad`, the result, two planes, and the most that a channel needs. */
 size_t un_preprocess_room(const un_preprocess *p, int h, int w, un_grid *grid)
 {
@@ -453,11 +602,9 @@ size_t un_preprocess_room(const un_preprocess *p, int h, int w, un_grid *grid)
 
     un_preprocess_grid(p, &like, grid);
     n = (size_t)grid->size[1] * (size_t)grid->size[2];
-    if (p->data.colour == UN_CFG_COLOUR_GREY)
-        most = un_block_room(pixels * sizeof(float));
     if (p->data.normalise == UN_CFG_NORMALISE_PERCENTILE)
         most = UN_MAX(most, un_quantiles_room());
-    if (!un_grid_is_same(grid))
+    if (un_grid_is_resampled(grid))
         most = UN_MAX(most, un_block_room(n * sizeof(float)) + un_resample_room(grid->size, grid->turned, 1));
     return un_block_room(pixels) + un_block_room(n * (size_t)p->channels * sizeof(float)) +
            un_block_room(2 * pixels * sizeof(float)) + most;
@@ -562,14 +709,14 @@ static unet_status drop_missing(const un_preprocess *p, raw *w, int32_t *truth)
     x = un_alloc_array(w->mem, w->pixels, sizeof *x);
     if (!x)
         return un_fail_nomem(w->err, w->pixels * sizeof *x);
-    for (int k = 0; k < c && !st; k++) {
-        st = take_channel(p, w, k, x);
-        for (size_t i = 0; i < w->pixels && !st; i++)
+    for (int k = 0; k < c; k++) {
+        take_channel(p, w, k, x);
+        for (size_t i = 0; i < w->pixels; i++)
             if (!is_valid(&p->data, x[i]))
                 truth[i] = UN_IGNORE;
     }
     un_free(x);
-    return st;
+    return UNET_OK;
 }
 
 unet_status un_preprocess_truth(const un_preprocess *p, const un_image *images, int count, const un_image *mask,

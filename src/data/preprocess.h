@@ -40,6 +40,17 @@ typedef struct un_raster {
 } un_raster;
 UN_NODISCARD unet_status un_preprocess_pixels(
     const un_preprocess *p, const un_raster *in, un_mem *mem, un_picture *out, un_grid *grid, unet_error *err);
+/* The same picture without a copy of it: its rows are made whenever they are asked for. Only for grids that are not
+ * resampled (un_preprocess_grid); the files and the preprocess must outlive it. Its memory in pieces of a block
+ * (base/block.h), the most that it takes for a while included: un_seen_room. */
+typedef struct un_seen un_seen;
+UN_NODISCARD unet_status un_seen_create(
+    un_seen **out, const un_preprocess *p, const un_raster *in, un_mem *mem, const un_grid *grid, unet_error *err);
+void un_seen_destroy(un_seen *s); /* NULL is fine */
+int un_seen_channels(const un_seen *s);
+size_t un_seen_room(const un_preprocess *p);
+/* Pixels x0..x1 of row y of plane z, dense [x][channels]. Thread-safe; allocates nothing. */
+void un_seen_read(const void *seen, int z, int y, int x0, int x1, float *to);
 /* For a 2-D picture of these extents: the memory that un_preprocess_pixels holds at most, its result included, as
  * pieces of a block (base/block.h); fills *grid. */
 size_t un_preprocess_room(const un_preprocess *p, int h, int w, un_grid *grid);

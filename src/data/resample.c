@@ -237,9 +237,9 @@ int un_grid_is_turned(const un_grid *g)
     return 0;
 }
 
-int un_grid_is_same(const un_grid *g)
+int un_grid_is_resampled(const un_grid *g)
 {
-    return !un_grid_is_turned(g) && !memcmp(g->turned, g->size, sizeof g->size);
+    return memcmp(g->turned, g->size, sizeof g->size) != 0;
 }
 
 size_t un_grid_place(const un_grid *g, ptrdiff_t step[3])

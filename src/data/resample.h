@@ -42,7 +42,7 @@ void un_grid_init(un_grid *g, int d, int h, int w);
 /* Axes nearest to the world's: w to the patient's left-to-right axis x, h to y, d to z, all ascending. affine
  * as in un_image. */
 void un_grid_turn(un_grid *g, const double affine[3][4]);
-int un_grid_is_same(const un_grid *g); /* the network sees the file's own grid */
+int un_grid_is_resampled(const un_grid *g); /* the network sees other pixels than the file's */
 
 int un_grid_is_turned(const un_grid *g);
 

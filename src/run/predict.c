@@ -26,7 +26,8 @@ struct un_predictor {
 /* One picture on its way. Axis 0 of the slab is z in 3-D and y in 2-D: `slab`. */
 typedef struct job {
     un_predictor *p;
-    const float *image;
+    un_predict_read read;
+    const void *from;
     int extent[3], slab, channels;
     un_tiling t;
     un_axis axis[3];
@@ -133,16 +134,19 @@ static void cut_row(void *ctx, int64_t task, int worker)
                   y = un_reflect(j->cut_at[1] + task % in.h - j->t.lead[1], j->extent[1]);
     const int64_t from = (int64_t)j->cut_at[2] - j->t.lead[2]; /* picture x of the window's first pixel */
     const int64_t lo = UN_MIN(UN_MAX(-from, 0), in.w), hi = UN_MAX(UN_MIN(j->extent[2] - from, in.w), lo);
-    const float *row = j->image + (z * j->extent[1] + y) * j->extent[2] * in.c;
     float *to = (j->in ? j->in : un_session_image(j->p->session[0])) + task * in.w * in.c;
-    const size_t pixel = (size_t)in.c * sizeof *to;
 
     (void)worker;
-    for (int64_t x = 0; x < lo; x++)
-        memcpy(to + x * in.c, row + (int64_t)un_reflect(from + x, j->extent[2]) * in.c, pixel);
-    memcpy(to + lo * in.c, row + (from + lo) * in.c, (size_t)(hi - lo) * pixel);
-    for (int64_t x = hi; x < in.w; x++)
-        memcpy(to + x * in.c, row + (int64_t)un_reflect(from + x, j->extent[2]) * in.c, pixel);
+    for (int64_t x = 0; x < in.w; x++) {
+        const int at = (int)un_reflect(from + x, j->extent[2]);
+
+        if (x == lo && hi > lo) {
+            j->read(j->from, (int)z, (int)y, at, at + (int)(hi - lo), to + x * in.c);
+            x = hi - 1;
+        } else {
+            j->read(j->from, (int)z, (int)y, at, at + 1, to + x * in.c);
+        }
+    }
 }
 
 static void cut(job *j, const int s[3])
@@ -514,8 +518,8 @@ void un_predictor_destroy(un_predictor *p)
     un_free(p);
 }
 
-unet_status un_predictor_run(
-    un_predictor *p, const float *image, int d, int h, int w, un_predict_sink sink, void *ctx, unet_error *err)
+unet_status un_predictor_run_rows(un_predictor *p, un_predict_read read, const void *from, int d, int h, int w,
+    un_predict_sink sink, void *ctx, unet_error *err)
 {
     const job *kept = p->kept;
     const int ready = kept && kept->extent[0] == d && kept->extent[1] == h && kept->extent[2] == w &&
@@ -529,7 +533,8 @@ unet_status un_predictor_run(
         j = *kept;
     else
         st = prepare(&j, err);
-    j.image = image;
+    j.read = read;
+    j.from = from;
     j.sink = sink;
     j.ctx = ctx;
     if (!st && ready && j.acc)
@@ -539,6 +544,26 @@ unet_status un_predictor_run(
     if (!ready)
         free_job(&j);
     return st;
+}
+
+typedef struct dense_image {
+    const float *p;
+    int h, w, c;
+} dense_image;
+
+static void read_dense(const void *from, int z, int y, int x0, int x1, float *to)
+{
+    const dense_image *i = from;
+
+    memcpy(to, i->p + (((int64_t)z * i->h + y) * i->w + x0) * i->c, (size_t)(x1 - x0) * (size_t)i->c * sizeof *to);
+}
+
+unet_status un_predictor_run(
+    un_predictor *p, const float *image, int d, int h, int w, un_predict_sink sink, void *ctx, unet_error *err)
+{
+    const dense_image from = {image, h, w, p->model->config.model.in_channels};
+
+    return un_predictor_run_rows(p, read_dense, &from, d, h, w, sink, ctx, err);
 }
 
 /* ---- classes ---- */

@@ -63,6 +63,12 @@ UN_NODISCARD unet_status un_predictor_tiling(un_predictor *p, int d, int h, int 
 UN_NODISCARD unet_status un_predictor_prepare(un_predictor *p, int d, int h, int w, unet_error *err);
 UN_NODISCARD unet_status un_predictor_room(un_predictor *p, int d, int h, int w, size_t *bytes, unet_error *err);
 
+/* Gives pixels x0..x1 of row y of plane z, dense [x][c] with the network's channels. Called from several threads at a
+ * time. */
+typedef void (*un_predict_read)(const void *from, int z, int y, int x0, int x1, float *to);
+UN_NODISCARD unet_status un_predictor_run_rows(un_predictor *p, un_predict_read read, const void *from, int d, int h,
+    int w, un_predict_sink sink, void *ctx, unet_error *err);
+
 /* image: [d][h][w][c] with the network's channels. */
 UN_NODISCARD unet_status un_predictor_run(
     un_predictor *p, const float *image, int d, int h, int w, un_predict_sink sink, void *ctx, unet_error *err);

@@ -85,19 +85,43 @@ static unet_status resampled(un_mem *mem, un_predictor *p, const un_model *m, co
     return st;
 }
 
+static unet_status check_channels(const un_model *m, int c, unet_error *err)
+{
+    return c == m->config.model.in_channels
+               ? UNET_OK
+               : un_fail(err, UNET_E_DATA, "the picture has %d channels; the model takes %d", c,
+                     m->config.model.in_channels);
+}
+
+/* The network sees the file's own pixels, perhaps turned. */
+static unet_status row_by_row(un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
+    const un_raster *in, const un_grid *grid, un_predict_sink sink, void *ctx, unet_error *err)
+{
+    un_seen *seen;
+    unet_status st = un_seen_create(&seen, pre, in, mem, grid, err);
+
+    if (!st)
+        st = check_channels(m, un_seen_channels(seen), err);
+    if (!st)
+        st = un_predictor_run_rows(p, un_seen_read, seen, grid->size[0], grid->size[1], grid->size[2], sink, ctx, err);
+    un_seen_destroy(seen);
+    return st;
+}
+
 unet_status un_segment_stream(un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
     const un_raster *in, un_grid *grid, un_predict_sink sink, void *ctx, unet_error *err)
 {
     un_picture pic = {0};
-    unet_status st = un_preprocess_pixels(pre, in, mem, &pic, grid, err);
+    unet_status st;
 
-    if (!st && pic.c != m->config.model.in_channels)
-        st = un_fail(
-            err, UNET_E_DATA, "the picture has %d channels; the model takes %d", pic.c, m->config.model.in_channels);
+    un_preprocess_grid(pre, &in->images[0], grid);
+    if (!un_grid_is_resampled(grid))
+        return row_by_row(mem, p, m, pre, in, grid, sink, ctx, err);
+    st = un_preprocess_pixels(pre, in, mem, &pic, grid, err);
     if (!st)
-        st = !memcmp(grid->turned, grid->size, sizeof grid->size)
-                 ? un_predictor_run(p, pic.image, pic.d, pic.h, pic.w, sink, ctx, err)
-                 : resampled(mem, p, m, &pic, grid, sink, ctx, err);
+        st = check_channels(m, pic.c, err);
+    if (!st)
+        st = resampled(mem, p, m, &pic, grid, sink, ctx, err);
     un_picture_free(&pic);
     return st;
 }
@@ -106,8 +130,8 @@ size_t un_segment_room(const un_model *m, const un_preprocess *pre, int h, int w
 {
     const size_t room = un_preprocess_room(pre, h, w, grid);
 
-    if (un_grid_is_same(grid))
-        return room;
+    if (!un_grid_is_resampled(grid))
+        return un_seen_room(pre);
     return room + un_restore_room(grid, 1, un_model_channels(&m->config.model));
 }
 
