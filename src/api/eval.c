@@ -136,12 +136,14 @@ static unet_status evaluate_one(eval_job *j, int index, int again, unet_error *e
     un_segmentation s = {0};
     un_item_files f = {0};
     int32_t *truth = NULL, *object = NULL;
+    const un_wanted wanted = {
+        .classes = 1, .probabilities = un_eval_metrics_scratch(again ? NULL : &j->metrics, j->o->out_dir)};
     size_t n;
     unet_status st = load(j, index, &f, &truth, !again && un_eval_metrics_by_number(&j->metrics) ? &object : NULL, err);
 
     if (!st)
-        st = un_segment(&s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &(un_raster){f.image, f.count, NULL},
-            un_eval_metrics_scratch(again ? NULL : &j->metrics, j->o->out_dir), err);
+        st = un_segment(
+            &s, j->c->mem, j->r.predictor, j->r.model, j->r.pre, &(un_raster){f.image, f.count, NULL}, &wanted, err);
     n = st ? 0 : un_image_count(&f.image[0]) / (size_t)f.image[0].c;
     if (!st && !again)
         st = un_evaluation_add(j->e, index, truth, s.classes, (int64_t)n, err);

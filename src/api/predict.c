@@ -10,13 +10,14 @@
 #include "api/runner.h"
 #include "base/errand.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/size.h"
 #include "metrics/overlap.h"
 #include "report/measure.h"
 #include "run/evaluate.h"
 #include "run/outputs.h"
 
-enum { TEXT_MAX = 1 << 26, BESIDE_BYTES = 1 << 26 };
+enum { TEXT_MAX = 1 << 26, BESIDE_BYTES = 1 << 26, ROOMY = 8 };
 
 typedef struct failure {
     const char *path;
@@ -191,6 +192,11 @@ static unet_status make_folder(const char *path, un_mem *mem, unet_error *err)
 
 /* ---- one file ---- */
 
+static int wants_classes(const predict_job *j)
+{
+    return j->o->overlay || j->measures || j->o->objects;
+}
+
 typedef unet_status (*image_writer)(
     un_mem *mem, const char *path, const un_image *im, un_mask_format f, unet_error *err);
 
@@ -269,7 +275,7 @@ static unet_status write_gates(
 {
     un_segmentation s = {0};
     unet_status st = un_segment(&s, j->c->mem, j->gates_at_work, j->gates, j->r.pre,
-        &(un_raster){image, in->channels, NULL}, j->o->out_dir, err);
+        &(un_raster){image, in->channels, NULL}, &(un_wanted){.probabilities = j->o->out_dir}, err);
 
     *stop |= st == UNET_E_IO;
     for (int k = 0; k < gates_of(j) && !st; k++) {
@@ -284,11 +290,30 @@ static unet_status write_gates(
     return st;
 }
 
+/* Refuses a picture that does not fit what is free, before any of it is there: decoded, with mask and classes. */
+static unet_status check_room(const predict_job *j, const un_input *in, unet_error *err)
+{
+    const uint64_t available = un_mem_left(j->c->mem) == SIZE_MAX ? un_memory_available() : 0;
+    un_image_info is;
+    double need = 0;
+
+    if (!available || un_image_probe(&is, j->c->mem, in->path, NULL)) /* what is broken is said when it is read */
+        return UNET_OK;
+    need =
+        (double)(in->page < 0 ? is.d : 1) * is.h * is.w *
+        ((double)is.c * (double)un_dtype_size(is.type) * in->channels + 1 + (wants_classes(j) ? sizeof(int32_t) : 0));
+    return need <= (double)available
+               ? UNET_OK
+               : un_fail(err, UNET_E_LIMIT,
+                     "%dx%dx%d pixels of %d channels and their mask take %.0f MiB; %.0f MiB are free", is.d, is.h, is.w,
+                     is.c * in->channels, need / 1048576, (double)available / 1048576);
+}
+
 static unet_status read_files(const predict_job *j, const un_input *in, un_image *image, unet_error *err)
 {
     const double began = un_profile_now(j->profile);
     const un_image_read_options how = un_preprocess_read_options(j->r.pre, in->page, 0);
-    unet_status st = UNET_OK;
+    unet_status st = check_room(j, in, err);
 
     for (int i = 0; i < in->channels && !st; i++)
         st = un_image_read(&image[i], j->c->mem, i ? in->channel[i - 1] : in->path, &how, err);
@@ -327,13 +352,14 @@ static void write_task(void *ctx)
 static void segment_file(job_file *f)
 {
     predict_job *j = f->j;
-    const char *folder = j->o->probabilities ? j->o->out_dir : NULL;
-    unet_status st = folder || j->gates ? un_make_dirs(j->o->out_dir, &f->why) : UNET_OK;
+    const un_wanted wanted = {
+        .mask = 1, .classes = wants_classes(j), .probabilities = j->o->probabilities ? j->o->out_dir : NULL};
+    unet_status st = wanted.probabilities || j->gates ? un_make_dirs(j->o->out_dir, &f->why) : UNET_OK;
 
     f->stop = st != UNET_OK;
     if (!st) {
         st = un_segment(&f->s, j->c->mem, j->r.predictor, j->r.model, j->r.pre,
-            &(un_raster){f->image, f->in->channels, NULL}, folder, &f->why);
+            &(un_raster){f->image, f->in->channels, NULL}, &wanted, &f->why);
         f->stop = st == UNET_E_IO; /* no room on the disk for probabilities */
     }
     if (!st && j->gates)
@@ -376,11 +402,13 @@ static unet_status close_file(job_file *f, unet_error *err)
  * where time goes. */
 static int has_room_beside(const predict_job *j, const job_file *f)
 {
+    const uint64_t available = un_memory_available();
     size_t bytes = 0;
 
     for (int i = 0; f->image && i < f->in->channels; i++)
         bytes += un_image_count(&f->image[i]) * un_dtype_size(f->image[i].type);
-    return bytes <= BESIDE_BYTES && un_mem_left(j->c->mem) == SIZE_MAX && !j->profile;
+    return bytes <= BESIDE_BYTES && un_mem_left(j->c->mem) == SIZE_MAX && !j->profile &&
+           (!available || available > ROOMY * BESIDE_BYTES);
 }
 
 typedef struct conveyor {

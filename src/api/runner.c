@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/size.h"
 
 /* Everything but what may be set must be as the model has it. */
@@ -55,6 +56,7 @@ unet_status un_runner_predictor(
 
     o.session = un_api_session_options(r->c);
     o.session.profile = profile;
+    o.available = un_memory_available;
     o.cancel = un_api_cancelled;
     o.ctx = r->c;
     return un_predictor_create(out, r->c->mem, m, &o, err);

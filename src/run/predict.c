@@ -399,7 +399,16 @@ static unet_status make_axes(job *j, un_mem *mem, unet_error *err)
     return st;
 }
 
-/* Pictures of one size after another are cut alike; under a cap the sessions that are held would count as used. */
+/* Whether sessions that are held narrow the windows of the next size: under a cap, and where the machine has little. */
+static int is_short(const un_predictor *p)
+{
+    const int capped = un_mem_left(p->mem) != SIZE_MAX;
+    const uint64_t available = !capped && p->opt.available ? p->opt.available() : 0;
+
+    return capped || (available > 0 && available < 2 * UN_PREDICT_BYTES);
+}
+
+/* Pictures of one size after another are cut alike. */
 static unet_status choose_tiling(job *j, unet_error *err)
 {
     un_predictor *p = j->p;
@@ -409,10 +418,11 @@ static unet_status choose_tiling(job *j, unet_error *err)
         j->t = p->tiling;
         return UNET_OK;
     }
-    for (int i = 0; i < 2 && un_mem_left(p->mem) != SIZE_MAX; i++)
-        drop_session(p, i);
-    if (un_mem_left(p->mem) != SIZE_MAX)
+    if (is_short(p)) {
+        drop_session(p, 0);
+        drop_session(p, 1);
         un_session_trim(p->model);
+    }
     st = un_predictor_tiling(p, j->extent[0], j->extent[1], j->extent[2], &j->t, err);
     p->chosen = !st;
     p->tiling = j->t;

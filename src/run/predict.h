@@ -15,14 +15,18 @@
 
 #include "run/session.h"
 
+#define UN_PREDICT_BYTES ((size_t)1 << 30)
+
 typedef struct un_predict_options {
     un_session_options session; /* bf16: as precision says */
-    size_t max_bytes;           /* working memory of a prediction; 0: 1 GiB; never more than the memory's cap leaves */
-    int tile[3];                /* largest window d, h, w; 0: chosen */
-    int mode;                   /* un_cfg_predict_mode */
-    int tta;                    /* un_cfg_tta */
-    int precision;              /* un_cfg_precision; what this machine or level lacks is refused */
-    double overlap;             /* blend: share that windows have in common; 0: one half; negative: none */
+    size_t max_bytes; /* working memory of a prediction; 0: UN_PREDICT_BYTES; never more than the memory's cap leaves */
+    uint64_t (*available)(void); /* what the process can still have (0: unknown), asked where nothing else bounds the
+                                    windows; NULL: not asked */
+    int tile[3];                 /* largest window d, h, w; 0: chosen */
+    int mode;                    /* un_cfg_predict_mode */
+    int tta;                     /* un_cfg_tta */
+    int precision;               /* un_cfg_precision; what this machine or level lacks is refused */
+    double overlap;              /* blend: share that windows have in common; 0: one half; negative: none */
     /* Called between windows; non-zero stops with UNET_E_CANCELLED. NULL: never. */
     int (*cancel)(void *ctx);
     void *ctx;

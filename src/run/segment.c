@@ -141,31 +141,55 @@ size_t un_segment_room(const un_model *m, const un_preprocess *pre, int h, int w
 typedef struct keeper {
     const un_config *config;
     const un_grid *grid;
-    float *p; /* NULL: only classes are wanted */
+    un_image *mask; /* data NULL: not wanted */
+    float *p;       /* these two: NULL */
     int32_t *classes;
     int channels;
 } keeper;
+
+static void put_in_mask(const keeper *k, ptrdiff_t at, int32_t class)
+{
+    const int c = k->mask->c;
+
+    if (k->mask->type == UN_DTYPE_U16)
+        ((uint16_t *)k->mask->data)[at] = (uint16_t)un_class_value(k->config, class);
+    else if (k->config->model.head != UN_CFG_HEAD_MULTILABEL)
+        ((uint8_t *)k->mask->data)[at] = (uint8_t)un_class_value(k->config, class);
+    for (int i = 0; i < c && k->config->model.head == UN_CFG_HEAD_MULTILABEL; i++)
+        ((uint8_t *)k->mask->data)[at * c + i] = class >> i & 1 ? 255 : 0;
+}
+
+enum { PIECE = 256 }; /* classes that are on the stack at a time */
+
+/* n pixels, `step` pixels of the file from each to the next. */
+static void keep_run(const keeper *k, ptrdiff_t at, ptrdiff_t step, int n, const float *p)
+{
+    int32_t class[PIECE];
+
+    un_classes_of(k->config, p, n, class);
+    for (int i = 0; i < n; i++, at += step) {
+        if (k->p)
+            memcpy(k->p + at * k->channels, p + (ptrdiff_t)i * k->channels, (size_t)k->channels * sizeof *p);
+        if (k->classes)
+            k->classes[at] = class[i];
+        if (k->mask->data)
+            put_in_mask(k, at, class[i]);
+    }
+}
 
 static unet_status keep(void *ctx, int z0, int z1, int y0, int y1, const float *p, unet_error *err)
 {
     const keeper *k = ctx;
     const int w = k->grid->turned[2];
-    const size_t pixel = (size_t)k->channels * sizeof *p;
     ptrdiff_t step[3];
     const ptrdiff_t first = (ptrdiff_t)un_grid_place(k->grid, step);
 
     (void)err;
     for (int z = z0; z < z1; z++)
-        for (int y = y0; y < y1; y++, p += (ptrdiff_t)w * k->channels) {
-            const ptrdiff_t row = first + z * step[0] + y * step[1];
-
-            for (int x = 0; x < w && k->p; x++)
-                memcpy(k->p + (row + x * step[2]) * k->channels, p + (ptrdiff_t)x * k->channels, pixel);
-            if (step[2] == 1)
-                un_classes_of(k->config, p, w, k->classes + row);
-            for (int x = 0; x < w && step[2] != 1; x++)
-                un_classes_of(k->config, p + (ptrdiff_t)x * k->channels, 1, k->classes + row + x * step[2]);
-        }
+        for (int y = y0; y < y1; y++, p += (ptrdiff_t)w * k->channels)
+            for (int x = 0; x < w; x += PIECE)
+                keep_run(k, first + z * step[0] + y * step[1] + x * step[2], step[2], UN_MIN(w - x, PIECE),
+                    p + (ptrdiff_t)x * k->channels);
     return UNET_OK;
 }
 
@@ -190,11 +214,11 @@ static void copy_place(un_image *to, const un_image *from)
     to->has_affine = from->has_affine;
 }
 
+/* All 0. */
 static unet_status make_mask(
     un_segmentation *s, un_mem *mem, const un_config *cfg, const un_image *like, unet_error *err)
 {
     int c = cfg->model.head == UN_CFG_HEAD_MULTILABEL ? cfg->model.classes : 1, most = 0;
-    int64_t n = (int64_t)like->d * like->h * like->w;
     unet_status st;
 
     for (int k = 0; k < cfg->model.classes; k++)
@@ -204,17 +228,6 @@ static unet_status make_mask(
     if (st)
         return st;
     copy_place(&s->mask, like);
-    for (int64_t i = 0; i < n && c > 1; i++)
-        for (int k = 0; k < c; k++)
-            ((uint8_t *)s->mask.data)[i * c + k] = s->classes[i] >> k & 1 ? 255 : 0;
-    for (int64_t i = 0; i < n && c == 1; i++) {
-        int v = un_class_value(cfg, s->classes[i]);
-
-        if (most > 255)
-            ((uint16_t *)s->mask.data)[i] = (uint16_t)v;
-        else
-            ((uint8_t *)s->mask.data)[i] = (uint8_t)v;
-    }
     if (c > 1 || most > 255)
         return UNET_OK;
     s->mask.palette = un_alloc_zero(mem, 3 * 256);
@@ -244,28 +257,30 @@ static unet_status make_room(
 }
 
 unet_status un_segment(un_segmentation *out, un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
-    const un_raster *in, const char *probabilities, unet_error *err)
+    const un_raster *in, const un_wanted *wanted, unet_error *err)
 {
     const un_image *image = &in->images[0];
     const size_t n = (size_t)image->d * (size_t)image->h * (size_t)image->w;
     un_grid grid;
-    keeper k = {.config = &m->config, .grid = &grid, .channels = un_model_channels(&m->config.model)};
+    keeper k = {
+        .config = &m->config, .grid = &grid, .mask = &out->mask, .channels = un_model_channels(&m->config.model)};
     unet_status st = UNET_OK;
 
     memset(out, 0, sizeof *out);
     if (m->config.model.head == UN_CFG_HEAD_MULTILABEL && m->config.model.classes > UN_METRIC_LABELS_MAX)
         return un_fail(err, UNET_E_UNSUPPORTED, "%d classes that may overlap; at most %d can be told apart",
             m->config.model.classes, UN_METRIC_LABELS_MAX);
-    k.classes = out->classes = un_alloc_array(mem, n, sizeof *out->classes);
-    if (!out->classes)
-        st = un_fail_nomem(err, n * sizeof *out->classes);
-    if (!st && probabilities)
-        st = make_room(out, mem, probabilities, image, k.channels, err);
+    if (wanted->classes) {
+        k.classes = out->classes = un_alloc_array(mem, n, sizeof *out->classes);
+        st = k.classes ? UNET_OK : un_fail_nomem(err, n * sizeof *out->classes);
+    }
+    if (!st && wanted->mask)
+        st = make_mask(out, mem, &m->config, image, err);
+    if (!st && wanted->probabilities)
+        st = make_room(out, mem, wanted->probabilities, image, k.channels, err);
     k.p = out->probabilities.data;
     if (!st)
         st = un_segment_stream(mem, p, m, pre, in, &grid, keep, &k, err);
-    if (!st)
-        st = make_mask(out, mem, &m->config, image, err);
     if (st)
         un_segmentation_free(out);
     return st;

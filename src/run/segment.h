@@ -9,19 +9,25 @@
 
 typedef struct un_segmentation {
     un_image mask; /* U8 or U16 values of the classes, c = 1, with palette; multilabel: U8 0/255, a channel each */
-    un_image probabilities; /* F32 [d][h][w][channels], in `scratch`; empty unless asked for */
+    un_image probabilities; /* F32 [d][h][w][channels], in `scratch` */
     int32_t *classes;       /* [d][h][w] class indices (multilabel: bit masks) */
     un_scratch scratch;
 } un_segmentation;
 
 void un_segmentation_free(un_segmentation *s); /* NULL is fine; leaves an empty one */
 
+/* Which of them are made; the others stay empty. probabilities: a folder on whose disk they are kept until the
+ * segmentation is freed, for they may be larger than memory; NULL: none. */
+typedef struct un_wanted {
+    int mask, classes;
+    const char *probabilities;
+} un_wanted;
+
 /* images: one file, or one for each channel, as read with un_preprocess_read_options. The result lies on the grid of
  * the first: where the network saw another one, the probabilities are resampled back before the class is chosen.
- * probabilities: a folder on whose disk they are kept until the segmentation is freed, for they may be larger than
- * memory; NULL: none are wanted. Memory is bounded by the windows and a few planes beside picture, classes and mask. */
+ * Memory is bounded by the windows and a few planes beside picture and results. */
 UN_NODISCARD unet_status un_segment(un_segmentation *out, un_mem *mem, un_predictor *p, const un_model *m,
-    const un_preprocess *pre, const un_raster *in, const char *probabilities, unet_error *err);
+    const un_preprocess *pre, const un_raster *in, const un_wanted *wanted, unet_error *err);
 
 /* The same with finished probabilities given to `sink` as they come: rows of a picture on the file's grid, planes of a
  * volume on the turned one (un_grid_place leads to the file). *grid is filled before the first call. With a predictor

@@ -298,8 +298,8 @@ static unet_status choose_capped(
         fewest = UN_MIN(fewest, t->bytes);
     } while (!st && shrink(c, want, least));
     if (!st && !best.out.n)
-        st = un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed", (double)fewest / 1048576,
-            (double)c->budget / 1048576);
+        st = un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed or free",
+            (double)fewest / 1048576, (double)c->budget / 1048576);
     else if (!st)
         *t = best;
     return st;
@@ -322,7 +322,7 @@ static unet_status choose_whole(const chooser *c, un_tiling *t, const int extent
     st = window_of(c, t->padded, t, err);
     if (!st && !pay(c, t, extent, &st, err) && !st)
         return un_fail_file(err, UNET_E_LIMIT, "predict.mode",
-            "%s; that needs %.0f MiB, and %.0f MiB are allowed; use mode auto or blend", why,
+            "%s; that needs %.0f MiB, and %.0f MiB are allowed or free; use mode auto or blend", why,
             (double)t->bytes / 1048576, (double)c->budget / 1048576);
     return st;
 }
@@ -352,7 +352,7 @@ static unet_status choose_exact(const chooser *c, un_tiling *t, const int extent
         if (st)
             return st;
         if (!shrink(c, want, least))
-            return un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed",
+            return un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed or free",
                 (double)t->bytes / 1048576, (double)c->budget / 1048576);
     }
 }
@@ -390,8 +390,8 @@ static unet_status choose_blend(const chooser *c, un_tiling *t, const int extent
     if (!assess(c, t, extent, &st, err))
         return st ? st : un_fail(err, UNET_E_ARG, "windows of %dx%dx%d leave nothing", want[0], want[1], want[2]);
     if (t->bytes > c->budget && (!c->capped || !pay(c, t, extent, &st, err)))
-        return un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed", (double)t->bytes / 1048576,
-            (double)c->budget / 1048576);
+        return un_fail(err, UNET_E_LIMIT, "prediction needs %.0f MiB; %.0f MiB are allowed or free",
+            (double)t->bytes / 1048576, (double)c->budget / 1048576);
     return UNET_OK;
 }
 
@@ -410,7 +410,25 @@ void un_tiling_grid(const un_model *model, const un_predict_options *opt, int gr
         grid[1] = grid[2] = grid[1] / a * grid[2];
 }
 
-static unet_status set_up(chooser *c, unet_error *err)
+enum { RESULT = 5 }; /* bytes of a pixel that mask and classes will fill */
+
+/* Working memory: what was allowed, what a cap leaves, and of what the machine has left seven eighths, for it is other
+ * programs' too. */
+static size_t budget_of(const chooser *c, const int extent[3])
+{
+    const uint64_t results = RESULT * (uint64_t)extent[0] * (uint64_t)extent[1] * (uint64_t)extent[2];
+    const size_t left = un_mem_left(c->mem);
+    size_t budget = UN_MIN(c->opt->max_bytes ? c->opt->max_bytes : UN_PREDICT_BYTES, left);
+    uint64_t available = c->opt->available && left == SIZE_MAX ? c->opt->available() : 0;
+
+    if (available > 0) {
+        available = available > results ? (available - results) / 8 * 7 : 0;
+        budget = (size_t)UN_MIN(available, (uint64_t)budget);
+    }
+    return budget;
+}
+
+static unet_status set_up(chooser *c, const int extent[3], unet_error *err)
 {
     un_view views[UN_TTA_MAX];
     un_reach reach;
@@ -425,7 +443,7 @@ static unet_status set_up(chooser *c, unet_error *err)
         return st;
     c->whole_patch = reach.whole_patch;
     c->valid = c->model->config.model.padding == UN_CFG_PAD_VALID;
-    c->budget = UN_MIN(c->opt->max_bytes ? c->opt->max_bytes : (size_t)1 << 30, un_mem_left(c->mem));
+    c->budget = budget_of(c, extent);
     c->capped = un_mem_left(c->mem) != SIZE_MAX;
     for (int i = 0; i < 3; i++)
         c->reach[i] = (int)un_round_up((size_t)UN_MAX(reach.before[i], reach.after[i]), (size_t)c->grid[i]);
@@ -440,7 +458,7 @@ unet_status un_tiling_choose(un_tiling *t, un_mem *mem, const un_model *model, c
 {
     chooser c = {.mem = mem, .model = model, .opt = opt};
     const int extent[3] = {d, h, w};
-    unet_status st = set_up(&c, err);
+    unet_status st = set_up(&c, extent, err);
     un_tiling exact = {0};
     int fits = 0;
 

@@ -229,6 +229,50 @@ TEST(a_cap_makes_small_windows)
     un_model_destroy(m);
 }
 
+static uint64_t free_bytes;
+
+static uint64_t available(void)
+{
+    return free_bytes;
+}
+
+/* Windows become small enough for what the machine or its control group has left, less what mask and classes take. */
+TEST(windows_fit_what_is_free)
+{
+    enum { SIDE = 500 };
+    un_model *m = model_of("dims: 2, depth: 1, base_filters: 8, norm: batch");
+    un_predict_options o = {.session.level = un_test_level()},
+                       asks = {.session.level = un_test_level(), .available = available};
+    un_mem *mem = un_mem_create(NULL);
+    un_predictor *p;
+    un_tiling whole, cut, same;
+    float *x = predict(m, &o, 1, SIDE, SIDE, &whole), *y;
+
+    free_bytes = 0; /* not known */
+    un_free(predict(m, &asks, 1, SIDE, SIDE, &same));
+    CHECK_INT(same.bytes, whole.bytes);
+    free_bytes = (uint64_t)1 << 40;
+    un_free(predict(m, &asks, 1, SIDE, SIDE, &same));
+    CHECK_INT(same.bytes, whole.bytes);
+    free_bytes = 5 * SIDE * SIDE + whole.bytes / 2;
+    y = predict(m, &asks, 1, SIDE, SIDE, &cut);
+    CHECK(cut.bytes <= whole.bytes / 2 / 8 * 7 && cut.count[1] * cut.count[2] > 1);
+    for (int i = 0; i < SIDE * SIDE * 3; i++)
+        CHECK_NEAR(x[i], y[i], 2e-5);
+
+    free_bytes = 5 * SIDE * SIDE; /* nothing */
+    CHECK_OK(un_predictor_create(&p, mem, m, &asks, &err), &err);
+    CHECK_STATUS(un_predictor_tiling(p, 1, SIDE, SIDE, &cut, &err), UNET_E_LIMIT);
+    CHECK(strstr(err.message, "allowed or free"));
+    un_mem_cap(mem, (size_t)1 << 30); /* who was told does not ask */
+    CHECK_OK(un_predictor_tiling(p, 1, SIDE, SIDE, &cut, &err), &err);
+    un_predictor_destroy(p);
+    un_mem_destroy(mem);
+    un_free(x);
+    un_free(y);
+    un_model_destroy(m);
+}
+
 TEST(valid_padding)
 {
     check_same("dims: 2, depth: 2, base_filters: 3, norm: batch, padding: valid", 1, 60, 75, 24, 4);

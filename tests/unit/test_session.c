@@ -80,7 +80,9 @@ static void by_file(const unet_model *m, un_dtype type, int h, int w, int c, un_
     fill(im.data, type, un_image_count(&im));
     CHECK_OK(un_preprocess_create(&pre, NULL, &m->m->config, 0, &err), &err);
     CHECK_OK(un_predictor_create(&p, NULL, m->m, &po, &err), &err);
-    CHECK_OK(un_segment(out, NULL, p, m->m, pre, &(un_raster){&im, 1, NULL}, un_test_tmp(), &err), &err);
+    CHECK_OK(un_segment(out, NULL, p, m->m, pre, &(un_raster){&im, 1, NULL},
+                 &(un_wanted){.mask = 1, .classes = 1, .probabilities = un_test_tmp()}, &err),
+        &err);
     un_predictor_destroy(p);
     un_preprocess_destroy(pre);
     un_image_free(&im);
