@@ -171,6 +171,19 @@ find tests/unit -name 'test_*.c' | sort | while read -r file; do
     grep -q "'${name#test_}'" tests/meson.build || echo "$file is not in tests/meson.build"
 done | exempt tests_are_built | check tests_are_built
 
+# ---- faults that `make mutate` plants: each text stands once in its file ----
+while IFS= read -r line; do
+    case $line in
+    '@ '*) set -- ${line#@ } && file=$1 ;;
+    '- '*) old=${line#- } && old=${old//'\n'/$'\n'} awk 'BEGIN {RS = "\001"}
+        {
+            at = index($0, ENVIRON["old"])
+            rest = substr($0, at + length(ENVIRON["old"]))
+            if (!at || index(rest, ENVIRON["old"])) print FILENAME ": " ENVIRON["old"]
+        }' "$file" | head -n 1 ;;
+    esac
+done <tests/mutate/faults.txt | check faults_can_be_planted
+
 # ---- what is installed ----
 for header in include/unet/*.h; do
     printf '#include "unet/%s"\nint unet_header_probe;\n' "$(basename "$header")" >"$work/probe.c"

@@ -260,6 +260,7 @@ TEST(memory_is_bounded)
 /* The file's axes run otherwise than the network's: the mask keeps grid and affine. */
 TEST(volumes_keep_their_grid)
 {
+    enum { DEEP = 300 }; /* what the network sees as width, the other way round */
     static const double affine[3][4] = {{0, 0, -2, 30}, {1.5, 0, 0, -4}, {0, 3, 0, 7}};
     const char *inputs[] = {at("volume")}, *set[] = {"data.spacing=[3, 1.5, 1]"};
     unet_predict_options o;
@@ -267,9 +268,9 @@ TEST(volumes_keep_their_grid)
 
     save_model("volume.safetensors", "dims: 3, depth: 1, in_channels: 1, classes: 2, head: softmax", "");
     CHECK_OK(un_make_dirs(at("volume"), &err), &err);
-    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, 6, 10, 14, 1, &err), &err);
-    for (int i = 0; i < 6 * 10 * 14; i++)
-        ((uint8_t *)im.data)[i] = i / 140 >= 2 && i / 14 % 10 < 6 && i % 14 >= 4 ? 230 : 20;
+    CHECK_OK(un_image_create(&im, NULL, UN_DTYPE_U8, DEEP, 10, 14, 1, &err), &err);
+    for (int i = 0; i < DEEP * 10 * 14; i++)
+        ((uint8_t *)im.data)[i] = i / 140 >= 130 && i / 14 % 10 < 6 && i % 14 >= 4 ? 230 : 20;
     memcpy(im.affine, affine, sizeof affine);
     im.has_affine = im.has_spacing = 1;
     im.spacing[0] = 2, im.spacing[1] = 3, im.spacing[2] = 1.5;
@@ -279,14 +280,14 @@ TEST(volumes_keep_their_grid)
     for (int pass = 0; pass < 2; pass++) { /* as it is; then the network sees another spacing */
         CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
         CHECK_OK(un_image_read(&mask, NULL, at("volume_out/v.nii.gz"), NULL, &err), &err);
-        CHECK(mask.d == 6 && mask.h == 10 && mask.w == 14 && mask.has_affine);
+        CHECK(mask.d == DEEP && mask.h == 10 && mask.w == 14 && mask.has_affine);
         for (int i = 0; i < 12; i++)
             CHECK_NEAR(mask.affine[i / 4][i % 4], affine[i / 4][i % 4], 1e-6);
-        for (int i = 0; i < 6 * 10 * 14; i++)
+        for (int i = 0; i < DEEP * 10 * 14; i++)
             CHECK_INT(un_image_at(&mask, (size_t)i), ((uint8_t *)im.data)[i] > 100);
         CHECK_OK(un_image_read(&prob, NULL, at("volume_out/v_prob.nii.gz"), NULL, &err), &err);
-        CHECK(prob.type == UN_DTYPE_F32 && prob.c == 2 && prob.d == 6);
-        for (size_t i = 0; i < 6 * 10 * 14; i++)
+        CHECK(prob.type == UN_DTYPE_F32 && prob.c == 2 && prob.d == DEEP);
+        for (size_t i = 0; i < DEEP * 10 * 14; i++)
             CHECK_NEAR(un_image_at(&prob, 2 * i) + un_image_at(&prob, 2 * i + 1), 1, 1e-5);
         CHECK(un_path_exists(at("volume_out/v_overlay.png")));
         un_image_free(&prob);
