@@ -147,6 +147,13 @@ static void count_pictures(const maker *m)
     count_kinds(f);
 }
 
+/* Channel k of a picture as the network sees it: a grey picture among coloured ones has the same in all three. NULL: it
+ * has no such channel. */
+static const un_scan_channel *channel_seen(const un_fingerprint *f, const un_scan_item *it, int k)
+{
+    return k < it->c ? &it->channel[k] : it->c == 1 && f->channels == 3 ? &it->channel[0] : NULL;
+}
+
 /* Mean and deviation over all pixels of the training pictures (of all usable ones when there are none yet).
  */
 static unet_status intensities(const maker *m)
@@ -160,22 +167,26 @@ static unet_status intensities(const maker *m)
 
         for (int i = 0; i < m->s->count; i++) {
             const un_scan_item *it = &m->s->item[i];
+            const un_scan_channel *ch = usable(m, i) ? channel_seen(f, it, k) : NULL;
             const double n = (double)it->d * it->h * it->w;
 
-            if (!usable(m, i) || k >= it->c || (roles && m->d->items[i].role != UN_ROLE_TRAIN))
+            if (!ch || (roles && m->d->items[i].role != UN_ROLE_TRAIN))
                 continue;
             pixels += n;
-            sum += n * it->channel[k].m.mean;
-            square += n * (it->channel[k].m.std * it->channel[k].m.std + it->channel[k].m.mean * it->channel[k].m.mean);
+            sum += n * ch->m.mean;
+            square += n * (ch->m.std * ch->m.std + ch->m.mean * ch->m.mean);
         }
         f->mean[k] = pixels > 0 ? sum / pixels : 0;
         f->std[k] = pixels > 0 ? un_sqrt(UN_MAX(square / pixels - f->mean[k] * f->mean[k], 0)) : 0;
         for (int q = 0; q < UN_SCAN_QUANTILES && !st; q++) {
             int n = 0;
 
-            for (int i = 0; i < m->s->count; i++)
-                if (usable(m, i) && k < m->s->item[i].c)
-                    m->x[n++] = (float)m->s->item[i].channel[k].q[q];
+            for (int i = 0; i < m->s->count; i++) {
+                const un_scan_channel *ch = usable(m, i) ? channel_seen(f, &m->s->item[i], k) : NULL;
+
+                if (ch)
+                    m->x[n++] = (float)ch->q[q];
+            }
             st = median(m, n, &f->q[k][q]);
         }
     }
