@@ -230,7 +230,7 @@ static unet_status open_new(training *t, unet_error *err)
     else if (!st)
         st = un_config_init(t->cfg, t->c->mem, err);
     if (!st && from)
-        st = un_origin_config(t->cfg, from, err);
+        st = un_origin_config(t->cfg, from, t->c->mem, err);
     if (!st)
         st = un_planned_open(&t->planned, t->c, &o, t->cfg, err);
     if (!st && !t->o->dry_run) {

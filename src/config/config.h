@@ -141,6 +141,14 @@ typedef struct un_config_style {
 UN_NODISCARD unet_status un_config_write(const un_config *c, un_text *t, const un_config_style *style, unet_error *err);
 int un_config_equal(const un_config *a, const un_config *b);
 
+/* The first key, in the order of the schema, whose values differ. 1: there is one. Keys that a holds as `except` does
+ * are passed over (NULL: none). */
+typedef struct un_config_difference {
+    char key[64];      /* "train.steps"                */
+    char a[64], b[64]; /* the values as YAML, maybe cut */
+} un_config_difference;
+int un_config_differs(un_config_difference *out, const un_config *a, const un_config *b, const un_config *except);
+
 /* The entry of a level: the one entry stands for every level; in 2-D (dims 2) the depth entry is 1. */
 void un_config_axes_at(const un_cfg_axes *a, int level, int dims, int out[3]);
 int un_config_int_at(const un_cfg_ints *a, int level);

@@ -268,15 +268,41 @@ unet_status un_config_write(const un_config *c, un_text *t, const un_config_styl
     return st;
 }
 
-int un_config_equal(const un_config *a, const un_config *b)
+/* The value as text, cut to fit. */
+static void value_text(char *to, size_t size, const un_cfg_field *f, const unsigned char *at)
+{
+    un_text t;
+
+    un_text_init(&t, NULL, UN_YAML_BYTES);
+    un_cfg_write_value(&t, f, at);
+    snprintf(to, size, "%s", t.failed || !t.s ? "?" : t.s);
+    un_text_free(&t);
+}
+
+int un_config_differs(un_config_difference *out, const un_config *a, const un_config *b, const un_config *except)
 {
     for (size_t i = 0; i < un_cfg_section_count; i++) {
         const un_cfg_struct *s = &un_cfg_sections[i];
 
-        for (size_t j = 0; j < s->count; j++)
-            if (!same_value(NULL, &s->fields[j], (const unsigned char *)a + s->offset + s->fields[j].offset,
-                    (const unsigned char *)b + s->offset + s->fields[j].offset))
-                return 0;
+        for (size_t j = 0; j < s->count; j++) {
+            const un_cfg_field *f = &s->fields[j];
+            const size_t at = s->offset + f->offset;
+            const unsigned char *x = (const unsigned char *)a + at, *y = (const unsigned char *)b + at;
+
+            if (same_value(NULL, f, x, y) || (except && same_value(NULL, f, x, (const unsigned char *)except + at)))
+                continue;
+            snprintf(out->key, sizeof out->key, "%s.%s", s->name, f->key);
+            value_text(out->a, sizeof out->a, f, x);
+            value_text(out->b, sizeof out->b, f, y);
+            return 1;
+        }
     }
-    return 1;
+    return 0;
+}
+
+int un_config_equal(const un_config *a, const un_config *b)
+{
+    un_config_difference d;
+
+    return !un_config_differs(&d, a, b, NULL);
 }

@@ -11,7 +11,7 @@
 #include "data/scan.h"
 #include "io/json.h"
 
-enum { FORMAT = 2, MAX_BYTES = 1 << 29 };
+enum { FORMAT = 3, MAX_BYTES = 1 << 29 };
 
 struct un_scan_cache {
     un_json *json;

@@ -362,8 +362,29 @@ static unet_status nothing_found(un_dataset *d, unet_error *err)
     return st;
 }
 
+/* Takes the table when it is one; `beside`: there are folders to go by too, so its files have to be there. */
+static unet_status try_csv(const char **out, un_dataset *d, const char *name, int beside, unet_error *err)
+{
+    const char *path = un_dataset_text(d, "%s/%s", d->root, name);
+    const un_csv_fit fit = path ? un_csv_look(d, path) : UN_CSV_OTHER;
+
+    if (!path)
+        return un_fail_nomem(err, strlen(name));
+    if (fit == UN_CSV_OTHER)
+        return UNET_OK;
+    if (beside && fit == UN_CSV_ASTRAY)
+        return un_dataset_issue(d, UN_ISSUE_IGNORED_FILE, -1, path, err,
+            "it has the columns image and mask, but the files of its first row are not there; the folders are taken");
+    if (*out)
+        return un_fail_file(err, UNET_E_DATA, d->root,
+            "two tables could list the pictures: %s and %s; say which by data.csv%s", un_dataset_relative(d, *out),
+            name, beside ? ", or data.layout=pairs to go by the folders" : "");
+    *out = path;
+    return UNET_OK;
+}
+
 /* The CSV of the configuration, or the only one in the folder that fits; NULL: none. */
-static unet_status find_csv(const char **out, un_dataset *d, const un_cfg_data *cfg, unet_error *err)
+static unet_status find_csv(const char **out, un_dataset *d, const un_cfg_data *cfg, int beside, unet_error *err)
 {
     char **names;
     size_t count;
@@ -377,29 +398,36 @@ static unet_status find_csv(const char **out, un_dataset *d, const un_cfg_data *
     st = un_dir_list(&names, &count, d->mem, d->root, err);
     for (size_t i = 0; i < count && !st; i++) {
         const size_t n = strlen(names[i]);
-        const char *path;
 
-        if (n < 5 || (strcasecmp(names[i] + n - 4, ".csv") && strcasecmp(names[i] + n - 4, ".tsv")))
-            continue;
-        path = un_dataset_text(d, "%s/%s", d->root, names[i]);
-        if (!path)
-            st = un_fail_nomem(err, n);
-        else if (un_csv_fits(path, d->mem) && *out)
-            st = un_fail_file(err, UNET_E_DATA, d->root,
-                "two tables could list the pictures: %s and %s; say which by data.csv", un_dataset_relative(d, *out),
-                names[i]);
-        else if (un_csv_fits(path, d->mem))
-            *out = path;
+        if (n > 4 && (!strcasecmp(names[i] + n - 4, ".csv") || !strcasecmp(names[i] + n - 4, ".tsv")))
+            st = try_csv(out, d, names[i], beside, err);
     }
     un_free(names);
     return st;
+}
+
+/* Whether the split is written down in lists, or the folders are named by hand: then no table is looked for. */
+static unet_status told_otherwise(int *told, un_dataset *d, const un_cfg_data *cfg, unet_error *err)
+{
+    static const char *const lists[] = {"train.txt", "val.txt", "test.txt"};
+
+    *told = cfg->list_train[0] || cfg->list_val[0] || cfg->list_test[0] || strcmp(cfg->images, "images") != 0 ||
+            strcmp(cfg->masks, "masks") != 0;
+    for (size_t i = 0; i < UN_COUNT(lists); i++) {
+        const char *path = un_dataset_text(d, "%s/%s", d->root, lists[i]);
+
+        if (!path)
+            return un_fail_nomem(err, strlen(d->root));
+        *told |= un_path_exists(path);
+    }
+    return UNET_OK;
 }
 
 static unet_status choose(un_dataset *d, const un_cfg_data *cfg, const char **csv, unet_error *err)
 {
     const char *json = un_dataset_text(d, "%s/dataset.json", d->root), *tr = un_dataset_text(d, "%s/imagesTr", d->root);
     folders f;
-    int splits = 0;
+    int splits = 0, told = 0;
     unet_status st;
 
     if (!json || !tr)
@@ -407,7 +435,7 @@ static unet_status choose(un_dataset *d, const un_cfg_data *cfg, const char **cs
     *csv = NULL;
     d->layout = cfg->layout;
     if (d->layout == UN_CFG_LAYOUT_CSV)
-        return find_csv(csv, d, cfg, err);
+        return find_csv(csv, d, cfg, 0, err);
     if (d->layout != UN_CFG_LAYOUT_AUTO)
         return UNET_OK;
     if (un_path_exists(json) && un_path_is_dir(tr)) {
@@ -417,8 +445,10 @@ static unet_status choose(un_dataset *d, const un_cfg_data *cfg, const char **cs
     st = find_both(&f, d, d->root, cfg, err);
     if (!st && !f.images)
         st = add_splits(d, cfg, 0, &splits, err);
-    if (!st && (cfg->csv[0] || (!f.images && !splits)))
-        st = find_csv(csv, d, cfg, err);
+    if (!st && f.images)
+        st = told_otherwise(&told, d, cfg, err);
+    if (!st && (cfg->csv[0] || (!splits && !told)))
+        st = find_csv(csv, d, cfg, f.images != NULL, err);
     d->layout = *csv ? UN_CFG_LAYOUT_CSV : splits ? UN_CFG_LAYOUT_SPLITS : UN_CFG_LAYOUT_LISTS;
     return st;
 }

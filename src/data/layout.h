@@ -33,15 +33,16 @@ UN_NODISCARD unet_status un_pairs_match(
     un_files *images, un_files *masks, un_dataset *d, const un_cfg_data *cfg, unet_error *err);
 
 /* Adds items for all images and issues for unmatched masks. `prefix` goes before the names. */
-UN_NODISCARD unet_status un_pairs_add(un_dataset *d, const un_files *images, const un_files *masks,
-    const char *prefix, un_split split, unet_error *err);
+UN_NODISCARD unet_status un_pairs_add(
+    un_dataset *d, const un_files *images, const un_files *masks, const char *prefix, un_split split, unet_error *err);
 
 /* Gives items the splits of train.txt, val.txt, test.txt where these are there; sets given_split. */
 UN_NODISCARD unet_status un_lists_apply(un_dataset *d, const un_cfg_data *cfg, unet_error *err);
 
 UN_NODISCARD unet_status un_csv_add(un_dataset *d, const char *path, unet_error *err);
-/* 1: the header has a picture column and a mask or split column. */
-int un_csv_fits(const char *path, un_mem *mem);
+/* Whether a file is a table of pictures and masks. ASTRAY: by its header, but those of its first row are not there. */
+typedef enum un_csv_fit { UN_CSV_OTHER, UN_CSV_ASTRAY, UN_CSV_FITS } un_csv_fit;
+un_csv_fit un_csv_look(un_dataset *d, const char *path);
 
 /* dataset.json of nnU-Net, versions 1 and 2. */
 typedef struct un_nnunet {

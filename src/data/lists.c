@@ -244,21 +244,6 @@ static unet_status read_table(un_rows *rows, un_mem *mem, const char *path, unet
     return st;
 }
 
-int un_csv_fits(const char *path, un_mem *mem)
-{
-    un_rows rows;
-    int at[COLUMNS], fits = 0;
-
-    if (read_table(&rows, mem, path, NULL))
-        return 0;
-    if (rows.n) {
-        read_header(&rows.row[0], at);
-        fits = at[COL_IMAGE] >= 0 && at[COL_MASK] >= 0;
-    }
-    un_rows_free(&rows);
-    return fits;
-}
-
 static const char *cell_of(const un_row *row, int column)
 {
     return column >= 0 && column < row->n ? row->cell[column] : "";
@@ -267,6 +252,38 @@ static const char *cell_of(const un_row *row, int column)
 static const char *full_path(un_dataset *d, const char *cell)
 {
     return un_dataset_text(d, "%s%s%s", *cell == '/' ? "" : d->root, *cell == '/' ? "" : "/", cell);
+}
+
+/* Whether the first row that has both names a picture and a mask that are there. */
+static int first_is_there(un_dataset *d, const un_rows *rows, const int at[COLUMNS])
+{
+    for (int i = 1; i < rows->n; i++) {
+        const char *image = cell_of(&rows->row[i], at[COL_IMAGE]), *mask = cell_of(&rows->row[i], at[COL_MASK]);
+
+        if (!*image || !*mask)
+            continue;
+        image = full_path(d, image);
+        mask = full_path(d, mask);
+        return image && mask && un_path_exists(image) && un_path_exists(mask);
+    }
+    return 0;
+}
+
+un_csv_fit un_csv_look(un_dataset *d, const char *path)
+{
+    un_csv_fit fit = UN_CSV_OTHER;
+    un_rows rows;
+    int at[COLUMNS];
+
+    if (read_table(&rows, d->mem, path, NULL))
+        return fit;
+    if (rows.n) {
+        read_header(&rows.row[0], at);
+        if (at[COL_IMAGE] >= 0 && at[COL_MASK] >= 0)
+            fit = first_is_there(d, &rows, at) ? UN_CSV_FITS : UN_CSV_ASTRAY;
+    }
+    un_rows_free(&rows);
+    return fit;
 }
 
 static unet_status check_files(un_dataset *d, const un_item *it, const char *table, int line, unet_error *err)

@@ -21,10 +21,9 @@ typedef struct draw {
     member *m; /* sorted by group, then item */
     int n;
     struct run {
-        int from, size;
-    } * run; /* groups, shuffled */
-    int runs;
-    int next; /* first run that nobody took */
+        int from, size, taken;
+    } * run;        /* groups, shuffled */
+    int runs, left; /* groups in all; that nobody took */
 } draw;
 
 static int usable(const un_item *it)
@@ -76,9 +75,10 @@ static unet_status prepare(draw *w, un_dataset *d, un_role from, int64_t seed, u
     qsort(w->m, (size_t)w->n, sizeof *w->m, by_group);
     for (int i = 0; i < w->n; i++) {
         if (!i || strcmp(w->m[i].group, w->m[i - 1].group))
-            w->run[w->runs++] = (struct run){i, 0};
+            w->run[w->runs++] = (struct run){i, 0, 0};
         w->run[w->runs - 1].size++;
     }
+    w->left = w->runs;
     un_rng_init(&r, (uint64_t)seed, UN_RNG_SPLIT, stream, 0, 0);
     for (int i = w->runs - 1; i > 0; i--) {
         const int k = (int)un_rng_below(&r, i + 1);
@@ -90,22 +90,33 @@ static unet_status prepare(draw *w, un_dataset *d, un_role from, int64_t seed, u
     return UNET_OK;
 }
 
-/* Gives about share of all items the role: whole groups, at least one when share > 0, never the last group.
- */
+static int give(draw *w, struct run *r, un_role role)
+{
+    for (int i = 0; i < r->size; i++)
+        w->d->items[w->m[r->from + i].item].role = role;
+    r->taken = 1;
+    w->left--;
+    return r->size;
+}
+
+/* Gives about share of all items the role: whole groups in their order, those that fit; at least one when share > 0,
+ * the smallest where none fits; never the last group. */
 static void take(draw *w, double share, un_role role)
 {
     const double want = share * w->n;
     double got = 0;
+    int least = -1;
 
-    if (share <= 0)
-        return;
-    while (w->next + 1 < w->runs && (got == 0 || got + w->run[w->next].size / 2.0 <= want)) {
-        const struct run *r = &w->run[w->next++];
-
-        for (int i = 0; i < r->size; i++)
-            w->d->items[w->m[r->from + i].item].role = role;
-        got += r->size;
+    for (int i = 0; i < w->runs && w->left > 1 && share > 0; i++) {
+        if (w->run[i].taken)
+            continue;
+        if (least < 0 || w->run[i].size < w->run[least].size)
+            least = i;
+        if (got + w->run[i].size / 2.0 <= want)
+            got += give(w, &w->run[i], role);
     }
+    if (got == 0 && least >= 0)
+        give(w, &w->run[least], role);
 }
 
 /* Few pictures: each gives a part to every role, along its longest axis. */

@@ -10,7 +10,7 @@ typedef enum un_pages { UN_PAGES_AUTO, UN_PAGES_CHANNELS, UN_PAGES_SLICES, UN_PA
 
 typedef struct un_image_read_options {
     int no_orientation; /* 1: leave EXIF orientation alone (inspect compares); 0: turn as it says           */
-    int keep_palette;   /* 1: indexed pictures give indices and palette; 0: RGB                             */
+    int keep_palette;   /* 1: numbers as stored: indices and palette, white-is-zero too; 0: as seen, RGB    */
     un_pages pages;     /* TIFF with several pages; SERIES reads page `page`                                */
     int page;
     size_t max_bytes; /* decoded size above this: UNET_E_LIMIT; 0: UN_IMAGE_MAX_BYTES                     */

@@ -436,7 +436,7 @@ static unet_status read_page(reader *r, const page *p, un_image *out, unet_error
         TIFFSetField(r->tif, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     if (!st)
         st = through_rgba(p) ? read_rgba(r, p, out, err) : read_blocks(r, p, out, err);
-    if (!st && p->photometric == PHOTOMETRIC_MINISWHITE)
+    if (!st && p->photometric == PHOTOMETRIC_MINISWHITE && !r->s->opt->keep_palette)
         invert(out, p);
     if (!st && is_palette(p))
         st = use_palette(r, p, out, err);

@@ -1,5 +1,6 @@
 #include "train/origin.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -7,27 +8,60 @@
 
 enum { TOLD_MOST = 6 };
 
-unet_status un_origin_config(un_config *cfg, const un_model *from, unet_error *err)
+/* The model's section, with what need not be the model's: the ends of the network, and what only training does. */
+static void take_model(un_cfg_model *to, const un_cfg_model *model, const un_cfg_model *told, const un_cfg_model *usual)
+{
+    *to = *model;
+    to->in_channels = told->in_channels;
+    to->classes = told->classes;
+    to->head = told->head;
+    to->init = told->init;
+    memcpy(to->encoder_weights, told->encoder_weights, sizeof to->encoder_weights);
+    if (told->dropout > 0) {
+        to->dropout = told->dropout;
+        to->dropout_spatial = told->dropout_spatial;
+        to->dropout_block = told->dropout_block;
+        to->dropout_at = told->dropout_at;
+    }
+    if (told->drop_path > 0)
+        to->drop_path = told->drop_path;
+    if (fabs(told->norm_momentum - usual->norm_momentum) > 0)
+        to->norm_momentum = told->norm_momentum;
+}
+
+unet_status un_origin_config(un_config *cfg, const un_model *from, un_mem *mem, unet_error *err)
 {
     const un_config *f = &from->config;
-    un_cfg_model m = f->model;
+    un_config *both = un_alloc_array(mem, 2, sizeof *both), *usual, *held;
+    un_config_difference d;
+    unet_status st;
 
-    if (!un_is_auto(cfg->model.dims) && cfg->model.dims != m.dims)
-        return un_fail_file(err, UNET_E_CONFIG, "model.dims", "the model to start from is %d-D", m.dims);
-    m.in_channels = cfg->model.in_channels;
-    m.classes = cfg->model.classes;
-    m.head = cfg->model.head;
-    m.init = cfg->model.init;
-    memcpy(m.encoder_weights, cfg->model.encoder_weights, sizeof m.encoder_weights);
-    cfg->model = m;
-    if (cfg->data.normalise == UN_CFG_NORMALISE_AUTO) {
-        cfg->data.normalise = f->data.normalise;
-        cfg->data.mean = f->data.mean;
-        cfg->data.std = f->data.std;
-        cfg->data.window_centre = f->data.window_centre;
-        cfg->data.window_width = f->data.window_width;
+    if (!both)
+        return un_fail_nomem(err, 2 * sizeof *both);
+    usual = &both[0];
+    held = &both[1];
+    st = un_config_init(usual, mem, err);
+    if (!st) {
+        *held = *cfg;
+        take_model(&held->model, &f->model, &cfg->model, &usual->model);
+        if (un_config_differs(&d, cfg, held, usual))
+            st = un_fail_file(err, UNET_E_CONFIG, d.key,
+                "%s, but the model to start from has %s, and its weights fit no other network; leave the key out, or "
+                "train without --from",
+                d.a, d.b);
     }
-    return UNET_OK;
+    if (!st) {
+        cfg->model = held->model;
+        if (cfg->data.normalise == UN_CFG_NORMALISE_AUTO) {
+            cfg->data.normalise = f->data.normalise;
+            cfg->data.mean = f->data.mean;
+            cfg->data.std = f->data.std;
+            cfg->data.window_centre = f->data.window_centre;
+            cfg->data.window_width = f->data.window_width;
+        }
+    }
+    un_free(both);
+    return st;
 }
 
 static const un_param *find(const un_graph *g, const char *name)

@@ -6,8 +6,9 @@
 #include "model/file.h"
 
 /* Before the plan: takes over the network of `from` and how it wants its pictures, but for what data decide (channels,
- * classes, head). UNET_E_CONFIG: dimensions differ from those asked for. */
-UN_NODISCARD unet_status un_origin_config(un_config *cfg, const un_model *from, unet_error *err);
+ * classes, head), and but for dropout and the like where *cfg sets them. UNET_E_CONFIG: *cfg sets a key of the network
+ * otherwise. */
+UN_NODISCARD unet_status un_origin_config(un_config *cfg, const un_model *from, un_mem *mem, unet_error *err);
 
 /* After the network was built: copies each parameter whose name and shape agree; a first layer is
  * fitted to another number of channels (model/import.h). `told` (NULL is fine) gets a sentence

@@ -65,6 +65,7 @@ unet_status un_train_restore(un_model **out, un_mem *mem, const char *folder, un
 unet_status un_train_same_config(const un_config *now, const un_checkpoint *c, un_mem *mem, unet_error *err)
 {
     un_config *then = un_alloc(mem, sizeof *then);
+    un_config_difference d;
     unet_status st;
 
     if (!then)
@@ -85,11 +86,12 @@ unet_status un_train_same_config(const un_config *now, const un_checkpoint *c, u
             t->select_mem = now->train.select_mem;
         then->predict = now->predict;
         then->eval = now->eval;
-        if (!un_config_equal(then, now))
-            st = un_fail(err, UNET_E_CONFIG,
-                "the settings differ from those the run began with; a run goes on with its own (change them "
-                "in a new run, "
-                "--from this model)");
+        if (un_config_differs(&d, now, then, NULL))
+            st = un_fail_file(err, UNET_E_CONFIG, d.key,
+                "%s now, %s when the run began; a run goes on with its own settings (leave the key out; steps are "
+                "added "
+                "by unet extend; change others in a new run, --from this model)",
+                d.a, d.b);
     }
     un_free(then);
     return st;

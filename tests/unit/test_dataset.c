@@ -74,9 +74,8 @@ static const char *mask_of(const un_dataset *d, const char *name)
 
 TEST(pairs_by_stem)
 {
-    un_dataset *d =
-        open_assigned(tree("images/a.png images/b.jpg images/sub/c.tif images/alone.png images/notes.txt "
-                           "masks/a.png masks/b.png masks/sub/c.png masks/lost.png"));
+    un_dataset *d = open_assigned(tree("images/a.png images/b.jpg images/sub/c.tif images/alone.png images/notes.txt "
+                                       "masks/a.png masks/b.png masks/sub/c.png masks/lost.png"));
 
     CHECK_INT(d->layout, UN_CFG_LAYOUT_PAIRS);
     CHECK_INT(d->count, 7); /* three labelled pictures are cut in two */
@@ -99,10 +98,8 @@ TEST(pairs_by_words)
     static const struct {
         const char *files, *name, *mask;
     } t[] = {
-        {"images/cell1.png images/cell2.png masks/cell1_mask.png masks/cell2_mask.png", "cell2",
-            "cell2_mask.png"},
-        {"Images/x_SEM.png labels/x_SEM_seg-axonmyelin-manual.png", "x_SEM",
-            "x_SEM_seg-axonmyelin-manual.png"},
+        {"images/cell1.png images/cell2.png masks/cell1_mask.png masks/cell2_mask.png", "cell2", "cell2_mask.png"},
+        {"Images/x_SEM.png labels/x_SEM_seg-axonmyelin-manual.png", "x_SEM", "x_SEM_seg-axonmyelin-manual.png"},
         {"imgs/s1_phase.png gt/s1_instances.png", "s1_phase", "s1_instances.png"},
         {"imagesTr/image_07.png labelsTr/mask_07.png", "image_07", "mask_07.png"},
         {"images/img_1.png images/img_2.png annotations/1.png annotations/2.png", "img_2", "2.png"},
@@ -132,8 +129,7 @@ TEST(pairs_unclear)
 
     CHECK_INT(issues(d, UN_ISSUE_PAIR_UNCLEAR), 1);
     CHECK_STATUS(un_dataset_check(d, UN_CFG_BAD_SKIP, &err), UNET_E_DATA);
-    CHECK(strstr(err.message, "s1_phase") && strstr(err.message, "s1_raw") &&
-          strstr(err.message, "data.image_suffix"));
+    CHECK(strstr(err.message, "s1_phase") && strstr(err.message, "s1_raw") && strstr(err.message, "data.image_suffix"));
     un_dataset_close(d);
 }
 
@@ -181,9 +177,8 @@ TEST(nothing_there)
 
 TEST(split_folders)
 {
-    un_dataset *d =
-        open_assigned(tree("train/images/a.png train/masks/a.png Val/images/a.png Val/masks/a.png "
-                           "test/images/c.png test/masks/c.png other/images/d.png"));
+    un_dataset *d = open_assigned(tree("train/images/a.png train/masks/a.png Val/images/a.png Val/masks/a.png "
+                                       "test/images/c.png test/masks/c.png other/images/d.png"));
 
     CHECK_INT(d->layout, UN_CFG_LAYOUT_SPLITS);
     CHECK_INT(d->count, 3);
@@ -200,9 +195,8 @@ TEST(split_folders)
 
 TEST(lists)
 {
-    const char *dir =
-        tree("images/a.png images/b.v1.png images/c_SEM.png images/d.png images/s/e.png masks/a.png "
-             "masks/b.v1.png masks/c_SEM.png masks/d.png masks/s/e.png");
+    const char *dir = tree("images/a.png images/b.v1.png images/c_SEM.png images/d.png images/s/e.png masks/a.png "
+                           "masks/b.v1.png masks/c_SEM.png masks/d.png masks/s/e.png");
     un_dataset *d;
 
     put(dir, "train.txt",
@@ -260,6 +254,37 @@ TEST(table)
     CHECK_STATUS(un_dataset_open(&d, NULL, path, &cfg, &err), UNET_E_FORMAT);
 }
 
+/* A table beside images/ and masks/ is what was meant, when its files are there; lists go before it. */
+TEST(table_beside_folders)
+{
+    const char *dir = tree("images/a.png images/b.png images/c.png masks/a.png masks/b.png masks/c.png");
+    un_dataset *d;
+
+    put(dir, "t.csv", "image,mask,split\nimages/b.png,masks/b.png,train\nimages/a.png,masks/a.png,val\n");
+    d = open_assigned(dir);
+    CHECK_INT(d->layout, UN_CFG_LAYOUT_CSV);
+    CHECK_INT(d->count, 2);
+    CHECK_INT(item(d, "images/a")->role, UN_ROLE_VAL);
+    un_dataset_close(d);
+    put(dir, "u.csv", "file,gt\nimages/b.png,masks/b.png\n");
+    CHECK_STATUS(un_dataset_open(&d, NULL, dir, &cfg, &err), UNET_E_DATA);
+    CHECK_STR(err.message, "two tables could list the pictures: t.csv and u.csv; say which by data.csv, or "
+                           "data.layout=pairs to go by the folders");
+    put(dir, "u.csv", "file,label\na.png,cat\n"); /* names of kinds, as for classification */
+    put(dir, "t.csv", "image,mask,split\na.png,a.png,train\n");
+    d = open_assigned(dir);
+    CHECK_INT(d->layout, UN_CFG_LAYOUT_PAIRS);
+    CHECK_INT(d->count, 6); /* three, and a part of each kept */
+    CHECK_INT(issues(d, UN_ISSUE_IGNORED_FILE), 2);
+    un_dataset_close(d);
+    put(dir, "t.csv", "image,mask,split\nimages/b.png,masks/b.png,train\n");
+    put(dir, "val.txt", "a\n");
+    d = open_assigned(dir);
+    CHECK_INT(d->layout, UN_CFG_LAYOUT_LISTS);
+    CHECK_INT(item(d, "a")->role, UN_ROLE_VAL);
+    un_dataset_close(d);
+}
+
 TEST(rows)
 {
     static const char *const broken[] = {"a,\"b", "\"a\"b,c", "a\"\"\n\"x\" y"};
@@ -284,9 +309,8 @@ TEST(rows)
 
 TEST(nnunet)
 {
-    const char *dir =
-        tree("imagesTr/c1_0000.nii.gz imagesTr/c1_0001.nii.gz imagesTr/c2_0000.nii.gz labelsTr/c1.nii.gz "
-             "labelsTr/c2.nii.gz imagesTs/c9_0000.nii.gz imagesTs/c9_0001.nii.gz");
+    const char *dir = tree("imagesTr/c1_0000.nii.gz imagesTr/c1_0001.nii.gz imagesTr/c2_0000.nii.gz labelsTr/c1.nii.gz "
+                           "labelsTr/c2.nii.gz imagesTs/c9_0000.nii.gz imagesTs/c9_0001.nii.gz");
     un_dataset *d;
 
     put(dir, "dataset.json",
@@ -368,6 +392,26 @@ TEST(groups_stay_together)
     for (int i = 0; i < d->count; i++)
         d->items[i].group = "all";
     CHECK_STATUS(un_dataset_assign(d, &cfg, &err), UNET_E_DATA);
+    un_dataset_close(d);
+}
+
+/* A group that is larger than the share asked for stays in training, whatever the seed; where all are, the smallest
+ * goes. */
+TEST(large_groups_train)
+{
+    un_dataset *d = many(40, 1);
+
+    for (int all = 0; all < 2; all++) {
+        for (int i = 0; i < 40; i++)
+            d->items[i].group = i < 25 ? "large" : all ? "less" : i < 30 ? "b" : i < 35 ? "c" : i < 38 ? "d" : "e";
+        CHECK_OK(un_config_set(&cfg, NULL, all ? "data.test_share=0" : "data.test_share=0.2", &err), &err);
+        for (cfg.data.split_seed = 0; cfg.data.split_seed < 20; cfg.data.split_seed++) {
+            CHECK_OK(un_dataset_assign(d, &cfg, &err), &err);
+            CHECK_INT(d->items[0].role, UN_ROLE_TRAIN);
+            CHECK(un_dataset_count_role(d, UN_ROLE_VAL) > 0 && un_dataset_count_role(d, UN_ROLE_VAL) < 16);
+            CHECK(all || (un_dataset_count_role(d, UN_ROLE_TEST) > 0 && un_dataset_count_role(d, UN_ROLE_TEST) < 11));
+        }
+    }
     un_dataset_close(d);
 }
 

@@ -84,6 +84,34 @@ TEST(tiff_palette_and_pages)
     un_image_free(&a);
 }
 
+/* White is zero: turned round as a picture, the numbers as stored as a mask. */
+TEST(tiff_white_is_zero)
+{
+    static const unsigned char black[] = {6, 1, 3, 0, 1, 0, 0, 0, 1}; /* photometric, short, one, 1 */
+    char path[512];
+    unsigned char *bytes;
+    size_t n, at = 0;
+    un_image a, b;
+
+    snprintf(path, sizeof path, "%s/x.tif", un_test_tmp());
+    fill(&a, UN_DTYPE_U8, 1, 9, 7, 1);
+    CHECK_OK(un_image_write_tiff(NULL, path, &a, &err), &err);
+    CHECK_OK(un_file_read(&bytes, &n, NULL, path, 1 << 20, &err), &err);
+    while (at + sizeof black < n && memcmp(bytes + at, black, sizeof black) != 0)
+        at++;
+    CHECK(at + sizeof black < n);
+    bytes[at + 8] = 0;
+    CHECK_OK(un_image_read_memory(&b, NULL, bytes, n, "x", NULL, &err), &err);
+    for (size_t i = 0; i < 63; i++)
+        CHECK_INT(((uint8_t *)b.data)[i], 255 - ((uint8_t *)a.data)[i]);
+    un_image_free(&b);
+    CHECK_OK(un_image_read_memory(&b, NULL, bytes, n, "x", &(un_image_read_options){.keep_palette = 1}, &err), &err);
+    CHECK(!memcmp(a.data, b.data, 63));
+    un_image_free(&b);
+    un_free(bytes);
+    un_image_free(&a);
+}
+
 /* Reads every beginning of a file: an error each time, and nothing leaks. */
 static void check_cuts(const void *bytes, size_t n, size_t least)
 {
