@@ -2,7 +2,6 @@
  * files. */
 #include "test.h"
 
-#include <locale.h>
 #include <stdlib.h>
 
 #include "base/file.h"
