@@ -31,7 +31,9 @@ static unet_status make_plan(un_planned *p, unet_context *c, un_config *cfg, une
 unet_status un_planned_open(
     un_planned *out, unet_context *c, const un_data_open_options *o, un_config *cfg, unet_error *err)
 {
+    char advice[REASON_MAX];
     unet_status st;
+    int told_patch;
 
     memset(out, 0, sizeof *out);
     st = un_data_open(&out->data, c, o, cfg, err);
@@ -43,8 +45,11 @@ unet_status un_planned_open(
         un_text_add(&out->why, out->data.why.s);
     if (!un_dataset_count_role(out->data.d, UN_ROLE_TRAIN))
         st = un_fail_file(err, UNET_E_DATA, o->path, "no picture with a mask is left to train on");
+    told_patch = !un_is_auto(cfg->train.patch[0]);
     if (!st)
         st = make_plan(out, c, cfg, err);
+    if (!st && told_patch && un_plan_reason(out->why.s, "train", "patch", advice, sizeof advice))
+        un_api_log(c, UNET_LOG_WARN, "train.patch: %s", advice);
     if (!st)
         st = un_train_settle(cfg, un_dataset_count_role(out->data.d, UN_ROLE_TRAIN), err);
     if (!st && out->why.failed)

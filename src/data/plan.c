@@ -246,13 +246,14 @@ static void set_grid(un_planner *p)
     }
 }
 
-/* The outputs on an axis that n pixels leave without padding; 0: none, or a pooling would cut a pixel off, so that the
- * border is not the same on both sides, or a strided convolution of one tap would show more than there is. */
-static int outputs_of(const un_cfg_model *m, int axis, int n)
+/* The outputs on an axis that n pixels leave without padding; 0: none, or a strided convolution of one tap would show
+ * more than there is. *cut: a pooling cuts a pixel off, so that the border is not the same on both sides. */
+static int outputs_of(const un_cfg_model *m, int axis, int n, int *cut)
 {
     const int pixels = n;
     int k[3], s[3] = {1, 1, 1};
 
+    *cut = 0;
     for (int level = 0; level <= m->depth && n > 0; level++) {
         const int strided = level && m->downsample == UN_CFG_DOWN_CONV;
 
@@ -261,9 +262,11 @@ static int outputs_of(const un_cfg_model *m, int axis, int n)
             un_config_axes_at(&m->strides, level - 1, m->dims, s);
         if (strided)
             n -= k[axis] - 1;
-        if (n < 1 || (n - (strided && k[axis] > 1)) % s[axis])
+        if (n < 1)
             return 0;
-        n = (n + s[axis] - 1) / s[axis] - (un_config_int_at(&m->convs_per_level, level) - strided) * (k[axis] - 1);
+        *cut |= (n - (strided && k[axis] > 1)) % s[axis] != 0;
+        n = (n + (strided ? s[axis] - 1 : 0)) / s[axis] -
+            (un_config_int_at(&m->convs_per_level, level) - strided) * (k[axis] - 1);
     }
     for (int level = m->depth - 1; level >= 0 && n > 0; level--) {
         un_config_axes_at(&m->kernel, level, m->dims, k);
@@ -274,16 +277,88 @@ static int outputs_of(const un_cfg_model *m, int axis, int n)
     return n > 0 && n <= pixels ? n : 0;
 }
 
-/* The least extent that leaves so many outputs; 0: none was found. */
-static int with_border(const un_cfg_model *m, int axis, int outputs)
+/* The least extent of so many pixels and more that no pooling cuts and that leaves so many outputs; 0: none was found.
+ */
+static int uncut(const un_cfg_model *m, int axis, int pixels, int outputs)
 {
-    for (int n = outputs; n < outputs + BORDER_MOST; n++)
-        if (outputs_of(m, axis, n) >= outputs)
+    int cut;
+
+    for (int n = pixels; n < pixels + BORDER_MOST; n++)
+        if (outputs_of(m, axis, n, &cut) >= outputs && !cut)
             return n;
     return 0;
 }
 
-static void plan_target(un_planner *p, const double raw[3])
+static int with_border(const un_cfg_model *m, int axis, int outputs)
+{
+    return uncut(m, axis, outputs, outputs);
+}
+
+/* Whether a pixel is left of n on each level, and what is up-sampled has the extent of each skip connection; for
+ * padding that keeps extents. */
+static int suits_levels(const un_cfg_model *m, int axis, int n)
+{
+    const int every = m->decoder != UN_CFG_DECODER_UNET; /* skips from level to level */
+    const int convolved = m->downsample == UN_CFG_DOWN_CONV || m->encoder != UN_CFG_ENCODER_NONE;
+
+    for (int from = 0; from < m->depth; from++) {
+        int s[3], up = 1;
+
+        for (int level = from; level < m->depth; level++) {
+            un_config_axes_at(&m->strides, level, m->dims, s);
+            up *= s[axis];
+        }
+        if ((every || un_config_int_at(&m->skips, from)) && n % up)
+            return 0;
+        un_config_axes_at(&m->strides, from, m->dims, s);
+        n = (n + (convolved ? s[axis] - 1 : 0)) / s[axis];
+        if (n < 1)
+            return 0;
+    }
+    return 1;
+}
+
+/* A patch that the configuration gives: refused where the network cannot be built for it; what is better where only a
+ * border is lost. A stem fits the extents itself. */
+static unet_status check_patch(const un_planner *p)
+{
+    static const char *const names[] = {"depth", "height", "width"};
+    const un_cfg_model *m = &p->cfg->model;
+
+    for (int a = 3 - m->dims; a < 3 && m->stem == UN_CFG_STEM_NONE; a++) {
+        const int n = p->target[a], g = p->grid[a];
+        int cut, below = n - 1, ignored;
+
+        if (m->padding != UN_CFG_PAD_VALID && !suits_levels(m, a, n))
+            return n < g
+                       ? un_fail_file(p->err, UNET_E_CONFIG, "train.patch",
+                             "a %s of %d px is too small for the strides, which multiply to %d; take %d, or a smaller "
+                             "model.depth",
+                             names[a], n, g, g)
+                       : un_fail_file(p->err, UNET_E_CONFIG, "train.patch",
+                             "a %s of %d px: skip connections need multiples of %d, to which the strides multiply; "
+                             "take "
+                             "%d or %d",
+                             names[a], n, g, n / g * g, (n / g + 1) * g);
+        if (m->padding != UN_CFG_PAD_VALID)
+            continue;
+        if (!outputs_of(m, a, n, &cut))
+            return un_fail_file(p->err, UNET_E_CONFIG, "train.patch",
+                "a %s of %d px: nothing is left of it without padding; take %d or more, or model.padding=same",
+                names[a], n, with_border(m, a, 1));
+        while (cut && below > 0 && (!outputs_of(m, a, below, &ignored) || ignored))
+            below--;
+        if (cut && below > 0)
+            un_plan_because(p, "train.patch", "a pooling cuts pixels off a %s of %d; %d and %d fit", names[a], n, below,
+                uncut(m, a, n, 1));
+        else if (cut)
+            un_plan_because(
+                p, "train.patch", "a pooling cuts pixels off a %s of %d; %d fit", names[a], n, uncut(m, a, n, 1));
+    }
+    return UNET_OK;
+}
+
+static unet_status plan_target(un_planner *p, const double raw[3])
 {
     const un_cfg_train *t = &p->cfg->train;
     const un_cfg_model *m = &p->cfg->model;
@@ -301,6 +376,7 @@ static void plan_target(un_planner *p, const double raw[3])
     while (un_plan_is_3d(p) && !told && un_plan_pixels(p->target) > PATCH_PIXELS_3D &&
            (axis = un_plan_longest(p, p->target)) >= 0 && p->target[axis] - p->grid[axis] >= p->least[axis])
         p->target[axis] -= p->grid[axis];
+    return told ? check_patch(p) : UNET_OK;
 }
 
 /* ---- batch, norm, loss, augmentation
@@ -532,20 +608,24 @@ static unet_status plan_steps(const un_planner *p, un_plan_result *out)
     return un_plan_estimate(p, &again, &out->peak_bytes); /* few steps do not draw every picture */
 }
 
-static void plan_by_data(un_planner *p)
+static unet_status plan_by_data(un_planner *p)
 {
     double raw[3];
+    unet_status st;
 
     plan_normalise(p);
     plan_spacing(p);
     raw_patch(p, raw);
     plan_depth(p, raw);
     plan_strides(p, raw);
-    plan_target(p, raw);
+    st = plan_target(p, raw);
+    if (st)
+        return st;
     plan_batch(p);
     plan_weights(p);
     plan_foreground_loss(p);
     plan_augment(p);
+    return UNET_OK;
 }
 
 static unet_status check_inspected(const un_config *cfg, const un_fingerprint *f, unet_error *err)
@@ -560,10 +640,10 @@ unet_status un_plan_data(un_config *cfg, const un_fingerprint *f, un_text *why, 
     un_planner p = {.cfg = cfg, .f = f, .why = why, .err = err};
     unet_status st = check_inspected(cfg, f, err);
 
-    if (!st) {
-        plan_by_data(&p);
+    if (!st)
+        st = plan_by_data(&p);
+    if (!st)
         memcpy(cfg->train.patch, p.target, sizeof p.target);
-    }
     return st;
 }
 
@@ -574,9 +654,10 @@ unet_status un_plan_make(un_config *cfg, const un_fingerprint *f, const un_plan_
     unet_status st = check_inspected(cfg, f, err);
 
     *out = (un_plan_result){0};
+    if (!st)
+        st = plan_by_data(&p);
     if (st)
         return st;
-    plan_by_data(&p);
     un_plan_settle_limits(&p);
     st = un_plan_size(&p);
     return st ? st : plan_steps(&p, out);

@@ -150,6 +150,66 @@ TEST(valid_padding)
         }
 }
 
+/* Whether the network can be built over the patch; *cut: a pooling leaves pixels of it. */
+static int fits_patch(int *cut)
+{
+    const int *p = cfg.train.patch;
+    un_graph *g;
+    un_shape *s;
+    int fits;
+
+    *cut = 0;
+    CHECK_OK(un_model_build(&g, NULL, &cfg.model, &err), &err);
+    s = un_alloc_array(NULL, (size_t)g->n_values, sizeof *s);
+    s[g->input[0]] = (un_shape){1, p[0], p[1], p[2], 1};
+    fits = un_graph_infer(g, s, NULL) == UNET_OK;
+    for (int i = 0; i < g->n_nodes && fits; i++)
+        if (g->node[i].op == UN_OP_MAX_POOL)
+            *cut |= s[g->node[i].in[0]].h % g->node[i].attr.pool.stride[1] != 0;
+    un_free(s);
+    un_graph_destroy(g);
+    return fits;
+}
+
+/* A patch that the configuration gives is refused when the network cannot be built over it, and only then; where a
+ * pooling cuts a border off, the nearest that fit are named. */
+TEST(patches_that_are_given)
+{
+    static const char *const also[][2] = {{"model.depth=3", "model.skips=true"}, {"model.depth=3", "model.skips=false"},
+        {"model.depth=3", "model.skips=[false, false, true]"}, {"model.depth=2", "model.strides=3"},
+        {"model.depth=3", "model.downsample=conv"}, {"model.depth=2", "model.decoder=nested"},
+        {"model.depth=2", "model.encoder=resnet18"}, {"model.depth=2", "model.padding=valid"},
+        {"model.depth=1", "model.padding=valid"}};
+    const un_fingerprint f = data_of(1, 128, 128, 20, 30, 2);
+    char patch[32];
+    int cut;
+
+    for (size_t k = 0; k < UN_COUNT(also); k++)
+        for (int n = 1; n <= 60; n++) {
+            un_plan_result r;
+            unet_status st;
+
+            snprintf(patch, sizeof patch, "train.patch=[%d, %d]", n, n);
+            st = PLAN(&f, &r, "train.steps=100", "model.head=softmax", "model.norm=none", "model.base_filters=2",
+                also[k][0], also[k][1], patch);
+            if (st)
+                CHECK_STR(err.where, "train.patch");
+            if (fits_patch(&cut) != (st == UNET_OK))
+                un_test_fail(__FILE__, __LINE__, "%s, %s, %s: %s", also[k][0], also[k][1], patch, unet_status_name(st));
+            if (cfg.model.padding == UN_CFG_PAD_VALID && !st)
+                CHECK_INT(strstr(why, "train.patch: a pooling cuts pixels off a height") != NULL, cut);
+        }
+    CHECK_STATUS(
+        PLAN(&f, &(un_plan_result){0}, "train.steps=9", "model.depth=3", "train.patch=[48, 50]"), UNET_E_CONFIG);
+    CHECK_STR(err.message,
+        "a width of 50 px: skip connections need multiples of 8, to which the strides multiply; take "
+        "48 or 56");
+    CHECK_OK(
+        PLAN(&f, &(un_plan_result){0}, "train.steps=9", "model.depth=2", "model.padding=valid", "train.patch=[90, 90]"),
+        &err);
+    CHECK(strstr(why, "train.patch: a pooling cuts pixels off a height of 90; 88 and 92 fit"));
+}
+
 /* Each choice has its sentence, for pictures and volumes, and where memory is short. */
 TEST(choices_have_reasons)
 {
