@@ -330,3 +330,17 @@ void un_args_free(un_args *a)
     free(a->made);
     *a = (un_args){0};
 }
+
+void un_args_name_option(const un_args *a, const un_command *c, unet_error *err)
+{
+    const size_t n = strlen(err->where);
+    int set = 0;
+
+    for (int i = 0; i < a->n_made; i++)
+        set |= !strncmp(a->made[i], err->where, n) && a->made[i][n] == '=';
+    for (int i = 0; i < c->n_options && set; i++)
+        if (c->options[i].key && !strcmp(c->options[i].key, err->where)) {
+            snprintf(err->where, sizeof err->where, "--%s", c->options[i].name);
+            return;
+        }
+}

@@ -84,5 +84,7 @@ typedef struct un_command {
 UNET_NODISCARD unet_status un_args_parse(
     un_args *a, const un_command *c, void *options, int argc, char **argv, unet_error *err);
 void un_args_free(un_args *a);
+/* A place that is a key which an option has set becomes the name of the option: "train.mem" is "--mem". */
+void un_args_name_option(const un_args *a, const un_command *c, unet_error *err);
 
 #endif

@@ -40,6 +40,8 @@ static unet_status run_command(const un_command *c, int argc, char **argv, int *
         un_help_command(stdout, c);
     else if (!st)
         st = c->run(&a, err);
+    if (st)
+        un_args_name_option(&a, c, err);
     un_args_free(&a);
     free(options);
     return st;

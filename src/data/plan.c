@@ -246,11 +246,10 @@ static void set_grid(un_planner *p)
     }
 }
 
-/* The outputs on an axis that n pixels leave without padding; 0: none, or a strided convolution of one tap would show
- * more than there is. *cut: a pooling cuts a pixel off, so that the border is not the same on both sides. */
+/* The outputs on an axis that n pixels leave without padding; 0: none. *cut: a pooling cuts a pixel off, so that the
+ * border is not the same on both sides. */
 static int outputs_of(const un_cfg_model *m, int axis, int n, int *cut)
 {
-    const int pixels = n;
     int k[3], s[3] = {1, 1, 1};
 
     *cut = 0;
@@ -274,17 +273,24 @@ static int outputs_of(const un_cfg_model *m, int axis, int n, int *cut)
         n = n * s[axis] -
             (un_config_int_at(&m->convs_per_level, level) + (m->upsample != UN_CFG_UP_TRANSPOSE)) * (k[axis] - 1);
     }
-    return n > 0 && n <= pixels ? n : 0;
+    return n > 0 ? n : 0;
+}
+
+/* The outputs when no pooling cuts; 0 too where a strided convolution of one tap would show more than there is. */
+static int whole_outputs(const un_cfg_model *m, int axis, int n)
+{
+    int cut;
+    const int outputs = outputs_of(m, axis, n, &cut);
+
+    return cut || outputs > n ? 0 : outputs;
 }
 
 /* The least extent of so many pixels and more that no pooling cuts and that leaves so many outputs; 0: none was found.
  */
 static int uncut(const un_cfg_model *m, int axis, int pixels, int outputs)
 {
-    int cut;
-
     for (int n = pixels; n < pixels + BORDER_MOST; n++)
-        if (outputs_of(m, axis, n, &cut) >= outputs && !cut)
+        if (whole_outputs(m, axis, n) >= outputs)
             return n;
     return 0;
 }
@@ -327,7 +333,7 @@ static unet_status check_patch(const un_planner *p)
 
     for (int a = 3 - m->dims; a < 3 && m->stem == UN_CFG_STEM_NONE; a++) {
         const int n = p->target[a], g = p->grid[a];
-        int cut, below = n - 1, ignored;
+        int cut, below = n - 1;
 
         if (m->padding != UN_CFG_PAD_VALID && !suits_levels(m, a, n))
             return n < g
@@ -346,7 +352,7 @@ static unet_status check_patch(const un_planner *p)
             return un_fail_file(p->err, UNET_E_CONFIG, "train.patch",
                 "a %s of %d px: nothing is left of it without padding; take %d or more, or model.padding=same",
                 names[a], n, with_border(m, a, 1));
-        while (cut && below > 0 && (!outputs_of(m, a, below, &ignored) || ignored))
+        while (cut && below > 0 && !whole_outputs(m, a, below))
             below--;
         if (cut && below > 0)
             un_plan_because(p, "train.patch", "a pooling cuts pixels off a %s of %d; %d and %d fit", names[a], n, below,
