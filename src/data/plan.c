@@ -195,6 +195,14 @@ static void plan_depth(const un_planner *p, const double raw[3])
         un_plan_because(p, "model.depth", "%d poolings suit patches of up to %.0f px", depth, largest);
 }
 
+/* Whether an axis of pictures is pooled: not one of a single pixel beside a longer one (lines of a scan). Known
+ * encoders pool both. */
+static int pools_2d(const un_planner *p, int axis)
+{
+    return axis > 0 &&
+           (p->cfg->model.encoder != UN_CFG_ENCODER_NONE || p->f->size_max[axis] != 1 || p->f->size_max[3 - axis] < 2);
+}
+
 /* An axis is pooled while it keeps enough pixels at the bottom, and, in volumes, while its pixels are not
  * much longer than the shortest: so thick slices are left alone until the others have become as coarse. */
 static void plan_strides(const un_planner *p, const double raw[3])
@@ -211,7 +219,8 @@ static void plan_strides(const un_planner *p, const double raw[3])
         int *s = m->strides.v[level], any = 0;
 
         for (int a = 0; a < 3; a++) {
-            const int pool = un_plan_is_3d(p) ? extent[a] / 2 > BOTTOM_LEAST - 1 && spacing[a] < 2 * finest : a > 0;
+            const int pool =
+                un_plan_is_3d(p) ? extent[a] / 2 > BOTTOM_LEAST - 1 && spacing[a] < 2 * finest : pools_2d(p, a);
 
             s[a] = pool ? 2 : 1;
             any |= pool;
@@ -221,7 +230,7 @@ static void plan_strides(const un_planner *p, const double raw[3])
         for (int a = 0; a < 3; a++) {
             extent[a] = extent[a] / s[a];
             spacing[a] *= s[a];
-            uneven |= un_plan_is_3d(p) && s[a] != 2;
+            uneven |= (un_plan_is_3d(p) || a > 0) && s[a] != 2;
         }
     }
     if (!uneven) {

@@ -210,6 +210,26 @@ TEST(patches_that_are_given)
     CHECK(strstr(why, "train.patch: a pooling cuts pixels off a height of 90; 88 and 92 fit"));
 }
 
+/* Lines of a scan are not pooled, or padded, across; pictures of one pixel are as any. */
+TEST(lines)
+{
+    un_fingerprint f = data_of(1, 1, 100000, 20, 30, 2);
+    un_plan_result r;
+
+    f.size_max[1] = 1;
+    f.size_max[2] = 100000;
+    CHECK_OK(PLAN(&f, &r, "train.steps=100"), &err);
+    patch_is(1, 1, 192);
+    CHECK_INT(cfg.model.strides.v[0][1], 1);
+    CHECK_INT(cfg.model.strides.v[0][2], 2);
+    f.size_max[1] = 2;
+    CHECK_OK(PLAN(&f, &r, "train.steps=100"), &err);
+    CHECK_INT(cfg.model.strides.v[0][1], 2);
+    f.size_max[1] = f.size_max[2] = f.size_median[2] = 1;
+    CHECK_OK(PLAN(&f, &r, "train.steps=100"), &err);
+    CHECK_INT(cfg.model.strides.v[0][1], 2);
+}
+
 /* Each choice has its sentence, for pictures and volumes, and where memory is short. */
 TEST(choices_have_reasons)
 {
