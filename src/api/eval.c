@@ -60,32 +60,44 @@ static int is_wanted(const un_item *it, const char *split)
     return it->role != UN_ROLE_NONE && !strcmp(split, un_role_name(it->role));
 }
 
+/* Whether the picture has its place by a draw: the layout says nothing of it, or gave it to the training that kept it.
+ */
+static int is_drawn(const un_dataset *d, const un_item *it)
+{
+    if (it->role == UN_ROLE_VAL || it->role == UN_ROLE_TEST)
+        return it->split != (it->role == UN_ROLE_VAL ? UN_SPLIT_VAL : UN_SPLIT_TEST);
+    return !d->given_split && it->split == UN_SPLIT_NONE;
+}
+
 static unet_status choose_items(eval_job *j, unet_error *err)
 {
     const un_dataset *d = j->data.d;
     const char *split = j->o->split ? j->o->split : "val";
-    const int drawn = !d->given_split && strcmp(split, "all"), cut = d->count > d->base_count;
-    int labelled = 0;
+    const int cut = d->count > d->base_count;
+    int labelled = 0, drawn = 0;
 
     j->item = un_alloc_array(j->c->mem, (size_t)UN_MAX(d->count, 1), sizeof *j->item);
     if (!j->item)
         return un_fail_nomem(err, (size_t)d->count * sizeof *j->item);
     for (int i = 0; i < d->count; i++)
-        if (is_wanted(&d->items[i], split))
+        if (is_wanted(&d->items[i], split)) {
             j->item[j->count++] = &d->items[i];
+            drawn |= strcmp(split, "all") && is_drawn(d, &d->items[i]);
+        }
     for (int i = 0; i < d->base_count; i++)
         labelled += d->items[i].mask && !d->items[i].left_out;
     if (!j->count)
         return un_fail_file(err, UNET_E_DATA, d->root,
-            "no picture of the split '%s'; there are %d to train, %d to select, %d val, %d test", split,
-            un_dataset_count_role(d, UN_ROLE_TRAIN), un_dataset_count_role(d, UN_ROLE_SELECT),
+            "no picture of the split '%s'; there are %d to train, %d to select, %d val, %d test; choose "
+            "another split",
+            split, un_dataset_count_role(d, UN_ROLE_TRAIN), un_dataset_count_role(d, UN_ROLE_SELECT),
             un_dataset_count_role(d, UN_ROLE_VAL), un_dataset_count_role(d, UN_ROLE_TEST));
     snprintf(j->scored, sizeof j->scored, "Split '%s': %d%s of %d labelled picture%s%s", split, j->count,
         !cut            ? ""
         : j->count == 1 ? " part"
                         : " parts",
         labelled, labelled == 1 ? "" : "s",
-        drawn ? "; the folder gives no split, so it is the one that training draws (data.split_seed)" : "");
+        drawn ? "; the folder does not give this split, so it is the one that training draws (data.split_seed)" : "");
     return UNET_OK;
 }
 

@@ -408,7 +408,9 @@ TEST(splits)
     CHECK(isnan(r.floor_dice_mean));
     o.split = "test";
     CHECK_STATUS(eval(&o, &r, NULL, NULL), UNET_E_DATA);
-    CHECK(strstr(err.message, "no picture of the split 'test'; there are 1 to train, 0 to select, 2 val, 0 test"));
+    CHECK(strstr(err.message,
+        "no picture of the split 'test'; there are 1 to train, 0 to select, 2 val, 0 test; choose another "
+        "split"));
     o.split = "tset";
     CHECK_STATUS(eval(&o, &r, NULL, NULL), UNET_E_ARG);
     CHECK(strstr(err.message, "Did you mean 'test'"));
