@@ -1,6 +1,6 @@
 #!/bin/sh
-# comma_locale.sh DIR: a locale xx_XX with decimal commas, for LOCPATH=DIR. Needs localedef (libc-bin), not the sources of
-# Debian's package locales: the character map, ASCII, is written here.
+# comma_locale.sh DIR: a locale xx_XX with decimal commas, for LOCPATH=DIR. Needs localedef (libc-bin), not the
+# sources of Debian's package locales: the character map, ASCII, is written here.
 set -eu
 mkdir -p "$1"
 awk 'BEGIN {

@@ -119,6 +119,7 @@ static void count_pictures(const maker *m)
     int first = 1;
 
     f->pictures = m->d->base_count;
+    f->cut = m->d->count > m->d->base_count;
     for (int i = 0; i < m->d->count; i++)
         f->role[m->d->items[i].role]++;
     for (int i = 0; i < m->s->count; i++) {
@@ -450,7 +451,8 @@ static void text_of_pictures(un_text *t, const un_fingerprint *f)
     un_text_printf(t, " (%d unlabelled, %d left out)\n", f->unlabelled, f->left_out);
     un_text_add(t, "split       ");
     for (int r = UN_ROLE_TRAIN; r < UN_ROLE_COUNT; r++)
-        un_text_printf(t, " %s %d%s", un_role_name((un_role)r), f->role[r], r + 1 < UN_ROLE_COUNT ? "," : "\n");
+        un_text_printf(t, " %s %d%s", un_role_name((un_role)r), f->role[r], r + 1 < UN_ROLE_COUNT ? "," : "");
+    un_text_add(t, f->cut ? "  (few pictures: each is cut in parts)\n" : "\n");
     un_text_add(t, "size         ");
     add_triple(t, f->size_median, dims);
     if (memcmp(f->size_min, f->size_max, sizeof f->size_min)) {

@@ -9,6 +9,7 @@ enum { UN_FINGERPRINT_CHANNELS = 32, UN_FINGERPRINT_KINDS = 32 };
 typedef struct un_fingerprint {
     int pictures, unlabelled, left_out; /* files of pictures found; without mask; not usable */
     int role[UN_ROLE_COUNT];            /* pictures (or parts) of each role                  */
+    int cut;                            /* 1: the pictures are cut into parts for the roles  */
     /* over the pictures of the scope that can be used; axes d, h, w */
     int usable, volumes;
     int size_min[3], size_median[3], size_max[3];
