@@ -69,6 +69,22 @@ static geometry many_tiles(kc *c)
     return g;
 }
 
+/* As many tiles of a fused Winograd form as make whole blocks, and whole chunks of channels. */
+static geometry whole_blocks(kc *c)
+{
+    geometry g = many_tiles(c);
+
+    g.ci = 16 * kc_int(c, 1, 2);
+    g.co = 16 * kc_int(c, 1, 2);
+    if (c->kernel->family == UN_K_CONV)
+        g.co += kc_int(c, 0, 16);
+    else
+        g.ci += kc_int(c, 0, 16);
+    g.x[1] = g.y[1] = kc_int(c, 2500, 2600) / g.n;
+    kc_note(c, "n%d x %dx%dx%d ci%d co%d k 1x3x3", g.n, g.x[0], g.x[1], g.x[2], g.ci, g.co);
+    return g;
+}
+
 static int64_t weight_count(const geometry *g)
 {
     return (int64_t)g->co * (g->ci / g->groups) * g->k[0] * g->k[1] * g->k[2];
@@ -271,11 +287,15 @@ static double unit_of(const un_kernel *k)
     return k->type == UN_KERNEL_F64 ? 0x1p-53 : 0x1p-24;
 }
 
-enum { MANY_TILES = 50 }; /* number of the case */
+enum { MANY_TILES = 50, WHOLE_BLOCKS, WHOLE_END = WHOLE_BLOCKS + 4 }; /* numbers of the cases */
 
 static geometry conv_geometry(kc *c)
 {
-    return c->kernel->winograd && c->number == MANY_TILES ? many_tiles(c) : random_geometry(c);
+    if (c->kernel->winograd && c->number == MANY_TILES)
+        return many_tiles(c);
+    if (c->kernel->winograd && c->number >= WHOLE_BLOCKS && c->number < WHOLE_END)
+        return whole_blocks(c);
+    return random_geometry(c);
 }
 
 static int conv_args(kc *c, const geometry *g, un_conv_args *a)
