@@ -13,6 +13,7 @@ enum { UN_PX = 12, UN_RATE = 6 };
 enum { UN_PX = 6, UN_RATE = 6 };
 #endif
 enum { UN_CB = 2 * UN_W, UN_STAGE_BYTES = 384 << 10, UN_PLAIN_BYTES = 128 << 10, UN_MAX_TAPS = 27 * 5 };
+enum { UN_PX_STAGED = 2 * UN_PX };
 enum { UN_WIDE = 16 }; /* UN_BF16: channels of layers that are worth it, and whose rounding others even out */
 
 /* What is computed: out[o] = sum over taps and channels of in[o*stride - pad + t*dilation] * w, written to every
@@ -59,6 +60,8 @@ typedef struct un_micro {
 /* [channels follow each other][vectors of outputs - 1][pixels - 1] (products.c) */
 typedef void (*un_product)(const un_micro *);
 extern const un_product UN_SIMD_SYMBOL(direct_products)[2][2][UN_PX];
+/* A block of UN_PX_STAGED pixels of staged floats and one vector of outputs. */
+void UN_SIMD_SYMBOL(direct_staged_wide)(const un_micro *m);
 
 static inline int un_cheap_act(const un_conv_args *a)
 {

@@ -10,9 +10,9 @@ static inline __attribute__((always_inline)) void product(
     const int c = d->in.c;
     const ptrdiff_t next = apart ? UN_STEP : d->wp, pixel = m->pixel;
     const un_factor *w = m->w;
-    un_v acc[UN_PX][2];
+    un_v acc[UN_PX_STAGED][2];
 
-#pragma GCC unroll 16
+#pragma GCC unroll 24
     for (int p = 0; p < px; p++)
 #pragma GCC unroll 2
         for (int v = 0; v < nv; v++)
@@ -26,9 +26,9 @@ static inline __attribute__((always_inline)) void product(
         for (int k = 0; k < c; k += UN_STEP, w += nv * UN_W * UN_STEP) {
             un_factors w0 = un_factors_load(w), w1 = nv > 1 ? un_factors_load(w + UN_W * UN_STEP) : w0;
 
-#pragma GCC unroll 16
+#pragma GCC unroll 24
             for (int p = 0; p < px; p++) {
-                const un_factor *f = apart ? x[p / 3] + p % 3 * pixel : x[0] + p;
+                const un_factor *f = apart ? x[p / 3 % (UN_PX / 3)] + p % 3 * pixel : x[0] + p;
 
                 acc[p][0] = un_multiply_add(acc[p][0], w0, f);
                 if (nv > 1)
@@ -47,7 +47,7 @@ static inline __attribute__((always_inline)) void product(
 
         if (from && n > 0)
             bias = n >= UN_W ? un_v_load(from) : un_v_load_part(from, n);
-#pragma GCC unroll 16
+#pragma GCC unroll 24
         for (int p = 0; p < px; p++) {
             un_v r = un_activate(acc[p][v] + bias, d->act, d->slope);
             float *o = m->out + p * m->step + v * m->second;
@@ -108,3 +108,10 @@ const un_product UN_SIMD_SYMBOL(direct_products)[2][2][UN_PX] = {
     {UN_TABLE(staged, 1), UN_TABLE(staged, 2)},
 #endif
     [1] = {UN_TABLE(apart, 1), UN_TABLE(apart, 2)}};
+
+#if !UN_BF16
+void UN_SIMD_SYMBOL(direct_staged_wide)(const un_micro *m)
+{
+    product(m, UN_PX_STAGED, 1, 0);
+}
+#endif
