@@ -62,6 +62,10 @@ typedef void (*un_product)(const un_micro *);
 extern const un_product UN_SIMD_SYMBOL(direct_products)[2][2][UN_PX];
 /* A block of UN_PX_STAGED pixels of staged floats and one vector of outputs. */
 void UN_SIMD_SYMBOL(direct_staged_wide)(const un_micro *m);
+/* Stages one input row, `row` (NULL: zeroes) of `in`, as [ci][wp]: out.w pixels for one tap along w, or the whole
+ * padded row for all of them; the channels of `in` from `channel` on. */
+void UN_SIMD_SYMBOL(direct_stage_row)(
+    const un_direct *d, const un_view *in, int channel, const float *row, int first, float *to, int count);
 
 static inline int un_cheap_act(const un_conv_args *a)
 {

@@ -1,4 +1,5 @@
-/* The register blocks of direct products (direct.h): one function for each number of pixels and vectors. */
+/* The register blocks of direct products (direct.h): one function for each number of pixels and vectors; and the rows
+ * that they read. */
 #include "kernels/simd/direct.h"
 
 /* px pixels times nv vectors of outputs, over all taps and channels. Apart: the channels of a pixel follow each other,
@@ -110,6 +111,45 @@ const un_product UN_SIMD_SYMBOL(direct_products)[2][2][UN_PX] = {
     [1] = {UN_TABLE(apart, 1), UN_TABLE(apart, 2)}};
 
 #if !UN_BF16
+/* c channels of every `step`-th pixel from `first` on, sw floats apart. */
+static inline __attribute__((always_inline)) void stage_pixels(const un_direct *d, const un_view *in,
+    const float *restrict row, int first, float *restrict to, int count, const int c, const int step,
+    const ptrdiff_t sw)
+{
+    const ptrdiff_t wp = d->wp;
+    int lo = first < 0 ? (step - 1 - first) / step : 0, hi = row ? (in->w - first + step - 1) / step : 0;
+
+    hi = hi < 0 ? 0 : hi < count ? hi : count;
+    lo = lo < hi ? lo : hi;
+    for (int k = 0; k < c; k++) {
+        memset(to + k * wp, 0, (size_t)lo * sizeof *to);
+        memset(to + k * wp + hi, 0, (size_t)(count - hi) * sizeof *to);
+    }
+    if (c == 8)
+        for (int p = lo; p < hi; p++)
+            for (int k = 0; k < 8; k++)
+                to[k * wp + p] = row[(first + p * step) * sw + k];
+    else
+        for (int p = lo; p < hi; p++)
+            for (int k = 0; k < c; k++)
+                to[k * wp + p] = row[(first + p * step) * sw + k];
+}
+
+void UN_SIMD_SYMBOL(direct_stage_row)(
+    const un_direct *d, const un_view *in, int channel, const float *row, int first, float *to, int count)
+{
+    const int c = in == &d->in ? in->c - d->in2.c : in->c, step = d->stride[2];
+    const ptrdiff_t sw = in->sw;
+
+    to += (ptrdiff_t)channel * d->wp;
+    if (c == 3 && step * sw == 3) /* a picture: constants let the compiler take them apart as vectors */
+        stage_pixels(d, in, row, first, to, count, 3, 1, 3);
+    else
+        for (int k = 0; k < c; k += 8)
+            stage_pixels(
+                d, in, row ? row + k : row, first, to + (ptrdiff_t)k * d->wp, count, c - k < 8 ? c - k : 8, step, sw);
+}
+
 void UN_SIMD_SYMBOL(direct_staged_wide)(const un_micro *m)
 {
     product(m, UN_PX_STAGED, 1, 0);
