@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `make bench-recompute`: what it costs to make blocks of the encoder again in the backward pass, against keeping them and
-# against making only again what norms make (the default): the step and the memory that the plan of a run measures and
-# states (`unet train --dry-run`), medians of rounds in turns (docs/planning.md).
+# `make bench-recompute`: what it costs to make blocks of the encoder again in the backward pass, against keeping them
+# and against making only again what norms make (the default): the step and the memory that the plan of a run measures
+# and states (`unet train --dry-run`), medians of rounds in turns (docs/planning.md).
 #   bench/recompute.sh [--rounds N]
 set -euo pipefail
 cd "$(dirname "$0")/.."

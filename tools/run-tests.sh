@@ -95,7 +95,8 @@ run_part() {
     rm -f "$log" "${log%/*}/whole.txt"
     if [ -z "$kept" ] || [ ${#todo[@]} -gt 0 ]; then
         [ -z "$kept" ] || echo "$before" >"$log.of"
-        env $environment "${still[@]}" meson test -C "$dir" --logbase part "$@" "${todo[@]}" >"$dir/part.out" 2>&1 || true
+        env $environment "${still[@]}" meson test -C "$dir" --logbase part "$@" "${todo[@]}" \
+            >"$dir/part.out" 2>&1 || true
         [ -f "$log" ] || return 0 # the build failed, or meson itself
         [ -z "$kept" ] || keep "$log" "$before"
     fi

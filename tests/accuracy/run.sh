@@ -97,7 +97,8 @@ result train_settles_steps "$([ -n "$plan" ] && grep -q '^  steps: [0-9]' "$plan
 sed -i 's/^  steps: .*/  steps: 7/' "$plan"
 accuracy train try_dice_1 quarter seed 1
 json=$(ls "$tmp"/results-train/try_dice_1*.json 2>/dev/null)
-result train_keeps_to_the_plan "$(grep -q '"minutes": "[0-9.]* planned".* "steps": 7,' "$json" || tail -n 5 "$tmp/out" "$json")"
+result train_keeps_to_the_plan \
+    "$(grep -q '"minutes": "[0-9.]* planned".* "steps": 7,' "$json" || tail -n 5 "$tmp/out" "$json")"
 rm -f "$tmp"/results-train/*
 seen() { # seen SET SEED FIGURE PICTURES
     printf '{"set": "%s", "budget": "quarter", "seed": %s,\n"figures": {"Dice": %s},\n"pictures": {%s}}\n' \
