@@ -539,9 +539,15 @@ static unet_status tell_result(const training *t, char **text, unet_error *err)
     un_text s;
 
     un_text_init(&s, t->c->mem, TEXT_MAX);
-    un_text_printf(&s, "%lld steps in %.1f %s%s; %.1f patches/s, %.1f %% of the time waiting for data\n",
-        (long long)r->steps, r->seconds < 120 ? r->seconds : r->seconds / 60, r->seconds < 120 ? "s" : "minutes",
-        r->stopped_early ? ", stopped early" : "", t->samples_per_s, 100 * r->waiting);
+    un_text_printf(&s, "%lld steps in %.1f %s%s; ", (long long)r->steps,
+        r->seconds < 120 ? r->seconds : r->seconds / 60, r->seconds < 120 ? "s" : "minutes",
+        r->stopped_early ? ", stopped early" : "");
+    if (t->samples_per_s > 0)
+        un_text_printf(
+            &s, "%.1f patches/s, %.1f %% of the time waiting for data\n", t->samples_per_s, 100 * r->waiting);
+    else
+        un_text_printf(
+            &s, "the run was at its end, nothing was left to do (unet extend %s --steps N adds some)\n", t->folder);
     if (r->best_step)
         un_text_printf(&s,
             "best on the pictures kept for selection: Dice %.4f, IoU %.4f at step %lld (they chose the model: evaluate "
