@@ -105,7 +105,7 @@ bench-bf16: build
 bench-peers: setup
 	@bench/peers/run.sh $(ARGS)
 
-## bench-recompute  time and memory of a step when blocks are made again in the backward pass (docs/planning.md; a minute)
+## bench-recompute  time and memory of a step when blocks are made again in the backward pass (docs/planning.md; minutes)
 .PHONY: bench-recompute
 bench-recompute: build
 	@bench/recompute.sh $(ARGS)

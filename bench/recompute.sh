@@ -1,23 +1,26 @@
 #!/usr/bin/env bash
 # `make bench-recompute`: what it costs to make blocks of the encoder again in the backward pass, against keeping them
-# and against making only again what norms make (the default): the step and the memory that the plan of a run measures
-# and states (`unet train --dry-run`), medians of rounds in turns (docs/planning.md).
+# and against making only again what norms make (the default): the median step of short runs and the memory that
+# they held, in turns (docs/planning.md).
 #   bench/recompute.sh [--rounds N]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
 
-rounds=5
+rounds=3
 [ "${1:-}" != --rounds ] || rounds=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export XDG_CACHE_HOME=$work/cache
 
-# step FILTERS SIDE BATCH RECOMPUTE: "MiB seconds" of a step.
+# step FILTERS SIDE BATCH RECOMPUTE: "MiB seconds": the most that a run of seven steps held, its median step.
 step() {
-    build/src/cli/unet train examples/nuclei -o "$work/model" --dry-run --steps 10 --threads 1 model.base_filters="$1" \
-        model.depth=4 train.patch="[1, $2, $2]" train.batch="$3" train.recompute="$4" 2>"$work/log" |
-        awk '/^# memory: / {mib = $3} /^# time: / {print mib, $(NF - 1)}'
+    build/src/cli/unet train examples/nuclei -o "$work/model" --overwrite --steps 7 --threads 1 model.depth=4 \
+        model.base_filters="$1" train.patch="[1, $2, $2]" train.batch="$3" train.recompute="$4" train.val_interval=7 \
+        --json >"$work/result" 2>"$work/log"
+    echo "$(sed -n 's/.*"peak_bytes":\([0-9]*\).*/\1/p' "$work/result" | awk '{print int($1 / 1048576)}')" \
+        "$(awk -F, 'NR == 1 {for (i = 1; i <= NF; i++) if ($i == "seconds") c = i; next}
+            NR > 2 {print $c - last} {last = $c}' "$work/model.run/log.csv" | median)"
 }
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 
