@@ -150,24 +150,31 @@ static int is_due(un_progress *p, double seconds)
     return 1;
 }
 
+/* Whether it says how far the work is and nothing that a reader would miss. */
+static int only_counts(const unet_progress *r)
+{
+    return isnan(r->loss) && isnan(r->dice) && isnan(r->iou) && !r->item;
+}
+
 void un_progress_show(void *progress, const unet_progress *r)
 {
     un_progress *p = progress;
     char line[4096];
     const int changed = strncmp(p->phase, r->phase, sizeof p->phase - 1) != 0;
     const int complete = r->total > 0 && r->done >= r->total;
+    const int whole = p->mode == UN_PROGRESS_JSON && !only_counts(r);
 
     if (p->mode == UN_PROGRESS_NONE)
+        return;
+    if (changed)
+        un_progress_end(p);
+    snprintf(p->phase, sizeof p->phase, "%s", r->phase);
+    if (!is_due(p, p->mode == UN_PROGRESS_PLAIN ? PLAIN_SECONDS : LIVE_SECONDS) && !changed && !complete && !whole)
         return;
     if (p->mode == UN_PROGRESS_JSON) {
         show_json(p->to, r);
         return;
     }
-    if (changed)
-        un_progress_end(p);
-    snprintf(p->phase, sizeof p->phase, "%s", r->phase);
-    if (!is_due(p, p->mode == UN_PROGRESS_LIVE ? LIVE_SECONDS : PLAIN_SECONDS) && !changed && !complete)
-        return;
     un_progress_text(line, sizeof line, r);
     if (p->mode == UN_PROGRESS_PLAIN) {
         fprintf(p->to, "%s\n", line);

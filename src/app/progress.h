@@ -1,5 +1,6 @@
 /* How far long work is, on standard error: one line that is rewritten on a terminal, plain lines now and then when
- * piped, one JSON object a report with --json. Fits unet_progress_fn. */
+ * piped, one JSON object a report with --json (ten a second at most of reports that only count). Fits
+ * unet_progress_fn. */
 #ifndef UN_APP_PROGRESS_H
 #define UN_APP_PROGRESS_H
 

@@ -364,6 +364,34 @@ TEST(progress_lines)
         "\"learning_rate\":0.001,\"per_second\":41.2,\"seconds_left\":130}\n");
     free(text);
     PRINTED({
+        p = (un_progress){.to = to, .mode = UN_PROGRESS_JSON};
+        for (int i = 1; i <= 1000; i++)
+            un_progress_show(&p, &(unet_progress){.phase = "scan",
+                                     .done = i,
+                                     .total = 1000,
+                                     .epoch = -1,
+                                     .loss = NAN,
+                                     .dice = NAN,
+                                     .iou = NAN,
+                                     .learning_rate = NAN,
+                                     .per_second = -1,
+                                     .seconds_left = -1,
+                                     .waiting = NAN});
+    });
+    CHECK(strstr(text, "\"phase\":\"scan\",\"done\":1,\"total\":1000"));
+    CHECK(strstr(text, "\"done\":1000"));
+    CHECK(strlen(text) < 1000 * strlen("{\"event\"")); /* not a line for each */
+    free(text);
+    PRINTED({
+        p = (un_progress){.to = to, .mode = UN_PROGRESS_JSON};
+        r.done = 10;
+        un_progress_show(&p, &r);
+        un_progress_show(&p, &r); /* figures are never left out */
+        r.done = 900;
+    });
+    CHECK_INT(strlen(strchr(text, '\n')), strlen(text) / 2 + 1);
+    free(text);
+    PRINTED({
         p = (un_progress){.to = to, .mode = UN_PROGRESS_LIVE, .columns = 21};
         un_progress_show(&p, &r);
         r.phase = "eval";
