@@ -114,7 +114,7 @@ TEST(memory_counts_and_refuses)
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
-    return "leak:__argz_add_sep\n";
+    return "leak:argz_add_sep\n";
 }
 
 /* A program may have set a locale with decimal commas; texts for machines have points. */
