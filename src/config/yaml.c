@@ -7,7 +7,8 @@ typedef struct reader {
     yaml_parser_t parser;
     yaml_event_t event; /* the one that next() fetched last; freed by the next call */
     un_arena *arena;
-    const char *name;
+    const char *text, *name;
+    size_t size;
     unet_error *err;
     int has_event, nodes;
 } reader;
@@ -17,6 +18,30 @@ static unet_status fail_at(reader *r, yaml_mark_t mark, const char *what)
     return un_fail_line(r->err, UNET_E_CONFIG, r->name, (int)mark.line + 1, (int)mark.column + 1, "%s", what);
 }
 
+/* Whether a tab is among the white space that line n (from 0) begins with. */
+static int begins_with_tab(const reader *r, size_t n)
+{
+    size_t at = 0;
+
+    for (; n && at < r->size; at++)
+        n -= r->text[at] == '\n';
+    while (at < r->size && r->text[at] == ' ')
+        at++;
+    return at < r->size && r->text[at] == '\t';
+}
+
+static unet_status fail_syntax(reader *r)
+{
+    const yaml_parser_t *p = &r->parser;
+    const yaml_mark_t mark = p->error == YAML_READER_ERROR ? p->mark : p->problem_mark;
+
+    if (p->error == YAML_MEMORY_ERROR)
+        return un_fail_nomem(r->err, 0);
+    return un_fail_line(r->err, UNET_E_CONFIG, r->name, (int)mark.line + 1, (int)mark.column + 1, "not YAML: %s%s",
+        p->problem ? p->problem : "unknown problem",
+        begins_with_tab(r, mark.line) ? "; the line begins with a tab: indent with spaces" : "");
+}
+
 static unet_status next(reader *r)
 {
     const yaml_char_t *anchor = NULL, *tag = NULL;
@@ -24,16 +49,8 @@ static unet_status next(reader *r)
     if (r->has_event)
         yaml_event_delete(&r->event);
     r->has_event = 0;
-    if (!yaml_parser_parse(&r->parser, &r->event)) {
-        yaml_mark_t mark = r->parser.problem_mark;
-
-        if (r->parser.error == YAML_MEMORY_ERROR)
-            return un_fail_nomem(r->err, 0);
-        if (r->parser.error == YAML_READER_ERROR)
-            mark = r->parser.mark;
-        return un_fail_line(r->err, UNET_E_CONFIG, r->name, (int)mark.line + 1, (int)mark.column + 1, "not YAML: %s",
-            r->parser.problem ? r->parser.problem : "unknown problem");
-    }
+    if (!yaml_parser_parse(&r->parser, &r->event))
+        return fail_syntax(r);
     r->has_event = 1;
     if (r->event.type == YAML_ALIAS_EVENT)
         return fail_at(r, r->event.start_mark, "aliases (*name) are not allowed in a configuration");
@@ -155,13 +172,13 @@ static unet_status document(reader *r, un_yaml **root)
 unet_status un_yaml_parse(
     un_yaml **root, un_arena *arena, const char *text, size_t size, const char *name, unet_error *err)
 {
-    reader r = {.arena = arena, .name = name, .err = err};
+    reader r = {.arena = arena, .text = text, .size = size, .name = name, .err = err};
     unet_status st;
 
     *root = NULL;
     if (size > UN_YAML_BYTES)
-        return un_fail_file(err, UNET_E_LIMIT, name, "%zu bytes are too many for a configuration (limit %d)", size,
-            UN_YAML_BYTES);
+        return un_fail_file(
+            err, UNET_E_LIMIT, name, "%zu bytes are too many for a configuration (limit %d)", size, UN_YAML_BYTES);
     if (!yaml_parser_initialize(&r.parser))
         return un_fail_nomem(err, 0);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
