@@ -22,6 +22,13 @@ void un_test_fail(const char *file, int line, const char *fmt, ...) __attribute_
 void un_test_skip(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void un_test_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* a line of talk under -v */
 
+/* Whether this program is built for a sanitizer: slower, with larger stack frames. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { UN_TEST_SANITIZED = 1 };
+#else
+enum { UN_TEST_SANITIZED = 0 };
+#endif
+
 /* Path of a file of the source tree (tests run from anywhere), or of ../shared; the latter skips the test when absent.
  */
 const char *un_test_source(const char *relative);

@@ -191,9 +191,8 @@ TEST(least_memory)
     double before = 0;
     int least;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    un_test_skip("many plans, whose memory no sanitizer changes: in the other builds");
-#endif
+    if (UN_TEST_SANITIZED)
+        un_test_skip("many plans, whose memory no sanitizer changes: in the other builds");
     snprintf(data, sizeof data, "%s/wide", un_test_tmp());
     small_data_make(data, 11, 420, 2);
     CHECK_STATUS(plan_with("train.mem=2M", &t), UNET_E_LIMIT);

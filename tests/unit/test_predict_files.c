@@ -224,12 +224,6 @@ static int at_value(const un_image *im, int z, int y, int x)
     return (int)un_image_at(im, ((size_t)z * (size_t)im->h + (size_t)y) * (size_t)im->w + (size_t)x);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SLOW_BUILD = 1 };
-#else
-enum { SLOW_BUILD = 0 };
-#endif
-
 /* Sixteen classes of a picture of 16 million pixels under a cap of so many MiB. */
 static void predict_large(const char *data, size_t mib)
 {
@@ -257,7 +251,7 @@ static void predict_large(const char *data, size_t mib)
  * each. */
 TEST(memory_is_bounded)
 {
-    if (SLOW_BUILD && !getenv("UNET_TEST_ALL"))
+    if (UN_TEST_SANITIZED && !getenv("UNET_TEST_ALL"))
         un_test_skip(
             "16 million pixels, whose memory no sanitizer changes: in the release build, and in make test-all");
     CHECK_OK(un_make_dirs(at("large"), &err), &err);

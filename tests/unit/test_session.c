@@ -453,11 +453,7 @@ static void *run_bounded(void *v)
     return NULL;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { STACK_FACTOR = 8 }; /* instrumented frames are larger */
-#else
-enum { STACK_FACTOR = 1 };
-#endif
+enum { STACK_FACTOR = UN_TEST_SANITIZED ? 8 : 1 }; /* instrumented frames are larger */
 
 static void in_stack(void *(*f)(void *), bounded *b, size_t bytes)
 {
