@@ -9,8 +9,17 @@
 
 enum { SPIN = 2000, LOOKS = 8 };
 
+/* The tasks of a region that a thread takes first: they follow each other, so that what two neighbours read or fetch
+ * ahead is in one core's caches. A thread that has done its own takes of others'. */
+typedef struct share {
+    atomic_llong next;
+    int64_t end;
+    char apart[48]; /* a cache line each */
+} share;
+
 struct un_pool {
     int threads, started;
+    share *shares; /* [threads] */
     pthread_t *id;
     struct worker_arg *start; /* [threads] */
     pthread_mutex_t lock;
@@ -21,8 +30,6 @@ struct un_pool {
     atomic_int working; /* workers in the region; grows under the lock, while it is open */
     un_task_fn fn;
     void *arg;
-    int64_t tasks;
-    atomic_llong next;
 };
 
 /* Tells the core that this is a spin loop. */
@@ -42,12 +49,11 @@ typedef struct worker_arg {
 
 static void work(un_pool *p, int worker)
 {
-    for (;;) {
-        int64_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+    for (int k = 0; k < p->threads; k++) {
+        share *s = &p->shares[(worker + k) % p->threads];
 
-        if (i >= p->tasks)
-            return;
-        p->fn(p->arg, i, worker);
+        for (int64_t i; (i = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed)) < s->end;)
+            p->fn(p->arg, i, worker);
     }
 }
 
@@ -103,7 +109,8 @@ unet_status un_pool_create(un_pool **out, un_mem *mem, int threads, unet_error *
     pthread_cond_init(&p->done, NULL);
     p->id = un_alloc_array(mem, (size_t)threads, sizeof *p->id);
     p->start = un_alloc_array(mem, (size_t)threads, sizeof *p->start);
-    if (!p->id || !p->start) {
+    p->shares = un_alloc_array(mem, (size_t)threads, sizeof *p->shares);
+    if (!p->id || !p->start || !p->shares) {
         un_pool_destroy(p);
         return un_fail_nomem(err, (size_t)threads * sizeof *p->id);
     }
@@ -133,6 +140,7 @@ void un_pool_destroy(un_pool *p)
     pthread_cond_destroy(&p->wake);
     pthread_cond_destroy(&p->done);
     pthread_mutex_destroy(&p->lock);
+    un_free(p->shares);
     un_free(p->start);
     un_free(p->id);
     un_free(p);
@@ -149,9 +157,11 @@ static void run_region(un_pool *p, un_task_fn fn, void *arg, int64_t tasks)
     pthread_mutex_lock(&p->lock);
     p->fn = fn;
     p->arg = arg;
-    p->tasks = tasks;
+    for (int i = 0; i < p->threads; i++) {
+        atomic_store_explicit(&p->shares[i].next, tasks * i / p->threads, memory_order_relaxed);
+        p->shares[i].end = tasks * (i + 1) / p->threads;
+    }
     p->open = 1;
-    atomic_store(&p->next, 0);
     p->generation++;
     atomic_store(&p->peek, p->generation);
     pthread_cond_broadcast(&p->wake);

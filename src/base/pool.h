@@ -1,4 +1,5 @@
-/* Thread pool: one parallel region at a time, tasks handed out by an atomic counter.
+/* Thread pool: one parallel region at a time. Each thread first takes the tasks of its share, which follow each other,
+ * then what is left of others' shares.
  *
  * Work is cut by the problem, never by the number of workers: task i does the same thing whichever worker runs it, so
  * results do not depend on the thread count. `worker` (0..threads-1) only selects scratch memory. */
