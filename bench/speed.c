@@ -338,20 +338,38 @@ static unet_status run_net(const bench *b, const net *n, double *ms, unet_error 
     return st;
 }
 
-/* One thread, then all. */
+/* Two kinds of run in turns, as the machine's speed changes: medians of TURNS short whiles each, and the least. */
+static unet_status run_turns(
+    const bench *a, const bench *b, const net *n, double ms[2], double least[2], unet_error *err)
+{
+    enum { TURNS = 5 };
+    bench pair[2] = {*a, *b};
+    options o = *a->opt;
+    times t[2] = {{.runs = 0}, {.runs = 0}};
+    unet_status st = UNET_OK;
+
+    o.seconds /= TURNS;
+    pair[0].opt = pair[1].opt = &o;
+    for (int i = 0; i < 2 * TURNS && !st; i++)
+        st = run_net(&pair[i % 2], n, &t[i % 2].ms[t[i % 2].runs++], err);
+    for (int i = 0; i < 2 && !st; i++) {
+        ms[i] = median(&t[i]);
+        least[i] = t[i].ms[0];
+    }
+    return st;
+}
+
 static unet_status run_scaling(const bench *b, const net *n, unet_error *err)
 {
     bench one = *b;
-    double ms[2];
+    double ms[2], least[2];
     unet_status st;
 
     one.pool = NULL;
-    st = run_net(&one, n, &ms[0], err);
+    st = run_turns(&one, b, n, ms, least, err);
     if (!st)
-        st = run_net(b, n, &ms[1], err);
-    if (!st)
-        printf("%-30s 1 thread %9.2f ms, %d threads %9.2f ms: %.2f times as fast\n", n->name, ms[0],
-            un_pool_threads(b->pool), ms[1], ms[0] / ms[1]);
+        printf("%-30s 1 thread %9.2f ms, %d threads %9.2f ms: %.2f times as fast (least %.2f and %.2f ms: %.2f)\n",
+            n->name, ms[0], un_pool_threads(b->pool), ms[1], ms[0] / ms[1], least[0], least[1], least[0] / least[1]);
     fflush(stdout);
     return st;
 }
@@ -485,26 +503,17 @@ static unet_status run_precisions(const bench *b, const net *n, unet_error *err)
     return st;
 }
 
-/* Steps, which change the weights: a while of each in turns. */
 static unet_status run_train_precisions(const bench *b, const net *n, unet_error *err)
 {
-    enum { TURNS = 5 };
-    bench pair[2] = {*b, *b};
-    options o = *b->opt;
-    times t[2] = {{.runs = 0}, {.runs = 0}};
-    unet_status st = UNET_OK;
+    bench short_numbers = *b;
+    double ms[2], least[2];
+    unet_status st;
 
-    o.seconds /= TURNS;
-    pair[0].opt = pair[1].opt = &o;
-    pair[1].bf16 = 1;
-    for (int i = 0; i < 2 * TURNS && !st; i++)
-        st = run_net(&pair[i % 2], n, &t[i % 2].ms[t[i % 2].runs++], err);
-    if (!st) {
-        const double ms[2] = {median(&t[0]), median(&t[1])};
-
+    short_numbers.bf16 = 1;
+    st = run_turns(b, &short_numbers, n, ms, least, err);
+    if (!st)
         printf("%-30s float32 %9.2f ms, bf16 %9.2f ms: %.2f times as fast (least %.2f and %.2f ms)\n", n->name, ms[0],
-            ms[1], ms[0] / ms[1], t[0].ms[0], t[1].ms[0]);
-    }
+            ms[1], ms[0] / ms[1], least[0], least[1]);
     fflush(stdout);
     return st;
 }

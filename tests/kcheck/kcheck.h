@@ -17,7 +17,8 @@ typedef struct kc {
     int number, exact;       /* of the case; exact: inputs are small integers, results must be equal to the bit */
     un_rng rng;
     int failed;
-    char what[512]; /* text of the case, set by kc_note; printed on failure */
+    char what[512];    /* text of the case, set by kc_note; printed on failure */
+    const char *layer; /* benchmark: only labels with this in them; NULL: all */
 } kc;
 
 typedef struct kc_suite {

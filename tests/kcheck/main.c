@@ -1,4 +1,4 @@
-/* kcheck [--bench] [--list] [--filter TEXT] [--level NAME] [--seed N] */
+/* kcheck [--bench [--layer TEXT]] [--list] [--filter TEXT] [--level NAME] [--seed N] */
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -191,7 +191,7 @@ void kc_bench(kc *c, const char *label, const void *args, const void **packed, d
 
 typedef struct options {
     int bench, list, level, verbose;
-    const char *filter;
+    const char *filter, *layer;
     unsigned long seed;
 } options;
 
@@ -249,6 +249,8 @@ static int parse(options *o, int argc, char **argv)
             o->verbose = 1;
         else if (value && !strcmp(argv[i], "--filter"))
             o->filter = argv[++i];
+        else if (value && !strcmp(argv[i], "--layer"))
+            o->layer = argv[++i];
         else if (value && !strcmp(argv[i], "--seed"))
             o->seed = strtoul(argv[++i], 0, 10);
         else if (value && !strcmp(argv[i], "--level") && un_cpu_level_parse(value, &level)) {
@@ -280,7 +282,8 @@ int main(int argc, char **argv)
     struct sigaction sa = {.sa_handler = caught};
 
     if (!parse(&o, argc, argv)) {
-        fprintf(stderr, "usage: kcheck [--bench] [--list] [--filter TEXT] [--level NAME] [--seed N] [-v]\n");
+        fprintf(
+            stderr, "usage: kcheck [--bench [--layer TEXT]] [--list] [--filter TEXT] [--level NAME] [--seed N] [-v]\n");
         return 2;
     }
     sigaction(SIGSEGV, &sa, 0);
@@ -289,7 +292,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < un_kernel_count; i++) {
         const un_kernel *k = un_kernels[i];
         const kc_suite *s = suite_of(k->family);
-        kc c = {.kernel = k};
+        kc c = {.kernel = k, .layer = o.layer};
 
         if (!wanted(k, &o))
             continue;

@@ -168,15 +168,17 @@ static double needed(const un_model *m, const un_graph *g, un_shape image)
 }
 
 /* What a session holds at 16 and 32 filters, 512 and 1024 pixels, and at 64; the same with the first level twice. The
- * process has the program and the picture beside it (docs/performance.md). */
+ * process has the program and the picture beside it (docs/performance.md). Without AVX-512 more layers keep their
+ * weights transformed. */
 TEST(memory_of_large_pictures)
 {
     static const struct {
         int filters;
         un_shape image;
-        double once, twice; /* MiB at most */
+        double once, twice; /* MiB at most              */
+        double more;        /* of both, without AVX-512 */
     } cases[] = {
-        {16, {1, 1, 512, 512, 3}, 53, 39},
+        {16, {1, 1, 512, 512, 3}, 53, 39, 5},
         {32, {1, 1, 512, 512, 3}, 122, 89},
         {16, {1, 1, 1024, 1024, 1}, 160, 101},
         {32, {1, 1, 1024, 1024, 3}, 338, 221},
@@ -186,6 +188,7 @@ TEST(memory_of_large_pictures)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         network n = {.image = cases[i].image};
         char text[200];
+        const double more = un_test_level() != UN_CPU_AVX512 ? cases[i].more : 0;
         double once, twice;
         un_model *m;
         un_graph *g;
@@ -200,7 +203,7 @@ TEST(memory_of_large_pictures)
         twice = needed(m, g, n.image);
         un_test_note("%d filters, %dx%dx%d: %.1f MiB, %.1f with the first level twice", cases[i].filters, n.image.h,
             n.image.w, n.image.c, once, twice);
-        CHECK(once < cases[i].once && twice < cases[i].twice);
+        CHECK(once < cases[i].once + more && twice < cases[i].twice + more);
         un_graph_destroy(g);
         un_model_destroy(m);
     }

@@ -355,14 +355,15 @@ static void finish_chunk(const wgrad *p, const group *g, int chunk, const float 
     int ci = p->a->x.c, tap = chunk / p->chunks, first = g->in + chunk % p->chunks * UN_CHUNK;
     ptrdiff_t taps = p->g.kd * 9;
 
-    for (int k = 0; k < UN_CHUNK && first + k < ci; k++)
-        for (int o = 0; o < g->count; o += UN_W) {
-            int block = o / UN_CB * UN_CB, width = p->out - block > UN_W ? UN_CB : UN_W;
-            const float *m = sums + p->out + (ptrdiff_t)block * p->in + (chunk * UN_CHUNK + k) * width + o % UN_CB;
-            float *dw = (float *)p->a->dw + ((ptrdiff_t)(g->out + o) * ci + first + k) * taps + tap * 9;
+    for (int o = 0; o < g->count; o += UN_W) { /* few rows of dw at a time: they may share sets of the cache */
+        int block = o / UN_CB * UN_CB, width = p->out - block > UN_W ? UN_CB : UN_W;
+        const float *m = sums + p->out + (ptrdiff_t)block * p->in + chunk * UN_CHUNK * width + o % UN_CB;
+        float *dw = (float *)p->a->dw + ((ptrdiff_t)(g->out + o) * ci + first) * taps + tap * 9;
 
-            finish_vector(p, m, p->sums, dw, ci * taps, g->count - o < UN_W ? g->count - o : UN_W);
-        }
+        for (int k = 0; k < UN_CHUNK && first + k < ci; k++)
+            finish_vector(
+                p, m + k * width, p->sums, dw + k * taps, ci * taps, g->count - o < UN_W ? g->count - o : UN_W);
+    }
 }
 
 static void finish_bias(const wgrad *p, const group *g, const float *sums)
