@@ -131,11 +131,14 @@ static void train_on(un_model *m, const two_pictures *t, int threads)
 TEST(masks_agree)
 {
     two_pictures t = {.d = 1, .h = 96, .w = 80, .c = 1};
-    un_model *m = model_of("dims: 2, depth: 2, base_filters: 16, norm: batch");
-    int32_t *a = un_alloc_array(NULL, 96 * 80, sizeof *a), *b = un_alloc_array(NULL, 96 * 80, sizeof *b);
+    un_model *m;
+    int32_t *a, *b;
     int64_t same = 0, hit = 0;
 
-    need_bf16();
+    need_bf16(); /* before anything is made */
+    m = model_of("dims: 2, depth: 2, base_filters: 16, norm: batch");
+    a = un_alloc_array(NULL, 96 * 80, sizeof *a);
+    b = un_alloc_array(NULL, 96 * 80, sizeof *b);
     two_make(&t, 0.4);
     train_on(m, &t, 1);
     for (int k = 0; k < 2; k++) {
@@ -219,10 +222,11 @@ TEST(training)
 {
     two_pictures t = {.d = 1, .h = 96, .w = 80, .c = 1};
     un_model *m[2];
-    int32_t *a = un_alloc_array(NULL, 96 * 80, sizeof *a);
+    int32_t *a;
     int64_t hit = 0;
 
     need_bf16();
+    a = un_alloc_array(NULL, 96 * 80, sizeof *a);
     two_make(&t, 0.4);
     for (int i = 0; i < 2; i++) {
         m[i] = model_for("dims: 2, depth: 2, base_filters: 16, norm: batch", "bf16");
