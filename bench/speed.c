@@ -1,8 +1,8 @@
 /* Speed of the kernels and of whole networks on this machine (docs/performance.md): per network the median time of a
  * run or a training step, GFLOP/s and the layers that take longest, each with its share of the float32 peak and of the
- * memory bandwidth, both measured first. With --scaling: what N threads (2) make of the time of one, in this very
- * build. With --memory: how the time grows as fewer packed weights are allowed. With --bf16: float32 and bf16 in turns,
- * and of inference what the rounding does to the logits of a network as it is initialised.
+ * memory bandwidth, both measured first. With --scaling: what N threads (2) make of the time of one, in turns in this
+ * very build. With --memory: how the time grows as fewer packed weights are allowed. With --bf16: float32 and bf16 in
+ * turns, and of inference what the rounding does to the logits of a network as it is initialised.
  *
  * speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--bf16] [--seconds S] [--layers N] [CASE...]
  * a CASE is a part of its name */

@@ -52,8 +52,12 @@ static void work(un_pool *p, int worker)
     for (int k = 0; k < p->threads; k++) {
         share *s = &p->shares[(worker + k) % p->threads];
 
-        for (int64_t i; (i = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed)) < s->end;)
-            p->fn(p->arg, i, worker);
+        while (atomic_load_explicit(&s->next, memory_order_relaxed) < s->end) { /* many threads look at what is done */
+            const int64_t i = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
+
+            if (i < s->end)
+                p->fn(p->arg, i, worker);
+        }
     }
 }
 

@@ -465,6 +465,11 @@ static const struct {
     {"depthwise stride 2, 64 @256", 1, 256, 256, 64, 64, 3, 2, 1},
 };
 
+static int is_wanted(const kc *c, size_t i)
+{
+    return !c->layer || strstr(layer[i].label, c->layer);
+}
+
 static void layer_geometry(size_t i, geometry *g)
 {
     int x[3] = {layer[i].d, layer[i].h, layer[i].w};
@@ -493,7 +498,7 @@ static void bench_conv(kc *c)
         un_conv_args a = {.slope = 0};
         geometry g;
 
-        if (c->layer && !strstr(layer[i].label, c->layer))
+        if (!is_wanted(c, i))
             continue;
         layer_geometry(i, &g);
         COPY_GEOMETRY(a, g);
@@ -510,7 +515,7 @@ static void bench_wgrad(kc *c)
         un_wgrad_args a = {.dw = 0};
         geometry g;
 
-        if (c->layer && !strstr(layer[i].label, c->layer))
+        if (!is_wanted(c, i))
             continue;
         layer_geometry(i, &g);
         COPY_GEOMETRY(a, g);
