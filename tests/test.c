@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static un_test *first;
@@ -143,10 +144,20 @@ static void run_one(const un_test *t)
         t->fn();
 }
 
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const word[] = {"PASS", "FAIL", "SKIP"};
+    const int brief = getenv("UNET_TEST_SHORT") != NULL;
     int count[3] = {0}, i = 1;
+    double start, used;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (i < argc && !strcmp(argv[i], "-v")) {
@@ -154,13 +165,16 @@ int main(int argc, char **argv)
         i++;
     }
     for (un_test *t = first; t; t = t->next) {
-        if (i < argc && !strstr(t->name, argv[i]))
+        if (i < argc ? !strstr(t->name, argv[i]) : brief && t->is_long)
             continue;
         outcome = PASSED;
         reason[0] = 0;
+        start = seconds();
         run_one(t);
+        used = seconds() - start;
         count[outcome]++;
-        printf("%s %s%s%s\n", word[outcome], t->name, reason[0] ? ": " : "", reason);
+        printf("%s %s%s%s", word[outcome], t->name, reason[0] ? ": " : "", reason);
+        printf(used < 1 ? "\n" : " (%.1f s)\n", used);
     }
     printf("%d passed, %d failed, %d skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);
     return count[FAILED] != 0;

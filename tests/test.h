@@ -14,6 +14,7 @@
 typedef struct un_test {
     const char *name;
     void (*fn)(void);
+    int is_long;
     struct un_test *next;
 } un_test;
 
@@ -40,14 +41,18 @@ const char *un_test_tmp(void);
 /* How much lies in a folder, temporary files of writers included; -1: there is no such folder. */
 int un_test_count(const char *folder);
 
-#define TEST(name)                                                                                                     \
+#define TEST_(name, is_long)                                                                                           \
     static void test_##name(void);                                                                                     \
     __attribute__((constructor)) static void register_##name(void)                                                     \
     {                                                                                                                  \
-        static un_test t = {#name, test_##name, 0};                                                                    \
+        static un_test t = {#name, test_##name, is_long, 0};                                                           \
         un_test_register(&t);                                                                                          \
     }                                                                                                                  \
     static void test_##name(void)
+#define TEST(name) TEST_(name, 0)
+/* Takes seconds with SIMD off or under a sanitizer: there `make test` leaves it out (UNET_TEST_SHORT); the release
+ * build and `make test-all` run it. */
+#define LONG_TEST(name) TEST_(name, 1)
 
 #define CHECK(x)                                                                                                       \
     do {                                                                                                               \

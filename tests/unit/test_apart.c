@@ -125,7 +125,7 @@ static void check_network(const network *n, un_program_spec spec)
     un_model_destroy(m);
 }
 
-TEST(same_bits_as_made)
+LONG_TEST(same_bits_as_made)
 {
     for (int level = UN_CPU_REF; level < UN_CPU_LEVEL_COUNT; level++)
         for (size_t i = 0; i < UN_COUNT(networks) && un_cpu_has((un_cpu_level)level); i++)

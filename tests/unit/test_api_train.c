@@ -184,7 +184,7 @@ static int least_named(void)
 
 /* With the memory of real networks: the refusal names what is enough, a MiB less is not, and more memory gives no
  * smaller patch. */
-TEST(least_memory)
+LONG_TEST(least_memory)
 {
     un_cfg_train t;
     char mem[32];

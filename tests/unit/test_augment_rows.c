@@ -167,7 +167,7 @@ static void walk(const un_ready *r, const int size[3])
     }
 }
 
-TEST(rows_of_colour_pictures)
+LONG_TEST(rows_of_colour_pictures)
 {
     un_ready r = shapes(1, 96, 100, 3);
 
@@ -175,7 +175,7 @@ TEST(rows_of_colour_pictures)
     un_ready_free(&r);
 }
 
-TEST(rows_of_grey_pictures)
+LONG_TEST(rows_of_grey_pictures)
 {
     un_ready r = shapes(1, 80, 84, 1);
 
@@ -183,7 +183,7 @@ TEST(rows_of_grey_pictures)
     un_ready_free(&r);
 }
 
-TEST(rows_of_volumes)
+LONG_TEST(rows_of_volumes)
 {
     un_ready r = shapes(24, 40, 44, 2);
 

@@ -272,7 +272,7 @@ TEST(dropout_follows_the_sample)
 }
 
 /* Computing inner values again changes no bit and needs less memory: first what norms make, then whole blocks. */
-TEST(recompute)
+LONG_TEST(recompute)
 {
     static const char *const text[] = {"model: {dims: 2, in_channels: 1, classes: 2, depth: 3, base_filters: 4, head: "
                                        "softmax, norm: batch, dropout: 0.3}\n",

@@ -417,7 +417,7 @@ TEST(splits)
 }
 
 /* The floor on the bundled pictures is the one that docs/metrics.md states. */
-TEST(nuclei)
+LONG_TEST(nuclei)
 {
     unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
     unet_eval_result r;

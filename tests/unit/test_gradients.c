@@ -168,7 +168,7 @@ static void check_gradients(const char *options, int dims, int head)
 {
     static const char *const heads[] = {"softmax", "sigmoid"};
     char text[512];
-    un_shape in = {2, dims == 3 ? 8 : 1, 8, 12, 2};
+    un_shape in = {2, dims == 3 ? 4 : 1, 8, dims == 3 ? 8 : 12, 2};
 
     snprintf(text, sizeof text,
         "{model: {dims: %d, in_channels: 2, classes: %d, depth: 2, base_filters: 3, growth: 1.5, head: %s, %s}, loss: "

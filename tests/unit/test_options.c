@@ -17,7 +17,7 @@ static unet_error err;
 
 /* ---- the covering set ---- */
 
-enum { FACTORS = 19, LEVELS_MAX = 6, ROWS_MAX = 80, NO_ROW = -1, PIXELS_MOST = 70000, PIXELS_QUICK = 10000 };
+enum { FACTORS = 19, LEVELS_MAX = 6, ROWS_MAX = 80, NO_ROW = -1, PIXELS_MOST = 70000, PIXELS_QUICK = 2500 };
 
 typedef struct factor {
     const char *key;

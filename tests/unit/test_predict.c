@@ -200,8 +200,9 @@ TEST(whole_patches_in_one_piece)
 /* Windows become small enough for what a cap leaves. */
 TEST(a_cap_makes_small_windows)
 {
+    enum { SIDE = 240 };
     un_model *m = model_of("dims: 2, depth: 1, base_filters: 8, norm: batch");
-    float *image = picture(1, 500, 500);
+    float *image = picture(1, SIDE, SIDE);
     int32_t *classes[2];
     size_t peak[2];
 
@@ -210,19 +211,19 @@ TEST(a_cap_makes_small_windows)
         un_predictor *p;
 
         un_mem_cap(mem, i ? peak[0] / 4 : 0);
-        classes[i] = un_alloc_array(NULL, 500 * 500, sizeof **classes);
+        classes[i] = un_alloc_array(NULL, SIDE * SIDE, sizeof **classes);
         CHECK_OK(un_predictor_create(&p, mem, m, NULL, &err), &err);
         for (int k = 0; k < 2; k++) { /* the second finds the first one's windows */
-            CHECK_OK(un_predictor_classes(p, image, 1, 500, 500, classes[i], &err), &err);
-            CHECK_OK(un_predictor_classes(p, image, 1, 250, 500, classes[i], &err), &err);
+            CHECK_OK(un_predictor_classes(p, image, 1, SIDE, SIDE, classes[i], &err), &err);
+            CHECK_OK(un_predictor_classes(p, image, 1, SIDE / 2, SIDE, classes[i], &err), &err);
         }
-        CHECK_OK(un_predictor_classes(p, image, 1, 500, 500, classes[i], &err), &err);
+        CHECK_OK(un_predictor_classes(p, image, 1, SIDE, SIDE, classes[i], &err), &err);
         un_predictor_destroy(p);
         peak[i] = un_mem_peak(mem);
         un_mem_destroy(mem);
     }
     CHECK(peak[1] <= peak[0] / 4);
-    CHECK(!memcmp(classes[0], classes[1], 500 * 500 * sizeof **classes));
+    CHECK(!memcmp(classes[0], classes[1], SIDE * SIDE * sizeof **classes));
     un_free(classes[0]);
     un_free(classes[1]);
     un_free(image);

@@ -249,11 +249,8 @@ static void predict_large(const char *data, size_t mib)
 
 /* The probabilities of the classes would fill a gigabyte, the picture as floats 64 MB; decoded picture and mask have 16
  * each. */
-TEST(memory_is_bounded)
+LONG_TEST(memory_is_bounded)
 {
-    if (UN_TEST_SANITIZED && !getenv("UNET_TEST_ALL"))
-        un_test_skip(
-            "16 million pixels, whose memory no sanitizer changes: in the release build, and in make test-all");
     CHECK_OK(un_make_dirs(at("large"), &err), &err);
     save_ramp("large/a.png", 4000, 4000);
     predict_large("scale: 0.5", 250);

@@ -206,7 +206,7 @@ static void compare_files(run *a, run *b)
 
 /* ---- tests ---- */
 
-TEST(overfit)
+LONG_TEST(overfit)
 {
     run r;
     char *log;
@@ -285,7 +285,7 @@ static void check_variant(run *first, const variant *v, un_cpu_level level)
     close_run(&r);
 }
 
-TEST(same_bits)
+LONG_TEST(same_bits)
 {
     static const variant variants[] = {{2, 0, 0}, {3, 1, 0}, {8, 0, 2}, {1, 1, 3}};
     static const variant plain = {1, 0, 0};
@@ -445,7 +445,7 @@ static void interrupted(const char *settings)
     close_run(&whole);
 }
 
-TEST(every_optimiser_goes_on)
+LONG_TEST(every_optimiser_goes_on)
 {
     char settings[200];
 
