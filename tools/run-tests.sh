@@ -140,7 +140,8 @@ else
     part "release" build "" -t 3 "${names[@]}"
     part "SIMD off" build "UNET_CPU=ref $brief" -t $patience "${suite[@]}" "${names[@]}"
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
-    part "address and undefined-behaviour sanitizers" build-asan "$brief" -t $((patience + 2)) "${suite[@]}" "${names[@]}"
+    part "address and undefined-behaviour sanitizers" build-asan "$brief" -t $((patience + 2)) "${suite[@]}" \
+        "${names[@]}"
     build build-tsan "${sanitized[@]}" -Db_sanitize=thread
     part "thread sanitizer" build-tsan "$brief" -t $((patience + 7)) "${threads[@]}" "${names[@]}"
     if [ "$mode" = --all ]; then

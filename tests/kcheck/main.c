@@ -207,6 +207,13 @@ static int run_one(kc *c, void (*fn)(kc *))
     return c->failed == 0;
 }
 
+#ifdef KCHECK_EMULATED
+static int everything(void)
+{
+    return getenv("UNET_TEST_ALL") != NULL;
+}
+#endif
+
 static void check_kernel(const un_kernel *k, const kc_suite *s, const options *o, int *passed, int *failed)
 {
     const int before = *failed;
@@ -265,11 +272,6 @@ static int parse(options *o, int argc, char **argv)
             return 0;
     }
     return 1;
-}
-
-static int everything(void)
-{
-    return getenv("UNET_TEST_ALL") != NULL;
 }
 
 /* Emulated are those that the processor lacks: the other build of this program checks those that it has. */
