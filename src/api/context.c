@@ -131,6 +131,12 @@ const char *unet_version(void)
     return UN_VERSION;
 }
 
+static const char compiler[] =
+#if defined(__GNUC__) && !defined(__clang__)
+    "GCC "
+#endif
+    __VERSION__;
+
 static const char build[] =
 #ifdef __OPTIMIZE__
     "optimised, "
@@ -157,11 +163,16 @@ static const char c_library[] =
     "other";
 #endif
 
+void un_api_built(char *buf, size_t size)
+{
+    snprintf(buf, size, "%s, %s, %s", compiler, build, c_library);
+}
+
 void unet_build_facts(char *buf, size_t size)
 {
     char cpu[128];
 
     un_cpu_model(cpu, (int)sizeof cpu);
     snprintf(buf, size, "CPU: %s, best level %s\ncompiler: %s\nbuild: %s\nC library: %s\n", cpu,
-        un_cpu_level_name(un_cpu_best()), __VERSION__, build, c_library);
+        un_cpu_level_name(un_cpu_best()), compiler, build, c_library);
 }

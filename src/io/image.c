@@ -54,17 +54,25 @@ static unet_status refuse(const unsigned char *data, size_t size, const char *na
     return un_fail_file(err, UNET_E_UNSUPPORTED, name, "this is no picture format that is known here");
 }
 
-static unet_status find(const un_codec **out, const un_source *s, unet_error *err)
+/* NULL: of none. */
+static const un_codec *find(const un_source *s)
 {
     static const un_codec *const codecs[] = {
         &un_codec_png, &un_codec_jpeg, &un_codec_tiff, &un_codec_bmp, &un_codec_pnm, &un_codec_nifti};
 
     for (size_t i = 0; i < UN_COUNT(codecs); i++)
-        if (codecs[i]->is(s->data, s->size)) {
-            *out = codecs[i];
-            return UNET_OK;
-        }
-    return refuse(s->data, s->size, s->name, err);
+        if (codecs[i]->is(s->data, s->size))
+            return codecs[i];
+    return NULL;
+}
+
+/* What a codec says of a file. DICOM may begin as TIFF does, or look like Analyze: what cannot be read as such is named
+ * as what it is. */
+static unet_status told(unet_status st, const un_source *s, unet_error *err)
+{
+    const int refused = st == UNET_E_FORMAT || st == UNET_E_UNSUPPORTED;
+
+    return refused && foreign_of(s->data, s->size) >= 0 ? refuse(s->data, s->size, s->name, err) : st;
 }
 
 unet_status un_codec_create(un_image *out, const un_source *s, un_dtype type, const int extents[4], unet_error *err)
@@ -89,12 +97,11 @@ unet_status un_image_read_memory(un_image *out, un_mem *mem, const void *data, s
 {
     static const un_image_read_options defaults;
     const un_source s = {data, size, name, mem, opt ? opt : &defaults};
-    const un_codec *codec;
-    unet_status st = find(&codec, &s, err);
+    const un_codec *codec = find(&s);
+    unet_status st;
 
     memset(out, 0, sizeof *out);
-    if (!st)
-        st = codec->read(out, &s, err);
+    st = codec ? told(codec->read(out, &s, err), &s, err) : refuse(data, size, name, err);
     if (st) {
         un_image_free(out);
         un_error_where(err, name);
@@ -128,9 +135,8 @@ unet_status un_image_probe(un_image_info *out, un_mem *mem, const char *path, un
     if (st)
         return st;
     s = (un_source){map.data, map.size, path, mem, &defaults};
-    st = find(&codec, &s, err);
-    if (!st)
-        st = codec->info(out, &s, err);
+    codec = find(&s);
+    st = codec ? told(codec->info(out, &s, err), &s, err) : refuse(s.data, s.size, path, err);
     un_error_where(st ? err : NULL, path);
     un_map_close(&map);
     return st;

@@ -354,6 +354,8 @@ unet_status un_runlog_environment(un_runlog *l, const un_run_environment *e, une
     un_text_init(&t, l->mem, FILE_MAX);
     un_text_add(&t, "{\n  \"unet\": ");
     un_text_json_string(&t, e->version);
+    un_text_add(&t, ",\n  \"built\": ");
+    un_text_json_string(&t, e->built);
     un_text_add(&t, ",\n  \"cpu\": ");
     un_text_json_string(&t, cpu);
     un_text_add(&t, ",\n  \"cpu_level\": ");

@@ -56,7 +56,8 @@ UN_NODISCARD unet_status un_runlog_event(
 UN_NODISCARD unet_status un_runlog_config(un_runlog *l, const un_config *c, unet_error *err);
 
 typedef struct un_run_environment {
-    const char *version, *data; /* of unet; checksum of the data, empty: none */
+    const char *version, *built; /* of unet; compiler and build */
+    const char *data;            /* checksum, empty: none */
     un_cpu_level level;
     int threads;
     int64_t pictures, peak_bytes; /* training pictures; memory stated before the start */

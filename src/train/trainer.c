@@ -102,6 +102,7 @@ static unet_status open_log(trainer *t, unet_error *err)
         .n_classes = c->model.classes,
         .keep = t->state.step};
     const un_run_environment e = {.version = t->opt->version ? t->opt->version : "",
+        .built = t->opt->built ? t->opt->built : "",
         .data = t->state.data,
         .level = t->opt->level,
         .threads = un_pool_threads(t->opt->pool),

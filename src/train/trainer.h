@@ -41,6 +41,7 @@ typedef struct un_train_options {
     int pixel_weight;    /* batches come with pixel weights; those of multilabel heads always may */
     const char *data;    /* checksum of the training data, shorter than UN_CHECKSUM_MAX; NULL: none */
     const char *version; /* of unet, for the records */
+    const char *built;   /* by what compiler and how; NULL: not said */
     size_t stated_bytes; /* memory of the whole run as it was stated, for the records */
     size_t max_bytes;    /* the engine may hold this much; 0: no limit */
     un_profile *profile; /* gets where the time of the loop goes; NULL: not measured */

@@ -126,6 +126,20 @@ static void check_cuts(const void *bytes, size_t n, size_t least)
     un_mem_destroy(mem);
 }
 
+/* Its first 128 bytes are free, and some writers begin a TIFF in them: what cannot be read as one is called DICOM. */
+TEST(dicom_that_begins_as_tiff)
+{
+    unsigned char file[200] = "II*";
+    un_image im;
+
+    memcpy(file + 128, "DICM", 4);
+    put32(file + 4, 0xffffff00u);
+    CHECK_STATUS(un_image_read_memory(&im, NULL, file, sizeof file, "x.dcm", NULL, &err), UNET_E_UNSUPPORTED);
+    CHECK_STR(err.message, "DICOM is not supported; convert it to PNG, TIFF or NIfTI");
+    file[128] = 'd';
+    CHECK_STATUS(un_image_read_memory(&im, NULL, file, sizeof file, "x.dcm", NULL, &err), UNET_E_FORMAT);
+}
+
 TEST(tiff_cuts)
 {
     char path[512];

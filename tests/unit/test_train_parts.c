@@ -698,8 +698,13 @@ TEST(log_records)
 {
     const char *dir = un_test_tmp();
     un_runlog *l = open_log(dir, 0);
-    const un_run_environment e = {
-        .version = "1", .data = "crc32:1", .level = UN_CPU_REF, .threads = 2, .pictures = 7, .peak_bytes = 1000};
+    const un_run_environment e = {.version = "1",
+        .built = "GCC 1",
+        .data = "crc32:1",
+        .level = UN_CPU_REF,
+        .threads = 2,
+        .pictures = 7,
+        .peak_bytes = 1000};
     un_config back;
     char *x;
 
@@ -720,7 +725,8 @@ TEST(log_records)
     CHECK(un_config_equal(&back, &cfg));
     un_free(x);
     x = slurp(dir, "environment.json");
-    CHECK(strstr(x, "\"cpu_level\": \"ref\"") && strstr(x, "\"data_checksum\": \"crc32:1\""));
+    CHECK(strstr(x, "\"built\": \"GCC 1\"") && strstr(x, "\"cpu_level\": \"ref\"") &&
+          strstr(x, "\"data_checksum\": \"crc32:1\""));
     un_free(x);
 }
 
