@@ -14,7 +14,8 @@ const un_opt un_common_options[] = {
     {.name = "json",
         .type = UN_OPT_FLAG,
         .offset = offsetof(un_common, json),
-        .help = "results on standard output and progress on standard error as JSON, one object a line"},
+        .help = "results on standard output and progress on standard error as JSON, one object a line; plan, describe, "
+                "config, augment and help print a text all the same"},
     {.name = "quiet",
         .letter = 'q',
         .type = UN_OPT_FLAG,

@@ -43,13 +43,16 @@ holds() {
     result "$name" "$reason"
 }
 nuclei=$root/examples/nuclei
+# Selection by few pictures: each is predicted in many small windows.
+few=(train.select_share=0.02 data.val_share=0.02)
 holds pictures "$nuclei" --steps 12 train.patch=[64,64] model.base_filters=8 model.depth=3 train.val_interval=6
 holds few_steps "$nuclei" --steps 2 train.patch=[64,64] model.base_filters=8 model.depth=3
 holds small_cache "$nuclei" --steps 10 train.patch=[64,64] model.base_filters=8 model.depth=3 train.cache=8M \
-    train.val_interval=5
-holds ghost_batches "$nuclei" --steps 5 train.patch=[96,96] train.batch=4 train.ghost_batch=2 model.depth=3 \
-    model.base_filters=16
-holds recompute "$nuclei" --steps 5 train.patch=[128,128] train.recompute=on model.base_filters=16 model.depth=3
+    train.val_interval=5 "${few[@]}"
+holds ghost_batches "$nuclei" "${few[@]}" --steps 5 train.patch=[96,96] train.batch=4 train.ghost_batch=2 \
+    model.depth=3 model.base_filters=16
+holds recompute "$nuclei" "${few[@]}" --steps 5 train.patch=[128,128] train.recompute=on model.base_filters=16 \
+    model.depth=3
 # least WORD...: the least memory of such a run in MiB, from the refusal of far too little.
 least() {
     "$unet" plan "$nuclei" --mem 2M --quiet "$@" 2>&1 | sed -n 's/.*the smallest plan needs \([0-9]*\) MiB.*/\1/p'
@@ -77,8 +80,7 @@ down_to_least() {
     "$unet" plan "$nuclei" --mem "$((mib - 1))M" --quiet "$@" >"$tmp/refused" 2>&1
     result "${name}_refused" "$([ $? = 8 ] && grep -q "needs $mib MiB" "$tmp/refused" || head -n 1 "$tmp/refused")"
 }
-# One selection, of few pictures: each is predicted in many small windows.
-few=(train.val_interval=3 train.select_share=0.02 data.val_share=0.02)
+few=(train.val_interval=3 "${few[@]}") # one selection
 down_to_least least "${few[@]}" train.steps=3 train.patch=[128,128] train.batch=4 model.base_filters=16 model.depth=3
 if [ -n "${UNET_TEST_ALL:-}" ]; then
     wide=("${few[@]}" train.steps=3 train.patch=[256,256] train.batch=2 model.base_filters=64 model.depth=4)

@@ -54,7 +54,7 @@ examples() { # examples KIND FLAGS: train, evaluate, predict, threads; their out
     else
         echo "SKIP ${kind}_builds_threads: no C++ compiler" | tee -a "$results"
     fi
-    "$kind/train" "$root/examples/nuclei" m.safetensors model.base_filters=4 model.depth=2 'train.patch=[32,32]' \
+    "$kind/train" "$root/examples/nuclei" m.safetensors model.base_filters=4 model.depth=2 'train.patch=[64,64]' \
         train.batch=2 train.steps=3 >/dev/null 2>"$tmp/log"
     result "${kind}_trains" "$([ $? = 0 ] || tail -n 1 "$tmp/log")"
     "$kind/evaluate" m.safetensors "$root/examples/nuclei" test "$kind/report" >"$kind.txt" 2>"$tmp/log"
