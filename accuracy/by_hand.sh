@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
+. accuracy/facts.sh
 unet=${UNET:-build/src/cli/unet}
 data=${UNET_SHARED:-../shared}/data
 each=${SECONDS_EACH:-300}
@@ -27,19 +28,20 @@ for set in dsb2018_stage1 msd_hippocampus; do
         "$unet" eval "$tmp/model" "$data/$set" --split val -o "$tmp/eval" --quiet >"$tmp/text"
         dice=$(sed -n '/"class": "mean without background"/s/.*"Dice (per-image mean)": \([0-9.]*\).*/\1/p' \
             "$tmp/eval/scores.json")
-        printf '%s\t%s\t%.4f\t%s\t%.0f\n' "$set" "$which" "$dice" "$(number steps)" "$(number seconds)" | tee -a "$rows"
+        printf '%s\t%s\t%.4f\t%s\t%.0f\t%s\t%s\n' "$set" "$which" "$dice" "$(number steps)" "$(number seconds)" \
+            "$(processor)" "$commit" | tee -a "$rows"
     done
 done
 awk -F'\t' -v rows="$rows" '
     function table(    i) {
-        print "| set | configuration | Dice | steps | s | planned - best by hand |"
-        print "|---|---|--:|--:|--:|--:|"
+        print "| set | configuration | Dice | steps | s | planned - best by hand | CPU, 2 threads | commit |"
+        print "|---|---|--:|--:|--:|--:|---|---|"
         for (i = 1; i <= n; i++)
-            printf "| %s | %s | %s | %s | %s | %s |\n", set[i], which[i], dice[i], steps[i], seconds[i],
-                (which[i] == "planned" && set[i] in best ? sprintf("%+.4f", dice[i] - best[set[i]]) : "")
+            printf "| %s | %s | %s | %s | %s | %s | %s | %s |\n", set[i], which[i], dice[i], steps[i], seconds[i],
+                (which[i] == "planned" && set[i] in best ? sprintf("%+.4f", dice[i] - best[set[i]]) : ""), cpu[i], at[i]
     }
     FILENAME == rows {
-        n++; set[n] = $1; which[n] = $2; dice[n] = $3; steps[n] = $4; seconds[n] = $5
+        n++; set[n] = $1; which[n] = $2; dice[n] = $3; steps[n] = $4; seconds[n] = $5; cpu[n] = $6; at[n] = $7
         if ($2 != "planned" && (!($1 in best) || $3 > best[$1])) best[$1] = $3
         next
     }

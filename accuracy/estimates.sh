@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # What a plan states beside what is measured: peak memory of the process and time of the training, each of short
-# default runs on six public sets. Rows go to accuracy/estimates.tsv, the table into docs/planning.md.
+# default runs on six public sets. Rows go to accuracy/estimates.tsv (a row a set), the table into docs/planning.md.
 #   accuracy/estimates.sh [SET...]      SECONDS_EACH=40; UNET, UNET_SHARED as in accuracy/run.sh
 # Wants a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
+. accuracy/facts.sh
 unet=${UNET:-build/src/cli/unet}
 data=${UNET_SHARED:-../shared}/data
 each=${SECONDS_EACH:-40}
@@ -28,6 +29,7 @@ for set in "${sets[@]}"; do
             print sprintf("%.0f", stated / 1048576), sprintf("%.0f", peak / 1048576),
                 sprintf("%+.0f %%", 100 * (stated / peak - 1)), sprintf("%.1f", time), sprintf("%.1f", seconds),
                 sprintf("%+.0f %%", 100 * (time / seconds - 1)), steps}')
+    row=$row$'\t'$(processor)$'\t'$commit
     { grep -v "^$set	" "$rows" 2>/dev/null || true; printf '%s\t%s\n' "$set" "$row"; } | sort >"$tmp/rows"
     cp "$tmp/rows" "$rows"
     printf '%s\t%s\n' "$set" "$row"
@@ -36,8 +38,8 @@ done
 sed '/^| set | MiB stated/,$d' "$page" >"$tmp/page"
 {
     cat "$tmp/page"
-    echo "| set | MiB stated | measured | off by | s stated | measured | off by | steps |"
-    echo "|---|--:|--:|--:|--:|--:|--:|--:|"
+    echo "| set | MiB stated | measured | off by | s stated | measured | off by | steps | CPU, 2 threads | commit |"
+    echo "|---|--:|--:|--:|--:|--:|--:|--:|---|---|"
     sed 's/\t/ | /g; s/^/| /; s/$/ |/' "$rows"
 } >"$page.new"
 mv "$page.new" "$page"

@@ -32,13 +32,7 @@ results=${ACCURACY_RESULTS:-accuracy/results$tail}
 page=${ACCURACY_PAGE:-docs/accuracy$tail.md}
 work=${ACCURACY_WORK:-build/accuracy$tail}
 divide=${ACCURACY_DIVIDE:-1}
-# last_change FOLDER...: the commit that touched them last; "-changed" when they hold what is not committed.
-last_change() {
-    local at
-    at=$(git log -1 --format=%h -- "$@" 2>/dev/null) && [ -n "$at" ] || { echo unknown; return; }
-    git diff --quiet HEAD -- "$@" && echo "$at" || echo "$at-changed"
-}
-commit=$(last_change src include meson.build)
+. accuracy/facts.sh
 kernels=$(last_change src/kernels src/backend)
 
 # of_set SET FIELD: a column of the first figure of a set.
@@ -50,11 +44,6 @@ data_of() { local d; d=$(given "$1" 10); echo "${d:-$1}"; }
 # number KEY FILE: the value of a key in one-line JSON. setting KEY RUN: of the settled configuration of a run.
 number() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p" "$2" | head -n 1; }
 setting() { sed -n "s/^  $1: *\([^#]*[^# ]\) *\(#.*\)\{0,1\}$/\1/p" "$2/config.yaml" | head -n 1; }
-
-processor() {
-    awk -F': *' '{sub(/[ \t]+$/, "", $1)} !($1 in v) {v[$1] = $2}
-        END {printf "%s (family %s model %s)", v["model name"], v["cpu family"], v["model"]}' /proc/cpuinfo
-}
 
 # amount SET BUDGET: seconds, or steps where the table has these. seconds SET BUDGET: 0 for steps.
 amount() {
