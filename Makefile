@@ -130,11 +130,12 @@ accuracy-train: configure
 	@ninja -C $(BUILD) src/cli/unet
 	@accuracy/run.sh train $(ARGS)
 
-## estimates  stated beside measured memory and time of short runs on six public sets, into docs/planning.md (5 minutes)
+## estimates  stated beside measured memory and time of short runs on six public sets, into docs/planning.md (7 minutes)
 .PHONY: estimates
 estimates: configure
 	@ninja -C $(BUILD) src/cli/unet
 	@accuracy/estimates.sh $(ARGS)
+	@[ -n "$(ARGS)" ] || accuracy/memory.sh
 
 ## clean      remove the build folders
 clean:
