@@ -17,7 +17,7 @@ trap 'rm -rf "$tmp"' EXIT
 number() { sed -n "s/.*\"$1\": *\([^,}]*\).*/\1/p" "$tmp/json"; }
 setting() { sed -n "s/^ *$1: *\([^ #]*\).*/\1/p" "$tmp/model.run/config.yaml" | head -n 1; }
 
-least=$("$unet" plan "$nuclei" --mem 2M --quiet "${keys[@]}" 2>&1 |
+least=$({ "$unet" plan "$nuclei" --mem 2M --quiet "${keys[@]}" 2>&1 || true; } |
     sed -n 's/.*the smallest plan needs \([0-9]*\) MiB.*/\1/p')
 for mem in 4G 2G "${least}M"; do
     "$unet" train "$nuclei" -o "$tmp/model" --overwrite --quiet --json --mem "$mem" "${keys[@]}" >"$tmp/json" 2>"$tmp/text"
