@@ -441,6 +441,12 @@ unet_status un_file_append(const char *path, const void *data, size_t size, unet
     return ok ? UNET_OK : un_fail_file(err, UNET_E_IO, path, "cannot append: %s", strerror(problem));
 }
 
+unet_status un_file_remove(const char *path, unet_error *err)
+{
+    return unlink(path) && errno != ENOENT ? un_fail_file(err, UNET_E_IO, path, "cannot remove: %s", strerror(errno))
+                                           : UNET_OK;
+}
+
 unet_status un_make_dirs(const char *path, unet_error *err)
 {
     char buf[4096];

@@ -50,7 +50,8 @@ UN_NODISCARD unet_status un_file_write(un_mem *mem, const char *path, const void
 /* Appends to a log: one write call for the bytes given, so that a kill leaves whole records; so does a full disk. */
 UN_NODISCARD unet_status un_file_append(const char *path, const void *data, size_t size, unet_error *err);
 
-UN_NODISCARD unet_status un_make_dirs(const char *path, unet_error *err); /* like mkdir -p */
+UN_NODISCARD unet_status un_file_remove(const char *path, unet_error *err); /* one that is not there is fine */
+UN_NODISCARD unet_status un_make_dirs(const char *path, unet_error *err);   /* like mkdir -p */
 int un_path_exists(const char *path);
 int un_path_is_dir(const char *path);
 

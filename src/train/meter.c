@@ -14,11 +14,11 @@ enum {
     PROBE_FILTERS = 16,
     PROBE_PIXELS_2D = 128 * 128,
     PROBE_PIXELS_3D = 32 * 32 * 32,
-    RUNS_MOST = 12,
+    RUNS_MOST = 9,
     BATCHES_MOST = 12
 };
 static const double enough_s = 0.4; /* of batches */
-static const double runs_s = 1.2;   /* of an engine; a run longer than this needs no second one */
+static const double runs_s = 0.6;   /* of an engine; a run longer than this needs no second one */
 
 struct un_meter {
     un_mem *mem;

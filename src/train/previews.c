@@ -1,5 +1,7 @@
 #include "train/previews.h"
 
+#include <string.h>
+
 #include "base/file.h"
 #include "base/size.h"
 #include "io/image.h"
@@ -109,5 +111,45 @@ unet_status un_previews_add(
         st = write_both(p, index, picture, classes, map, err);
     un_free(folder);
     un_free(map);
+    return st;
+}
+
+/* Whether un_previews_path gives such a name. */
+static int is_preview(const char *name)
+{
+    const size_t digits = strspn(name, "0123456789");
+    const char *rest = name + digits;
+
+    if (digits < 2)
+        return 0;
+    if (!strncmp(rest, "_step", 5)) {
+        rest += 5 + strspn(rest + 5, "0123456789");
+        return !strcmp(rest, ".png");
+    }
+    return !strcmp(rest, "_truth.png");
+}
+
+static unet_status remove_in(un_mem *mem, const char *dir, const char *name, unet_error *err)
+{
+    char *path = un_asprintf(mem, "%s/%s", dir, name);
+    unet_status st = path ? un_file_remove(path, err) : un_fail_nomem(err, strlen(dir) + strlen(name));
+
+    un_free(path);
+    return st;
+}
+
+unet_status un_previews_forget(un_mem *mem, const char *folder, unet_error *err)
+{
+    char *dir = un_asprintf(mem, "%s/previews", folder), **names = NULL;
+    size_t n = 0;
+    unet_status st = dir ? UNET_OK : un_fail_nomem(err, strlen(folder));
+
+    if (!st && un_path_is_dir(dir))
+        st = un_dir_list(&names, &n, mem, dir, err);
+    for (size_t i = 0; i < n && !st; i++)
+        if (is_preview(names[i]))
+            st = remove_in(mem, dir, names[i], err);
+    un_free(names);
+    un_free(dir);
     return st;
 }

@@ -20,6 +20,9 @@ typedef struct un_previews {
 /* The file of preview `index` (0..) at a step; step 0: the truth. un_free it; NULL: no memory. */
 char *un_previews_path(un_mem *mem, const char *folder, int index, int64_t step);
 
+/* Removes those of an earlier run in the folder, by their names; other files stay. */
+UN_NODISCARD unet_status un_previews_forget(un_mem *mem, const char *folder, unet_error *err);
+
 /* Paints one picture of a selection and writes it; the truth too, once. Pictures from train.previews on are passed
  * over. classes: [d][h][w] as un_evaluate gives them. Volumes: the slice with most foreground in the truth. */
 UN_NODISCARD unet_status un_previews_add(

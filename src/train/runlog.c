@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/size.h"
+#include "train/previews.h"
 
 enum { RECORD_MAX = 1 << 16, FILE_MAX = 1 << 24 };
 
@@ -247,11 +248,11 @@ unet_status un_runlog_claim(un_mem *mem, const char *folder, int replace, unet_e
                 "the folder holds a training run already (%s); go on with it (--resume) or name another "
                 "folder",
                 file[i]);
-        else if (unlink(path) && errno != ENOENT)
-            st = un_fail_file(err, UNET_E_IO, path, "cannot remove the file of an earlier run: %s", strerror(errno));
+        else
+            st = un_file_remove(path, err);
         un_free(path);
     }
-    return st;
+    return st || !replace ? st : un_previews_forget(mem, folder, err);
 }
 
 static unet_status start(un_runlog *l, int64_t keep, unet_error *err)

@@ -112,6 +112,14 @@ static int run_says(const char *file, const char *words)
     return found;
 }
 
+static void put_preview(const char *name)
+{
+    char path[600];
+
+    snprintf(path, sizeof path, "%s.run/previews/%s", model, name);
+    CHECK_OK(un_file_write(NULL, path, "old", 4, &err), &err);
+}
+
 static void same_files(const char *a, const char *b)
 {
     unsigned char *x, *y;
@@ -288,8 +296,13 @@ TEST(trains_and_leaves_a_run_folder)
     unet_model_destroy(m);
     CHECK_STATUS(unet_train(w.c, &w.o, &r, NULL, &err), UNET_E_ARG);
     CHECK(strstr(err.message, "exists already"));
+    put_preview("01_truth.png");
+    put_preview("01_step0000077.png");
+    put_preview("mine.png");
     w.o.overwrite = 1;
     CHECK_OK(unet_train(w.c, &w.o, &r, NULL, &err), &err);
+    CHECK(!file_there("previews/01_step0000077.png") && file_there("previews/mine.png"));
+    CHECK(run_says("previews/mine.png", "old") && !run_says("previews/01_truth.png", "old")); /* painted anew */
     close_work(&w);
 }
 
