@@ -32,6 +32,8 @@ UN_NODISCARD unet_status un_codec_create(
 int un_exif_orientation(const unsigned char *tiff, size_t size);
 /* Turns the planes so that they stand upright. 1 and numbers out of 1..8 change nothing. */
 UN_NODISCARD unet_status un_image_orient(un_image *im, un_mem *mem, int orientation, unet_error *err);
+/* The first bytes of what a gzip file holds, up to n of them; how many. 0: none, or no gzip file. */
+size_t un_gzip_head(void *to, size_t n, const un_source *s);
 /* Inks 0 (none) .. 255 to red, green, blue, without colour management. */
 void un_cmyk_to_rgb(unsigned char rgb[3], const unsigned char cmyk[4]);
 

@@ -7,7 +7,7 @@
 #include "base/size.h"
 #include "io/codec.h"
 
-enum { FILE_MAX = 0x7fffffff };
+enum { FILE_MAX = 0x7fffffff, HEAD_BYTES = 256 };
 
 /* Formats that are known and not read: what to tell the user. */
 static const struct {
@@ -42,16 +42,27 @@ static int foreign_of(const unsigned char *data, size_t size)
     return -1;
 }
 
-static unet_status refuse(const unsigned char *data, size_t size, const char *name, unet_error *err)
+/* Of the file, or of what it holds when it is gzip: *packed is then 1. */
+static int foreign_within(const un_source *s, int *packed)
 {
-    const int known = foreign_of(data, size);
+    unsigned char head[HEAD_BYTES];
+    const int known = foreign_of(s->data, s->size), held = foreign_of(head, un_gzip_head(head, sizeof head, s));
+
+    *packed = known < 0 && held >= 0;
+    return *packed ? held : known;
+}
+
+static unet_status refuse(const un_source *s, unet_error *err)
+{
+    int packed;
+    const int known = foreign_within(s, &packed);
 
     if (known >= 0)
-        return un_fail_file(err, UNET_E_UNSUPPORTED, name, "%s is not supported; convert it to PNG, TIFF or NIfTI",
-            foreign[known].name);
-    if (!size)
-        return un_fail_file(err, UNET_E_FORMAT, name, "the file is empty");
-    return un_fail_file(err, UNET_E_UNSUPPORTED, name, "this is no picture format that is known here");
+        return un_fail_file(err, UNET_E_UNSUPPORTED, s->name, "%s%s is not supported; convert it to PNG, TIFF or NIfTI",
+            foreign[known].name, packed ? " in a gzip file" : "");
+    if (!s->size)
+        return un_fail_file(err, UNET_E_FORMAT, s->name, "the file is empty");
+    return un_fail_file(err, UNET_E_UNSUPPORTED, s->name, "this is no picture format that is known here");
 }
 
 /* NULL: of none. */
@@ -66,13 +77,14 @@ static const un_codec *find(const un_source *s)
     return NULL;
 }
 
-/* What a codec says of a file. DICOM may begin as TIFF does, or look like Analyze: what cannot be read as such is named
- * as what it is. */
+/* What a codec says of a file. DICOM may begin as TIFF does, or look like Analyze, and gzip holds more than NIfTI: what
+ * cannot be read as such is named as what it is. */
 static unet_status told(unet_status st, const un_source *s, unet_error *err)
 {
     const int refused = st == UNET_E_FORMAT || st == UNET_E_UNSUPPORTED;
+    int packed;
 
-    return refused && foreign_of(s->data, s->size) >= 0 ? refuse(s->data, s->size, s->name, err) : st;
+    return refused && foreign_within(s, &packed) >= 0 ? refuse(s, err) : st;
 }
 
 unet_status un_codec_create(un_image *out, const un_source *s, un_dtype type, const int extents[4], unet_error *err)
@@ -101,7 +113,7 @@ unet_status un_image_read_memory(un_image *out, un_mem *mem, const void *data, s
     unet_status st;
 
     memset(out, 0, sizeof *out);
-    st = codec ? told(codec->read(out, &s, err), &s, err) : refuse(data, size, name, err);
+    st = codec ? told(codec->read(out, &s, err), &s, err) : refuse(&s, err);
     if (st) {
         un_image_free(out);
         un_error_where(err, name);
@@ -136,7 +148,7 @@ unet_status un_image_probe(un_image_info *out, un_mem *mem, const char *path, un
         return st;
     s = (un_source){map.data, map.size, path, mem, &defaults};
     codec = find(&s);
-    st = codec ? told(codec->info(out, &s, err), &s, err) : refuse(s.data, s.size, path, err);
+    st = codec ? told(codec->info(out, &s, err), &s, err) : refuse(&s, err);
     un_error_where(st ? err : NULL, path);
     un_map_close(&map);
     return st;
@@ -146,14 +158,14 @@ un_look un_image_look(un_mem *mem, const char *path, const char **format)
 {
     un_image_info info;
     un_map map;
-    int known;
+    int known, packed;
 
     *format = NULL;
     if (!un_image_probe(&info, mem, path, NULL))
         return UN_LOOK_PICTURE;
     if (un_map_open(&map, path, NULL))
         return UN_LOOK_OTHER;
-    known = foreign_of(map.data, map.size);
+    known = foreign_within(&(un_source){.data = map.data, .size = map.size}, &packed);
     un_map_close(&map);
     if (known < 0 || foreign[known].other)
         return UN_LOOK_OTHER;

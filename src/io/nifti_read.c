@@ -137,6 +137,19 @@ static unet_status stream_finish(stream *t, unet_error *err)
     return st;
 }
 
+size_t un_gzip_head(void *to, size_t n, const un_source *s)
+{
+    stream t;
+    size_t got = 0;
+
+    if (stream_open(&t, s, NULL))
+        return 0;
+    if (t.packed && stream_some(&t, to, n, &got, NULL))
+        got = 0;
+    stream_close(&t);
+    return got;
+}
+
 /* ---- header ---- */
 
 static int64_t integer(const header *h, const unsigned char *p, int bytes)
@@ -287,7 +300,7 @@ static unet_status read_header(header *h, stream *t, unet_error *err)
         return un_fail_file(err, UNET_E_UNSUPPORTED, t->s->name, "Analyze 7.5 is not supported; convert it to NIfTI");
     if (h->version == 0)
         return t->packed ? un_fail_file(err, UNET_E_UNSUPPORTED, t->s->name,
-                               "the gzip file holds no NIfTI (MGZ and other packed formats are not supported)")
+                               "the gzip file holds no NIfTI (no other packed format is supported)")
                          : broken(t->s, "the file ends in the header", err);
     if (h->version == 2)
         st = stream_all(t, p + UN_NIFTI1_HEADER, UN_NIFTI2_HEADER - UN_NIFTI1_HEADER, err);

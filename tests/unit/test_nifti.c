@@ -2,6 +2,8 @@
 #include "io/codec.h"
 #include "test.h"
 
+#include <zlib.h>
+
 #include "base/file.h"
 
 static unet_error err;
@@ -195,4 +197,36 @@ TEST(packed_cuts)
     un_image_free(&a);
     CHECK_INT(un_mem_live(mem), 0);
     un_mem_destroy(mem);
+}
+
+/* What is no NIfTI is called what it is, as it would be outside the gzip file. */
+static void check_packed(const void *bytes, size_t n, const char *message, const char *format)
+{
+    char path[512];
+    const char *seen;
+    un_image im;
+    un_image_info info;
+    gzFile f;
+
+    snprintf(path, sizeof path, "%s/x.gz", un_test_tmp());
+    f = gzopen(path, "wb");
+    CHECK(f && gzwrite(f, bytes, (unsigned)n) == (int)n && gzclose(f) == Z_OK);
+    CHECK_STATUS(un_image_read(&im, NULL, path, NULL, &err), UNET_E_UNSUPPORTED);
+    CHECK_STR(err.message, message);
+    CHECK_STATUS(un_image_probe(&info, NULL, path, &err), UNET_E_UNSUPPORTED);
+    CHECK_STR(err.message, message);
+    CHECK_INT(un_image_look(NULL, path, &seen), format ? UN_LOOK_FOREIGN : UN_LOOK_OTHER);
+    CHECK(format ? seen && !strcmp(seen, format) : !seen);
+}
+
+TEST(packed_foreign)
+{
+    static const unsigned char mgh[300] = {0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5};
+    unsigned char dicom[200] = {0};
+
+    memcpy(dicom + 128, "DICM", 4);
+    check_packed(mgh, sizeof mgh, "MGH in a gzip file is not supported; convert it to PNG, TIFF or NIfTI", "MGH");
+    check_packed(
+        dicom, sizeof dicom, "DICOM in a gzip file is not supported; convert it to PNG, TIFF or NIfTI", "DICOM");
+    check_packed("a text", 6, "the gzip file holds no NIfTI (no other packed format is supported)", NULL);
 }
