@@ -1,6 +1,7 @@
 /* The canonical text of a configuration: what is written reads back equal. */
 #include "config/table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
