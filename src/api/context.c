@@ -131,41 +131,43 @@ const char *unet_version(void)
     return UN_VERSION;
 }
 
-static const char compiler[] =
 #if defined(__GNUC__) && !defined(__clang__)
-    "GCC "
+#define COMPILER "GCC " __VERSION__
+#else
+#define COMPILER __VERSION__
 #endif
-    __VERSION__;
 
-static const char build[] =
 #ifdef __OPTIMIZE__
-    "optimised, "
+#define OPTIMISED "optimised"
 #else
-    "not optimised, "
+#define OPTIMISED "not optimised"
 #endif
+
 #ifdef NDEBUG
-    "without assertions, "
+#define ASSERTIONS "without assertions"
 #else
-    "with assertions, "
+#define ASSERTIONS "with assertions"
 #endif
+
 #if defined(UN_HAVE_X86)
-    "kernels ref avx2 avx512";
+#define KERNELS "kernels ref avx2 avx512"
 #elif defined(UN_HAVE_NEON)
-    "kernels ref neon";
+#define KERNELS "kernels ref neon"
 #else
-    "kernels ref";
+#define KERNELS "kernels ref"
 #endif
 
-static const char c_library[] =
 #ifdef __GLIBC__
-    "glibc";
+#define C_LIBRARY "glibc"
 #else
-    "other";
+#define C_LIBRARY "other"
 #endif
 
-void un_api_built(char *buf, size_t size)
+#define BUILD OPTIMISED ", " ASSERTIONS ", " KERNELS
+
+const char *un_api_built(void)
 {
-    snprintf(buf, size, "%s, %s, %s", compiler, build, c_library);
+    return COMPILER ", " BUILD ", " C_LIBRARY;
 }
 
 void unet_build_facts(char *buf, size_t size)
@@ -173,6 +175,6 @@ void unet_build_facts(char *buf, size_t size)
     char cpu[128];
 
     un_cpu_model(cpu, (int)sizeof cpu);
-    snprintf(buf, size, "CPU: %s, best level %s\ncompiler: %s\nbuild: %s\nC library: %s\n", cpu,
-        un_cpu_level_name(un_cpu_best()), compiler, build, c_library);
+    snprintf(buf, size, "CPU: %s, best level %s\n%s", cpu, un_cpu_level_name(un_cpu_best()),
+        "compiler: " COMPILER "\nbuild: " BUILD "\nC library: " C_LIBRARY "\n");
 }

@@ -43,6 +43,6 @@ UN_NODISCARD unet_status un_api_text(char **out, un_text *t, unet_error *err);
 void un_api_log(const unet_context *c, unet_log_level level, const char *fmt, ...) UN_PRINTF(3, 4);
 int un_api_cancelled(void *context); /* for options that take a cancel callback */
 un_session_options un_api_session_options(const unet_context *c);
-void un_api_built(char *buf, size_t size); /* compiler, build and C library on one line */
+const char *un_api_built(void); /* compiler, build and C library on one line */
 
 #endif

@@ -40,7 +40,7 @@ typedef struct training {
     un_previews previews;
     un_train_options t;
     un_train_result result;
-    char checksum[UN_CHECKSUM_MAX], built[160];
+    char checksum[UN_CHECKSUM_MAX];
     char state[160]; /* a sentence for the page */
     double samples_per_s, waiting;
     double page_due;          /* un_clock_s from when on the page is written anew */
@@ -444,7 +444,7 @@ static void settle_run(training *t)
         .data = t->checksum,
         .stated_bytes = UN_MAX(t->account.total, un_memory_peak()),
         .version = unet_version(),
-        .built = t->built,
+        .built = un_api_built(),
         .profile = t->o->profile ? t->o->profile->p : NULL,
         .feed = un_feed_of(t->job.pipeline),
         .ctx = t,
@@ -581,7 +581,6 @@ static unet_status train(training *t, unet_error *err)
     unet_status st;
 
     sum_data(t);
-    un_api_built(t->built, sizeof t->built);
     st = use_threads(t, err);
     if (!st)
         st = open_job(t, err);
