@@ -28,6 +28,17 @@ unet_status un_api_encoder_weights(unet_context *c, un_model *m, const char *pat
     return st;
 }
 
+unet_status un_api_encoder_fits(const unet_context *c, const un_cfg_model *m, const char *path, unet_error *err)
+{
+    un_weights *w;
+    unet_status st = un_weights_open(&w, c->mem, path, err);
+
+    if (!st)
+        st = un_import_fits(c->mem, m, w, path, err);
+    un_weights_close(w);
+    return st;
+}
+
 typedef struct job {
     unet_context *c;
     unet_import_options o;

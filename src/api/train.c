@@ -180,15 +180,25 @@ static unet_status open_again(training *t, unet_error *err)
     return un_data_open(&t->planned.data, t->c, &o, t->cfg, err);
 }
 
+/* Asked before the work of planning. */
+static unet_status check_encoder(const training *t, unet_error *err)
+{
+    const un_cfg_model *m = &t->cfg->model;
+
+    if (!m->encoder_weights[0] || m->encoder == UN_CFG_ENCODER_NONE)
+        return UNET_OK;
+    if (t->o->from)
+        return un_fail_file(err, UNET_E_CONFIG, "model.encoder_weights",
+            "weights come from one place: from %s, or from model.encoder_weights", t->o->from);
+    return un_api_encoder_fits(t->c, m, m->encoder_weights, err);
+}
+
 static unet_status make_model(training *t, const un_model *from, unet_error *err)
 {
     un_text told;
     int copied;
     unet_status st = un_model_create(&t->model, t->c->mem, t->cfg, err);
 
-    if (!st && from && t->cfg->model.encoder_weights[0])
-        st = un_fail_file(err, UNET_E_CONFIG, "model.encoder_weights",
-            "weights come from one place: from %s, or from model.encoder_weights", t->o->from);
     if (!st && t->cfg->model.encoder_weights[0])
         st = un_api_encoder_weights(t->c, t->model, t->cfg->model.encoder_weights, err);
     if (st || !from)
@@ -231,6 +241,8 @@ static unet_status open_new(training *t, unet_error *err)
         st = un_config_init(t->cfg, t->c->mem, err);
     if (!st && from)
         st = un_origin_config(t->cfg, from, t->c->mem, err);
+    if (!st)
+        st = check_encoder(t, err);
     if (!st)
         st = un_planned_open(&t->planned, t->c, &o, t->cfg, err);
     if (!st && !t->o->dry_run) {

@@ -137,9 +137,9 @@ void un_adapt_channels(float *to, int ci, const float *from, int file_ci, int co
 }
 
 /* A shortcut without weights of its own (He 2016, option A): every second pixel, zeros round the channels. */
-static int is_plain_shortcut(const un_cfg_model *m, const char *name)
+static int is_plain_shortcut(un_cfg_encoder e, const char *name)
 {
-    return m->encoder == UN_CFG_ENCODER_RESNET20 && behind(name, encoder_prefix) && strstr(name, ".shortcut.weight");
+    return e == UN_CFG_ENCODER_RESNET20 && behind(name, encoder_prefix) && strstr(name, ".shortcut.weight");
 }
 
 static void make_shortcut(const un_param *p, float *w)
@@ -225,6 +225,48 @@ static choice choose(const un_graph *g, const un_weights *w)
     return best;
 }
 
+/* What the file has for parameter i. */
+static void match_param(un_import *im, const un_graph *g, un_cfg_encoder e, const un_weights *w, int scheme, int i)
+{
+    const un_param *p = &g->param[i];
+    const un_weight *t = find(w, scheme, im->prefix, p->name);
+
+    im->state[i] = compare(g, p, t);
+    im->from[i] = t ? (int)(t - un_weights_at(w, 0)) : UN_NONE;
+    if (im->state[i] == UN_IMPORT_MISSING && is_plain_shortcut(e, p->name))
+        im->state[i] = UN_IMPORT_MADE;
+    if (im->state[i] <= UN_IMPORT_ADAPTED)
+        im->used[im->from[i]] = 1;
+    im->count[im->state[i]]++;
+}
+
+/* What the file has for the parameters whose names begin with `only`. A failure leaves *out for un_import_free. */
+static unet_status match(un_import *out, const un_graph *g, un_cfg_encoder e, const un_weights *w, const char *only,
+    const char *file, unet_error *err)
+{
+    const choice c = choose(g, w);
+    const size_t n = (size_t)g->n_params;
+
+    *out = (un_import){.mem = g->mem, .names = schemes[c.scheme].title};
+    if (!c.found)
+        return un_fail_file(err, UNET_E_DATA, file,
+            "none of its %zu arrays has a name and shape of this network, with '%.100s' among them",
+            un_weights_count(w), un_weights_at(w, 0)->name);
+    memcpy(out->prefix, c.prefix, sizeof out->prefix);
+    out->state = un_alloc_array(g->mem, n, sizeof *out->state);
+    out->from = un_alloc_array(g->mem, n, sizeof *out->from);
+    out->used = un_alloc_array(g->mem, un_weights_count(w), 1);
+    if (!out->state || !out->from || !out->used)
+        return un_fail_nomem(err, n * sizeof *out->state);
+    for (size_t i = 0; i < n; i++) {
+        out->state[i] = UN_IMPORT_MISSING;
+        out->from[i] = UN_NONE;
+        if (!only || behind(g->param[i].name, only))
+            match_param(out, g, e, w, c.scheme, (int)i);
+    }
+    return UNET_OK;
+}
+
 /* ---- copying ---- */
 
 static unet_status copy(un_import *im, un_model *m, const un_weights *w, int i, const char *file, unet_error *err)
@@ -249,51 +291,17 @@ static unet_status copy(un_import *im, un_model *m, const un_weights *w, int i, 
     return UNET_OK;
 }
 
-static unet_status take_param(
-    un_import *im, un_model *m, const un_weights *w, int scheme, int i, const char *file, unet_error *err)
-{
-    const un_param *p = &m->graph->param[i];
-    const un_weight *t = find(w, scheme, im->prefix, p->name);
-    unet_status st = UNET_OK;
-
-    im->state[i] = compare(m->graph, p, t);
-    im->from[i] = t ? (int)(t - un_weights_at(w, 0)) : UN_NONE;
-    if (im->state[i] == UN_IMPORT_MISSING && is_plain_shortcut(&m->config.model, p->name)) {
-        make_shortcut(p, m->weights + p->offset);
-        im->state[i] = UN_IMPORT_MADE;
-    }
-    if (im->state[i] <= UN_IMPORT_ADAPTED) {
-        im->used[im->from[i]] = 1;
-        st = copy(im, m, w, i, file, err);
-    }
-    im->count[im->state[i]]++;
-    return st;
-}
-
 unet_status un_import_weights(
     un_import *out, un_model *m, const un_weights *w, const char *only, const char *file, unet_error *err)
 {
-    const choice c = choose(m->graph, w);
-    const size_t n = (size_t)m->graph->n_params;
-    unet_status st = UNET_OK;
+    const un_graph *g = m->graph;
+    unet_status st = match(out, g, m->config.model.encoder, w, only, file, err);
 
-    *out = (un_import){.mem = m->mem, .names = schemes[c.scheme].title};
-    if (!c.found)
-        return un_fail_file(err, UNET_E_DATA, file,
-            "none of its %zu arrays has a name and shape of this network, with '%.100s' among them",
-            un_weights_count(w), un_weights_at(w, 0)->name);
-    memcpy(out->prefix, c.prefix, sizeof out->prefix);
-    out->state = un_alloc_array(m->mem, n, sizeof *out->state);
-    out->from = un_alloc_array(m->mem, n, sizeof *out->from);
-    out->used = un_alloc_array(m->mem, un_weights_count(w), 1);
-    if (!out->state || !out->from || !out->used)
-        st = un_fail_nomem(err, n * sizeof *out->state);
-    for (size_t i = 0; i < n && !st; i++) {
-        out->state[i] = UN_IMPORT_MISSING;
-        out->from[i] = UN_NONE;
-        if (!only || behind(m->graph->param[i].name, only))
-            st = take_param(out, m, w, c.scheme, (int)i, file, err);
-    }
+    for (int i = 0; i < g->n_params && !st; i++)
+        if (out->state[i] <= UN_IMPORT_ADAPTED)
+            st = copy(out, m, w, i, file, err);
+        else if (out->state[i] == UN_IMPORT_MADE)
+            make_shortcut(&g->param[i], m->weights + g->param[i].offset);
     if (st)
         un_import_free(out);
     return st;
@@ -321,16 +329,17 @@ static unet_status check_padding(const un_import *im, un_cfg_encoder e, const ch
                            im->names, un_encoder_info_of(want)->name);
 }
 
-unet_status un_import_check(const un_import *im, const un_model *m, const char *file, unet_error *err)
+static unet_status check_encoder(
+    const un_import *im, const un_graph *g, un_cfg_encoder e, const char *file, unet_error *err)
 {
-    const char *name = un_encoder_info_of(m->config.model.encoder)->name, *first = NULL;
+    const char *name = un_encoder_info_of(e)->name, *first = NULL;
     int lacking = 0, all = 0;
 
-    for (int i = 0; i < m->graph->n_params; i++)
-        if (behind(m->graph->param[i].name, encoder_prefix)) {
+    for (int i = 0; i < g->n_params; i++)
+        if (behind(g->param[i].name, encoder_prefix)) {
             all++;
             if (im->state[i] >= UN_IMPORT_SHAPE && !lacking++)
-                first = m->graph->param[i].name;
+                first = g->param[i].name;
         }
     if (lacking)
         return un_fail_file(err, UNET_E_DATA, file,
@@ -338,28 +347,42 @@ unet_status un_import_check(const un_import *im, const un_model *m, const char *
             "says "
             "what it holds",
             lacking, all, name, first);
-    return check_padding(im, m->config.model.encoder, file, err);
+    return check_padding(im, e, file, err);
+}
+
+unet_status un_import_check(const un_import *im, const un_model *m, const char *file, unet_error *err)
+{
+    return check_encoder(im, m->graph, m->config.model.encoder, file, err);
 }
 
 /* ---- which encoder ---- */
 
-static unet_status count_encoder(
-    int *found, int *all, un_mem *mem, const un_config *base, un_cfg_encoder e, const un_weights *w, unet_error *err)
+/* A network over the encoder, or over its first `depth` poolings, that is small for the rest. base: as un_config_init
+ * leaves it. */
+static unet_status build_over(
+    un_graph **out, un_mem *mem, const un_config *base, un_cfg_encoder e, int depth, unet_error *err)
 {
+    const int most = un_encoder_info_of(e)->poolings;
     un_cfg_model m = base->model;
-    un_graph *g;
-    choice c;
-    unet_status st;
 
     m.encoder = e;
     m.dims = 2;
     m.in_channels = 3;
     m.classes = 2;
-    m.depth = un_encoder_info_of(e)->poolings;
+    m.depth = un_is_auto(depth) ? most : UN_MIN(depth, most);
     m.base_filters = 1;
     m.norm = UN_CFG_NORM_NONE;
     m.head = UN_CFG_HEAD_SOFTMAX;
-    st = un_model_build(&g, mem, &m, err);
+    return un_model_build(out, mem, &m, err);
+}
+
+static unet_status count_encoder(
+    int *found, int *all, un_mem *mem, const un_config *base, un_cfg_encoder e, const un_weights *w, unet_error *err)
+{
+    un_graph *g;
+    choice c;
+    unet_status st = build_over(&g, mem, base, e, base->model.depth, err);
+
     if (st)
         return st;
     c = choose(g, w);
@@ -367,7 +390,7 @@ static unet_status count_encoder(
     for (int i = 0; i < g->n_params; i++) {
         const un_param *p = &g->param[i];
 
-        if (!behind(p->name, encoder_prefix) || is_plain_shortcut(&m, p->name))
+        if (!behind(p->name, encoder_prefix) || is_plain_shortcut(e, p->name))
             continue;
         ++*all;
         *found += compare(g, p, find(w, c.scheme, c.prefix, p->name)) <= UN_IMPORT_ADAPTED;
@@ -394,6 +417,25 @@ unet_status un_import_recognise(un_cfg_encoder *out, un_mem *mem, const un_weigh
             *out = (un_cfg_encoder)i;
         }
     }
+    un_free(base);
+    return st;
+}
+
+unet_status un_import_fits(un_mem *mem, const un_cfg_model *m, const un_weights *w, const char *file, unet_error *err)
+{
+    un_config *base = un_alloc(mem, sizeof *base);
+    un_import im = {0};
+    un_graph *g = NULL;
+    unet_status st = base ? un_config_init(base, mem, err) : un_fail_nomem(err, sizeof *base);
+
+    if (!st)
+        st = build_over(&g, mem, base, m->encoder, m->depth, err);
+    if (!st)
+        st = match(&im, g, m->encoder, w, encoder_prefix, file, err);
+    if (!st)
+        st = check_encoder(&im, g, m->encoder, file, err);
+    un_import_free(&im);
+    un_graph_destroy(g);
     un_free(base);
     return st;
 }

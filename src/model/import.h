@@ -33,6 +33,10 @@ void un_import_free(un_import *im);
 /* Each parameter of the encoder must have come from the file. */
 UN_NODISCARD unet_status un_import_check(const un_import *im, const un_model *m, const char *file, unet_error *err);
 
+/* The same before there is a network, and before more of m is settled than its encoder. */
+UN_NODISCARD unet_status un_import_fits(
+    un_mem *mem, const un_cfg_model *m, const un_weights *w, const char *file, unet_error *err);
+
 /* What matched, what did not and why; all: each by name. */
 void un_import_text(un_text *t, const un_import *im, const un_model *m, const un_weights *w, int all);
 void un_import_json(un_text *t, const un_import *im, const un_model *m, const un_weights *w);

@@ -94,6 +94,7 @@ static void check_scheme(const char *encoder, const char *prefix, const un_json 
     CHECK_OK(un_weights_open(&w, NULL, path, &err), &err);
     CHECK_OK(un_import_recognise(&e, NULL, w, &err), &err);
     CHECK_STR(un_encoder_info_of(e)->name, encoder);
+    CHECK_OK(un_import_fits(NULL, &n->config.model, w, path, &err), &err);
     CHECK_OK(un_import_weights(&im, n, w, NULL, path, &err), &err);
     CHECK(!strncmp(im.names, scheme, strlen(scheme)));
     CHECK_OK(un_import_check(&im, n, path, &err), &err);
@@ -147,6 +148,11 @@ TEST(other_padding)
     CHECK_OK(un_import_weights(&im, m, w, NULL, path, &err), &err);
     CHECK_STATUS(un_import_check(&im, m, path, &err), UNET_E_DATA);
     CHECK(strstr(err.message, "efficientnet_b0_tf"));
+    CHECK_STATUS(un_import_fits(NULL, &m->config.model, w, path, &err), UNET_E_DATA);
+    CHECK(strstr(err.message, "efficientnet_b0_tf"));
+    m->config.model.depth = 3; /* the file has two levels */
+    CHECK_STATUS(un_import_fits(NULL, &m->config.model, w, path, &err), UNET_E_DATA);
+    CHECK(strstr(err.message, "parameters of efficientnet_b0 are not in the file"));
     un_import_free(&im);
     un_weights_close(w);
     un_model_destroy(m);
