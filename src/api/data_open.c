@@ -7,21 +7,12 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/fnv1a.h"
 #include "data/preprocess.h"
 
 enum { WHY_MAX = 1 << 20, TOLD_MAX = 8 };
 
 /* ---- where results of the scan are kept ---- */
-
-/* FNV-1a, 64 bits. */
-static uint64_t hash_text(const char *s)
-{
-    uint64_t h = 14695981039346656037u;
-
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 1099511628211u;
-    return h;
-}
 
 /* The base directory specification of freedesktop.org wants absolute paths; others are as good as none. */
 static char *cache_folder(un_mem *mem)
@@ -40,7 +31,8 @@ char *un_data_cache_path(un_mem *mem, const char *data)
     char *folder = cache_folder(mem), *path = NULL, whole[PATH_MAX];
 
     if (folder && realpath(data, whole) && !un_make_dirs(folder, NULL))
-        path = un_asprintf(mem, "%s/%016llx.json", folder, (unsigned long long)hash_text(whole));
+        path = un_asprintf(
+            mem, "%s/%016llx.json", folder, (unsigned long long)un_fnv1a(UN_FNV1A_START, whole, strlen(whole)));
     un_free(folder);
     return path;
 }

@@ -21,8 +21,9 @@
 #include "train/previews.h"
 #include "train/restore.h"
 #include "train/run_page.h"
+#include "train/trained_on.h"
 
-enum { TEXT_MAX = 1 << 22, PATH_BYTES_MAX = 2 * PATH_MAX };
+enum { TEXT_MAX = 1 << 22, TABLE_MAX = 1 << 30, PATH_BYTES_MAX = 2 * PATH_MAX };
 static const double page_pause = 50; /* times what writing the page takes, until it is written again */
 
 #define PATHS_FILE "paths"
@@ -40,6 +41,7 @@ typedef struct training {
     un_previews previews;
     un_train_options t;
     un_train_result result;
+    un_text table; /* data.csv */
     char checksum[UN_CHECKSUM_MAX];
     char state[160]; /* a sentence for the page */
     double samples_per_s, waiting;
@@ -253,31 +255,17 @@ static unet_status open_new(training *t, unet_error *err)
     return st;
 }
 
-/* Over names, pictures and what stands in the masks: training goes on with the same data only. */
-static void sum_data(training *t)
+/* What is recorded of the data. Training goes on with the same only. */
+static unet_status record_data(training *t, unet_error *err)
 {
     const un_opened *d = &t->planned.data;
-    uint64_t h = 14695981039346656037u;
+    unet_status st;
 
-    for (int i = 0; i < d->d->count; i++) {
-        const un_item *it = &d->d->items[i];
-        const un_scan_item *s = i < d->s->count ? &d->s->item[i] : NULL;
-        const char *name = it->name;
-
-        if (it->role != UN_ROLE_TRAIN && it->role != UN_ROLE_SELECT)
-            continue;
-        for (; *name; name++)
-            h = (h ^ (unsigned char)*name) * 1099511628211u;
-        h = (h ^ (uint64_t)it->role) * 1099511628211u;
-        if (!s)
-            continue;
-        h = (h ^ (uint64_t)s->hash) * 1099511628211u;
-        for (int k = 0; k < s->values; k++) {
-            h = (h ^ (uint64_t)s->value[k].pixels) * 1099511628211u;
-            h = (h ^ (uint64_t)(int64_t)(s->value[k].value * 256)) * 1099511628211u;
-        }
-    }
-    snprintf(t->checksum, sizeof t->checksum, "fnv1a:%016llx", (unsigned long long)h);
+    un_text_init(&t->table, t->c->mem, TABLE_MAX);
+    st = un_trained_table(&t->table, d->d, d->s, err);
+    if (!st)
+        un_trained_checksum(t->checksum, &t->table);
+    return st;
 }
 
 /* ---- while it runs ---- */
@@ -454,6 +442,7 @@ static void settle_run(training *t)
         .pictures = un_dataset_count_role(t->planned.data.d, UN_ROLE_TRAIN),
         .epoch = t->job.epoch,
         .data = t->checksum,
+        .table = &t->table,
         .stated_bytes = UN_MAX(t->account.total, un_memory_peak()),
         .version = unet_version(),
         .built = un_api_built(),
@@ -590,10 +579,10 @@ static unet_status settle(training *t, unet_error *err)
 
 static unet_status train(training *t, unet_error *err)
 {
-    unet_status st;
+    unet_status st = record_data(t, err);
 
-    sum_data(t);
-    st = use_threads(t, err);
+    if (!st)
+        st = use_threads(t, err);
     if (!st)
         st = open_job(t, err);
     if (!st && t->o->find_rate)
@@ -609,6 +598,7 @@ static void close_training(training *t)
     un_model_destroy(t->model);
     un_pool_destroy(t->pool);
     un_planned_close(&t->planned);
+    un_text_free(&t->table);
     un_free(t->cfg);
     un_free(t->folder);
     un_free(t->data);

@@ -11,7 +11,7 @@
 #include "data/scan.h"
 #include "io/json.h"
 
-enum { FORMAT = 3, MAX_BYTES = 1 << 29 };
+enum { FORMAT = 4, MAX_BYTES = 1 << 29 };
 
 struct un_scan_cache {
     un_json *json;
@@ -33,11 +33,11 @@ static const struct {
 } fields[] = {ROW(INT, d), ROW(INT, h), ROW(INT, w), ROW(INT, c), ROW(INT, alpha), ROW(INT, bits), ROW(INT, type),
     ROW(INT, orientation), ROW(INT, has_spacing), ROW(INT, grey), ROW(INT, axis[0]), ROW(INT, axis[1]),
     ROW(INT, axis[2]), ROW(NUM, spacing[0]), ROW(NUM, spacing[1]), ROW(NUM, spacing[2]), ROW(NUM, saturation),
-    ROW(I64, not_finite), ROW(I64, hash), ROW(INT, mask_d), ROW(INT, mask_h), ROW(INT, mask_w), ROW(INT, mask_c),
-    ROW(INT, mask_type), ROW(INT, mask_orientation), ROW(INT, palette), ROW(INT, affine_differs), ROW(INT, by_colour),
-    ROW(INT, fractional), ROW(INT, values), ROW(INT, planes), ROW(NUM, fill), ROW(NUM, span), ROW(INT, objects),
-    ROW(NUM, object_pixels[0]), ROW(NUM, object_pixels[1]), ROW(NUM, object_pixels[2]), ROW(NUM, value_pixels[0]),
-    ROW(NUM, value_pixels[1]), ROW(NUM, value_pixels[2])};
+    ROW(I64, not_finite), ROW(I64, hash), ROW(I64, image_sum), ROW(I64, mask_sum), ROW(INT, mask_d), ROW(INT, mask_h),
+    ROW(INT, mask_w), ROW(INT, mask_c), ROW(INT, mask_type), ROW(INT, mask_orientation), ROW(INT, palette),
+    ROW(INT, affine_differs), ROW(INT, by_colour), ROW(INT, fractional), ROW(INT, values), ROW(INT, planes),
+    ROW(NUM, fill), ROW(NUM, span), ROW(INT, objects), ROW(NUM, object_pixels[0]), ROW(NUM, object_pixels[1]),
+    ROW(NUM, object_pixels[2]), ROW(NUM, value_pixels[0]), ROW(NUM, value_pixels[1]), ROW(NUM, value_pixels[2])};
 
 static int read_field(un_scan_item *it, size_t i, const un_json *item)
 {
@@ -94,27 +94,6 @@ static int signature(un_text *t, const un_item *item, int sizes_only)
     return !t->failed;
 }
 
-/* FNV-1a, 64 bits, over the bytes of all files of an item. */
-static int bytes_hash(const un_item *item, int64_t *out)
-{
-    uint64_t h = 14695981039346656037u;
-
-    for (int i = 0; i <= item->image_count; i++) {
-        const char *path = i < item->image_count ? item->images[i] : item->mask;
-        un_map m;
-
-        if (!path)
-            continue;
-        if (un_map_open(&m, path, NULL))
-            return 0;
-        for (size_t k = 0; k < m.size; k++)
-            h = (h ^ m.data[k]) * 1099511628211u;
-        un_map_close(&m);
-    }
-    *out = (int64_t)h;
-    return 1;
-}
-
 static int same_text(const un_json *entry, const char *key, const un_item *item, int sizes_only, un_mem *mem)
 {
     const char *stored = un_json_string(un_json_get(entry, key));
@@ -129,12 +108,13 @@ static int same_text(const un_json *entry, const char *key, const un_item *item,
 
 static int still_same(const un_json *entry, const un_item *item, un_mem *mem)
 {
-    int64_t stored, now;
+    int64_t image, mask, image_now, mask_now;
 
     if (same_text(entry, "files", item, 0, mem))
         return 1;
-    return same_text(entry, "sizes", item, 1, mem) && un_json_int(un_json_get(entry, "bytes"), &stored) &&
-           bytes_hash(item, &now) && now == stored;
+    return same_text(entry, "sizes", item, 1, mem) && un_json_int(un_json_get(entry, "image_sum"), &image) &&
+           un_json_int(un_json_get(entry, "mask_sum"), &mask) && !un_scan_sums(&image_now, &mask_now, item, NULL) &&
+           image == image_now && mask == mask_now;
 }
 
 /* ---- reading
@@ -265,19 +245,18 @@ int un_scan_cache_get(const un_scan_cache *c, const un_item *item, un_mem *mem, 
 
 static void write_item(un_text *t, const un_item *item, const un_scan_item *it, int first)
 {
-    int64_t bytes;
     const size_t from = t->n;
 
     un_text_add(t, first ? "\n" : ",\n");
     un_text_json_string(t, item->name);
     un_text_add(t, ":{\"files\":\"");
-    if (!signature(t, item, 0) || !bytes_hash(item, &bytes)) {
+    if (!signature(t, item, 0)) {
         t->n = from;
         return;
     }
     un_text_add(t, "\",\"sizes\":\"");
     signature(t, item, 1);
-    un_text_printf(t, "\",\"bytes\":%lld", (long long)bytes);
+    un_text_add(t, "\"");
     for (size_t i = 0; i < UN_COUNT(fields); i++)
         write_field(t, it, i);
     un_text_add(t, ",\"channels\":[");

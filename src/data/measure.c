@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/fnv1a.h"
 #include "base/math.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -438,6 +440,30 @@ static unet_status measure_files(un_scan_item *out, un_mem *mem, const un_item *
         out->affine_differs = affines_differ(&images[0], mask);
         st = measure_mask(out, mem, &images[0], mask, err);
     }
+    return st ? st : un_scan_sums(&out->image_sum, &out->mask_sum, item, err);
+}
+
+static unet_status add_file(uint64_t *sum, const char *path, unet_error *err)
+{
+    un_map m;
+    unet_status st = un_map_open(&m, path, err);
+
+    if (st)
+        return st;
+    *sum = un_fnv1a(*sum, m.data, m.size);
+    un_map_close(&m);
+    return UNET_OK;
+}
+
+unet_status un_scan_sums(int64_t *image_sum, int64_t *mask_sum, const un_item *item, unet_error *err)
+{
+    uint64_t image = UN_FNV1A_START, mask = item->mask ? UN_FNV1A_START : 0;
+    unet_status st = item->mask ? add_file(&mask, item->mask, err) : UNET_OK;
+
+    for (int i = 0; i < item->image_count && !st; i++)
+        st = add_file(&image, item->images[i], err);
+    *image_sum = (int64_t)image;
+    *mask_sum = (int64_t)mask;
     return st;
 }
 

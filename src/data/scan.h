@@ -38,6 +38,7 @@ typedef struct un_scan_item {
     int axis[3];                   /* turned axis i (d, h, w as the network sees them) is stored axis axis[i] */
     double spacing[3], saturation; /* mean of (max - min) / max over the pixels of 3 channels   */
     int64_t not_finite, hash;      /* hash of extents, type and values                           */
+    int64_t image_sum, mask_sum;   /* checksums of the files, un_scan_sums                        */
     un_scan_channel *channel;      /* [c] */
     /* the mask; mask_d = 0: none */
     int mask_d, mask_h, mask_w, mask_c, mask_type, mask_orientation, palette, affine_differs;
@@ -88,6 +89,8 @@ UN_NODISCARD unet_status un_scan_propose(
 UN_NODISCARD unet_status un_scan_measure(
     un_scan_item *out, un_mem *mem, const un_item *item, const un_config *cfg, unet_error *err);
 void un_scan_item_free(un_scan_item *it);
+/* FNV-1a over the bytes of the picture's files, one behind the other, and over those of the mask (0: there is none). */
+UN_NODISCARD unet_status un_scan_sums(int64_t *image_sum, int64_t *mask_sum, const un_item *item, unet_error *err);
 /* Pictures that are equal, splits that share one, sizes and channels that do not fit, groups of intensities.
  */
 UN_NODISCARD unet_status un_scan_find_issues(un_dataset *d, const un_scan *s, const un_config *cfg, unet_error *err);

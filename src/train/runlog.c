@@ -345,6 +345,11 @@ unet_status un_runlog_config(un_runlog *l, const un_config *c, unet_error *err)
     return st;
 }
 
+unet_status un_runlog_data(un_runlog *l, const un_text *table, unet_error *err)
+{
+    return write_file(l, "data.csv", table, err);
+}
+
 unet_status un_runlog_environment(un_runlog *l, const un_run_environment *e, unet_error *err)
 {
     char cpu[128];

@@ -7,6 +7,7 @@
 #define UN_TRAIN_RUNLOG_H
 
 #include "base/cpu.h"
+#include "base/text.h"
 #include "config/config.h"
 
 enum { UN_RUNLOG_TERMS_MAX = 8 };
@@ -54,6 +55,9 @@ UN_NODISCARD unet_status un_runlog_event(
 
 /* config.yaml: the settled configuration with the help of each key. */
 UN_NODISCARD unet_status un_runlog_config(un_runlog *l, const un_config *c, unet_error *err);
+
+/* data.csv: what the run is trained on (trained_on.h). */
+UN_NODISCARD unet_status un_runlog_data(un_runlog *l, const un_text *table, unet_error *err);
 
 typedef struct un_run_environment {
     const char *version, *built; /* of unet; compiler and build */

@@ -72,9 +72,9 @@ static unet_status load(trainer *t, unet_error *err)
         st = un_fail_file(err, UNET_E_ARG, t->checkpoint, "the checkpoint belongs to another network");
     else if (t->opt->data && strcmp(c.state.data, t->opt->data) != 0)
         st = un_fail_file(err, UNET_E_DATA, t->checkpoint,
-            "the training pictures are not those that the run began with (checksum %s, was %s); put them "
-            "back, or start a new "
-            "run from this model (--from)",
+            "the training pictures or masks are not those that the run began with (checksum %s, was %s; data.csv "
+            "beside "
+            "it has those of each); put them back, or start a new run from this model (--from)",
             t->opt->data, c.state.data);
     if (!st)
         st = un_train_same_config(&t->opt->model->config, &c, t->mem, err);
@@ -115,6 +115,8 @@ static unet_status open_log(trainer *t, unet_error *err)
     st = un_runlog_open(&t->log, t->mem, &spec, err);
     if (!st)
         st = un_runlog_config(t->log, c, err);
+    if (!st && t->opt->table)
+        st = un_runlog_data(t->log, t->opt->table, err);
     return st ? st : un_runlog_environment(t->log, &e, err);
 }
 

@@ -31,20 +31,21 @@ typedef struct un_train_options {
     const un_backend *backend;
     un_pool *pool;
     un_cpu_level level;
-    int exact;           /* 1: no Winograd forms */
-    const char *folder;  /* run folder */
-    int resume;          /* 1: goes on from the folder's checkpoint; model comes from un_train_restore (restore.h) */
-    int64_t extend;      /* resume: steps to add to the run's total */
-    int replace;         /* new run: the files of an earlier one in the folder are removed */
-    int64_t pictures;    /* training pictures: epochs are counted in them */
-    const char *epoch;   /* what an epoch comes to, for the events; NULL: not known */
-    int pixel_weight;    /* batches come with pixel weights; those of multilabel heads always may */
-    const char *data;    /* checksum of the training data, shorter than UN_CHECKSUM_MAX; NULL: none */
-    const char *version; /* of unet, for the records */
-    const char *built;   /* by what compiler and how; NULL: not said */
-    size_t stated_bytes; /* memory of the whole run as it was stated, for the records */
-    size_t max_bytes;    /* the engine may hold this much; 0: no limit */
-    un_profile *profile; /* gets where the time of the loop goes; NULL: not measured */
+    int exact;            /* 1: no Winograd forms */
+    const char *folder;   /* run folder */
+    int resume;           /* 1: goes on from the folder's checkpoint; model comes from un_train_restore (restore.h) */
+    int64_t extend;       /* resume: steps to add to the run's total */
+    int replace;          /* new run: the files of an earlier one in the folder are removed */
+    int64_t pictures;     /* training pictures: epochs are counted in them */
+    const char *epoch;    /* what an epoch comes to, for the events; NULL: not known */
+    int pixel_weight;     /* batches come with pixel weights; those of multilabel heads always may */
+    const char *data;     /* checksum of the training data, shorter than UN_CHECKSUM_MAX; NULL: none */
+    const un_text *table; /* data.csv of the run folder (trained_on.h); NULL: none */
+    const char *version;  /* of unet, for the records */
+    const char *built;    /* by what compiler and how; NULL: not said */
+    size_t stated_bytes;  /* memory of the whole run as it was stated, for the records */
+    size_t max_bytes;     /* the engine may hold this much; 0: no limit */
+    un_profile *profile;  /* gets where the time of the loop goes; NULL: not measured */
     un_feed feed;
     void *ctx; /* of the callbacks; each of them may be NULL */
     /* Scores a network on the pictures kept for selection; larger is better. Without it the last weights are

@@ -2,6 +2,7 @@
 #include "small_data.h"
 
 #include "api/context.h"
+#include "base/fnv1a.h"
 #include "model/file.h"
 #include "unet/unet.h"
 
@@ -354,6 +355,112 @@ TEST(stopped_and_gone_on_with)
     w.o.extend_steps = 2;
     CHECK_OK(unet_train(w.c, &w.o, &r, NULL, &err), &err);
     CHECK_INT(r.steps, 10);
+    close_work(&w);
+}
+
+static char *read_text(const char *path, size_t *n)
+{
+    unsigned char *text;
+
+    CHECK_OK(un_file_read(&text, n, NULL, path, 1 << 26, &err), &err);
+    return (char *)text;
+}
+
+/* The checksum of a file as records hold it. */
+static void sum_of(char out[32], const char *path)
+{
+    size_t n;
+    char *text = read_text(path, &n);
+
+    snprintf(out, 32, "fnv1a:%016llx", (unsigned long long)un_fnv1a(UN_FNV1A_START, text, n));
+    un_free(text);
+}
+
+static char *record_of(unet_context *c, const char *path)
+{
+    unet_model *m;
+    char *record;
+
+    CHECK_OK(unet_model_load(&m, c, path, &err), &err);
+    CHECK_OK(unet_model_record(&record, m, &err), &err);
+    unet_model_destroy(m);
+    return record;
+}
+
+/* data.csv holds the checksums of the files, environment.json and the model that of data.csv. */
+TEST(data_of_a_run)
+{
+    work w;
+    char path[600], image[32], mask[32], row[128];
+    size_t n;
+    int found = 0;
+    char *table, *record;
+
+    make_data();
+    name_model("summed");
+    OPEN(&w, 1, SMALL);
+    CHECK_OK(unet_train(w.c, &w.o, NULL, NULL, &err), &err);
+    snprintf(path, sizeof path, "%s.run/data.csv", model);
+    table = read_text(path, &n);
+    CHECK(!strncmp(table, "name,role,image,mask\n", 21));
+    CHECK(strstr(table, ",select,") && strstr(table, ",train,") && !strstr(table, ",val,"));
+    sum_of(image, path);
+    snprintf(row, sizeof row, "\"data_checksum\": \"%s\"", image);
+    CHECK(run_says("environment.json", row));
+    record = record_of(w.c, model);
+    snprintf(row, sizeof row, "\"data_checksum\":\"%s\"}", image);
+    CHECK(strstr(record, row));
+    unet_string_free(record);
+    for (int k = 0; k < 11; k++) {
+        snprintf(path, sizeof path, "%s/images/p%02d.png", data, k);
+        sum_of(image, path);
+        snprintf(path, sizeof path, "%s/masks/p%02d.png", data, k);
+        sum_of(mask, path);
+        snprintf(row, sizeof row, ",%s,%s\n", image, mask);
+        found += strstr(table, row) != NULL;
+    }
+    CHECK_INT(found, 9); /* all but two for validation */
+    un_free(table);
+    close_work(&w);
+}
+
+/* Swaps two pixels of the mask of each picture, or puts them back: what each value counts stays. */
+static void swap_pixels(void)
+{
+    for (int k = 0; k < 11; k++) {
+        char path[600];
+        un_image mask;
+        uint8_t *px, kept;
+
+        snprintf(path, sizeof path, "%s/masks/p%02d.png", data, k);
+        CHECK_OK(un_image_read(&mask, NULL, path, NULL, &err), &err);
+        px = mask.data;
+        kept = px[0];
+        px[0] = px[10 * 40 + 10]; /* outside a disc, the middle of one */
+        px[10 * 40 + 10] = kept;
+        CHECK(px[0] != kept);
+        CHECK_OK(un_image_write_png(NULL, path, &mask, &err), &err);
+        un_image_free(&mask);
+    }
+}
+
+TEST(changed_masks_are_noticed)
+{
+    work w;
+
+    snprintf(data, sizeof data, "%s/swapped", un_test_tmp());
+    small_data_make(data, 11, 40, 2);
+    name_model("swapped");
+    OPEN(&w, 1, SMALL);
+    w.stop_at = 3;
+    CHECK_STATUS(unet_train(w.c, &w.o, NULL, NULL, &err), UNET_E_CANCELLED);
+    w.stop_at = 0;
+    w.o.resume = 1;
+    swap_pixels();
+    CHECK_STATUS(unet_train(w.c, &w.o, NULL, NULL, &err), UNET_E_DATA);
+    CHECK(strstr(err.message, "pictures or masks are not those that the run began with"));
+    swap_pixels();
+    CHECK_OK(unet_train(w.c, &w.o, NULL, NULL, &err), &err);
     close_work(&w);
 }
 

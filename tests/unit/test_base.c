@@ -8,6 +8,7 @@
 
 #include "base/errand.h"
 #include "base/file.h"
+#include "base/fnv1a.h"
 #include "base/math.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -35,6 +36,14 @@ TEST(math_matches_libm)
     CHECK(un_exp(1000) == INFINITY && un_exp(-1000) == 0 && isnan(un_log(-1)) && un_log(0) == -INFINITY);
     CHECK_NEAR(rel(un_pow(0.9, 1000), pow(0.9, 1000)), 0, 1e-13);
     CHECK(un_round(2.5) == 3 && un_round(-2.5) == -3 && un_floor(-0.5) == -1);
+}
+
+/* Values from the page of its authors (isthe.com/chongo/tech/comp/fnv). */
+TEST(fnv1a_known_answers)
+{
+    CHECK(un_fnv1a(UN_FNV1A_START, "", 0) == UINT64_C(0xcbf29ce484222325));
+    CHECK(un_fnv1a(UN_FNV1A_START, "a", 1) == UINT64_C(0xaf63dc4c8601ec8c));
+    CHECK(un_fnv1a(un_fnv1a(UN_FNV1A_START, "foo", 3), "bar", 3) == UINT64_C(0x85944171f73967e8));
 }
 
 TEST(philox_known_answers)

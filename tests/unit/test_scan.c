@@ -376,6 +376,7 @@ TEST(results_are_kept)
     char cache[2048], path[2048];
     unsigned char *a, *b;
     size_t na, nb;
+    int64_t sum[2];
     un_scan_options opt = {.cache_path = cache};
     looked l;
 
@@ -384,6 +385,9 @@ TEST(results_are_kept)
     snprintf(cache, sizeof cache, "%s/scan.json", dir);
     l = look(&opt);
     CHECK_INT(l.s->decoded, 5);
+    sum[0] = l.s->item[0].image_sum;
+    sum[1] = l.s->item[0].mask_sum;
+    CHECK(sum[0] && sum[1] && sum[0] != sum[1] && sum[0] != l.s->item[1].image_sum);
     done(&l);
     CHECK_OK(un_file_read(&a, &na, NULL, cache, 1 << 24, &err), &err);
     put_mask("p03", 1, binary, 3); /* other time, same bytes */
@@ -391,6 +395,7 @@ TEST(results_are_kept)
     CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
     l = look(&opt);
     CHECK_INT(l.s->decoded, 1);
+    CHECK(l.s->item[0].image_sum == sum[0] && l.s->item[0].mask_sum == sum[1]);
     done(&l);
     CHECK_OK(un_config_init(&cfg, NULL, &err), &err);
     cfg.data.exif = 0; /* decoded otherwise: nothing of it is of use */
