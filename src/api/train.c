@@ -41,7 +41,7 @@ typedef struct training {
     un_previews previews;
     un_train_options t;
     un_train_result result;
-    un_text table; /* data.csv */
+    un_text table, names; /* data.csv; what the record holds of it */
     char checksum[UN_CHECKSUM_MAX];
     char state[160]; /* a sentence for the page */
     double samples_per_s, waiting;
@@ -265,7 +265,7 @@ static unet_status record_data(training *t, unet_error *err)
     st = un_trained_table(&t->table, d->d, d->s, err);
     if (!st)
         un_trained_checksum(t->checksum, &t->table);
-    return st;
+    return !st && t->cfg->train.record_names ? un_trained_names(&t->names, t->c->mem, d->d, err) : st;
 }
 
 /* ---- while it runs ---- */
@@ -443,6 +443,7 @@ static void settle_run(training *t)
         .epoch = t->job.epoch,
         .data = t->checksum,
         .table = &t->table,
+        .names = t->names.s,
         .stated_bytes = UN_MAX(t->account.total, un_memory_peak()),
         .version = unet_version(),
         .built = un_api_built(),
@@ -599,6 +600,7 @@ static void close_training(training *t)
     un_pool_destroy(t->pool);
     un_planned_close(&t->planned);
     un_text_free(&t->table);
+    un_text_free(&t->names);
     un_free(t->cfg);
     un_free(t->folder);
     un_free(t->data);

@@ -22,7 +22,7 @@ typedef struct un_model {
     un_shared *shared; /* packed weights, and who owns the model: itself and its sessions */
     int settled;       /* 1: the weights will not change, so that sessions share what they make of them */
     un_config config;  /* resolved; names of files are not stored */
-    char *record;      /* training record: a JSON object as text; NULL: none. Holds no file names */
+    char *record;      /* training record: a JSON object as text; NULL: none */
     int n_pairs;
     un_model_pair pair[UN_MODEL_PAIRS_MAX];
 } un_model;

@@ -1,5 +1,7 @@
 #include "train/finish.h"
 
+#include <string.h>
+
 #include "run/session.h"
 
 enum { RECORD_MAX = 1 << 16 };
@@ -24,6 +26,10 @@ static void write_record(un_text *t, const un_config *c, const un_train_options 
     }
     un_text_add(t, ",\"data_checksum\":");
     un_text_json_string(t, s->data);
+    if (opt->names) {
+        un_text_add(t, ",\"pictures\":");
+        un_text_add(t, opt->names);
+    }
     un_text_add(t, "}");
 }
 
@@ -44,12 +50,13 @@ static unet_status fill_pairs(un_model *m, const un_train_options *opt, unet_err
 
 unet_status un_train_finish(un_model *m, const un_train_options *opt, const un_progress_state *state, unet_error *err)
 {
+    const size_t most = RECORD_MAX + (opt->names ? strlen(opt->names) : 0);
     un_text t;
     unet_status st;
 
-    un_text_init(&t, m->mem, RECORD_MAX);
+    un_text_init(&t, m->mem, most);
     write_record(&t, &m->config, opt, state);
-    st = t.failed ? un_fail_nomem(err, RECORD_MAX) : un_model_set_record(m, t.s, err);
+    st = t.failed ? un_fail_nomem(err, most) : un_model_set_record(m, t.s, err);
     un_text_free(&t);
     return st ? st : fill_pairs(m, opt, err);
 }

@@ -4,8 +4,9 @@
 
 #include "train/trainer.h"
 
-/* Sets the record: what was done, with which settings of the machine that touch the bits; no file names, no
- * times, so that equal runs give equal files. Fills the model's test pairs by running the network on them. */
+/* Sets the record: what was done, with which settings of the machine that touch the bits; no times, so
+ * that equal runs give equal files, and no file names unless they are asked for. Fills the model's test pairs by
+ * running the network on them. */
 UN_NODISCARD unet_status un_train_finish(
     un_model *m, const un_train_options *opt, const un_progress_state *state, unet_error *err);
 

@@ -81,6 +81,7 @@ unet_status un_train_same_config(const un_config *now, const un_checkpoint *c, u
         t->workers = now->train.workers;
         t->cache = now->train.cache;
         t->previews = now->train.previews;
+        t->record_names = now->train.record_names;
         t->recompute = now->train.recompute;
         if (un_is_auto(t->select_mem)) /* runs begun before there was this key */
             t->select_mem = now->train.select_mem;

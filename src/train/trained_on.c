@@ -7,6 +7,8 @@
 #include "base/size.h"
 #include "report/table.h"
 
+enum { NAMES_MAX = 1 << 22 }; /* bytes; read again with each use of the model */
+
 static const un_role roles[] = {UN_ROLE_TRAIN, UN_ROLE_SELECT};
 
 static int is_trained_on(const un_item *it)
@@ -56,4 +58,28 @@ unet_status un_trained_table(un_text *t, const un_dataset *d, const un_scan *s, 
 void un_trained_checksum(char out[UN_CHECKSUM_MAX], const un_text *table)
 {
     sum_text(out, un_fnv1a(UN_FNV1A_START, table->s, table->n));
+}
+
+unet_status un_trained_names(un_text *t, un_mem *mem, const un_dataset *d, unet_error *err)
+{
+    unet_status st;
+
+    un_text_init(t, mem, NAMES_MAX);
+    for (size_t k = 0; k < UN_COUNT(roles); k++) {
+        int n = 0;
+
+        un_text_printf(t, "%s\"%s\":[", k ? "," : "{", un_role_name(roles[k]));
+        for (int i = 0; i < d->count; i++)
+            if (d->items[i].role == roles[k]) {
+                un_text_add(t, n++ ? "," : "");
+                un_text_json_string(t, d->items[i].name);
+            }
+        un_text_add(t, "]");
+    }
+    un_text_add(t, "}");
+    st = un_text_status(
+        t, "the names of the pictures take more than 4 MiB, too much for a model file; leave the key out", err);
+    if (st == UNET_E_LIMIT)
+        un_error_where(err, "train.record_names");
+    return st;
 }

@@ -41,6 +41,7 @@ typedef struct un_train_options {
     int pixel_weight;     /* batches come with pixel weights; those of multilabel heads always may */
     const char *data;     /* checksum of the training data, shorter than UN_CHECKSUM_MAX; NULL: none */
     const un_text *table; /* data.csv of the run folder (trained_on.h); NULL: none */
+    const char *names;    /* of the pictures, for the training record (trained_on.h); NULL: not stored */
     const char *version;  /* of unet, for the records */
     const char *built;    /* by what compiler and how; NULL: not said */
     size_t stated_bytes;  /* memory of the whole run as it was stated, for the records */

@@ -4,6 +4,7 @@
 #include "api/context.h"
 #include "base/fnv1a.h"
 #include "model/file.h"
+#include "train/trained_on.h"
 #include "unet/unet.h"
 
 #define SMALL                                                                                                          \
@@ -462,6 +463,116 @@ TEST(changed_masks_are_noticed)
     swap_pixels();
     CHECK_OK(unet_train(w.c, &w.o, NULL, NULL, &err), &err);
     close_work(&w);
+}
+
+/* The largest record there can be is written and read again. */
+static void check_large_record(const char *path)
+{
+    enum { MANY = 240000 };
+    un_item *item = un_alloc_zero(NULL, MANY * sizeof *item);
+    const un_dataset d = {.items = item, .count = MANY};
+    char *record, large[500];
+    un_model *m, *again;
+    un_text names;
+
+    CHECK(item);
+    for (int i = 0; i < MANY; i++)
+        item[i] = (un_item){.name = "picture \"00\"", .role = UN_ROLE_TRAIN};
+    CHECK_OK(un_trained_names(&names, NULL, &d, &err), &err);
+    record = un_asprintf(NULL, "{\"pictures\":%s}", names.s);
+    CHECK_OK(un_model_load(&m, NULL, path, &err), &err);
+    CHECK_OK(un_model_set_record(m, record, &err), &err);
+    snprintf(large, sizeof large, "%s.large", path);
+    CHECK_OK(un_model_save(m, large, &err), &err);
+    CHECK_OK(un_model_load(&again, NULL, large, &err), &err);
+    CHECK_STR(again->record, record);
+    un_model_destroy(again);
+    un_model_destroy(m);
+    un_free(record);
+    un_text_free(&names);
+    un_free(item);
+}
+
+/* Asked for, the record is the same with names behind it; the model does not ask for them again. */
+TEST(names_in_the_record)
+{
+    static const char *const asked[] = {"train.record_names=false", "train.record_names=true"};
+    char *record[2], *pictures, from[400];
+    work w;
+
+    make_data();
+    for (int k = 0; k < 2; k++) {
+        name_model(k ? "named" : "unnamed");
+        OPEN(&w, 1, SMALL, asked[k]);
+        CHECK_OK(unet_train(w.c, &w.o, NULL, NULL, &err), &err);
+        record[k] = record_of(w.c, model);
+        close_work(&w);
+    }
+    pictures = strstr(record[1], ",\"pictures\":{\"train\":[\"p");
+    CHECK(pictures && strstr(pictures, "],\"select\":[\"p") && !strstr(record[0], "\"p0"));
+    CHECK(!strncmp(record[0], record[1], (size_t)(pictures - record[1])) && record[0][pictures - record[1]] == '}');
+    unet_string_free(record[0]);
+    unet_string_free(record[1]);
+    check_large_record(model);
+    snprintf(from, sizeof from, "%s", model);
+    name_model("from_named");
+    OPEN(&w, 1, "train.patch=[32, 32]", "train.batch=2", "train.steps=1");
+    w.o.from = from;
+    CHECK_OK(unet_train(w.c, &w.o, NULL, NULL, &err), &err);
+    record[0] = record_of(w.c, model);
+    CHECK(!strstr(record[0], "\"p0"));
+    unet_string_free(record[0]);
+    close_work(&w);
+}
+
+/* A run that goes on keeps what it was asked for, and may be asked then. */
+TEST(names_when_a_run_goes_on)
+{
+    work w;
+
+    make_data();
+    for (int first = 0; first < 2; first++) {
+        char *record;
+
+        name_model(first ? "named_first" : "named_later");
+        OPEN(&w, 1, SMALL, first ? "train.record_names=true" : "train.record_names=false");
+        w.stop_at = 3;
+        CHECK_STATUS(unet_train(w.c, &w.o, NULL, NULL, &err), UNET_E_CANCELLED);
+        close_work(&w);
+        OPEN(&w, 1, first ? "train.record_names=false" : "train.record_names=true");
+        w.o.resume = 1;
+        CHECK_OK(unet_train(w.c, &w.o, NULL, NULL, &err), &err);
+        record = record_of(w.c, model);
+        CHECK(strstr(record, "\"pictures\":{\"train\":[\"p"));
+        unet_string_free(record);
+        close_work(&w);
+    }
+}
+
+TEST(names_of_pictures)
+{
+    enum { MANY = 300000 };
+    un_item *item = un_alloc_zero(NULL, MANY * sizeof *item);
+    un_dataset d = {.items = item, .count = 4};
+    un_text t;
+
+    CHECK(item);
+    for (int i = 0; i < MANY; i++)
+        item[i] = (un_item){.name = "set/picture_00", .role = UN_ROLE_TRAIN};
+    item[0].name = "a \"b\"";
+    item[1].name = "\xff\xe4";
+    item[1].role = UN_ROLE_SELECT;
+    item[2].role = UN_ROLE_VAL;
+    CHECK_OK(un_trained_names(&t, NULL, &d, &err), &err);
+    CHECK_STR(t.s, "{\"train\":[\"a \\\"b\\\"\",\"set/picture_00\"],\"select\":[\"\\ufffd\\ufffd\"]}");
+    un_text_free(&t);
+    d.count = MANY;
+    CHECK_STATUS(un_trained_names(&t, NULL, &d, &err), UNET_E_LIMIT);
+    CHECK_STR(err.where, "train.record_names");
+    CHECK_STR(
+        err.message, "the names of the pictures take more than 4 MiB, too much for a model file; leave the key out");
+    un_text_free(&t);
+    un_free(item);
 }
 
 TEST(starts_from_a_model_with_other_classes)
