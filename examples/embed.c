@@ -1,20 +1,20 @@
-/* A model and its memory inside a program: no files, no allocation while pictures come. Against libunet-embed.a this
- * needs nothing but the C library.
+/* A model and its memory inside a program: no files, no allocation while pictures come, or volumes where the model is
+ * for these. Against libunet-embed.a this needs nothing but the C library.
  *
  *     cc embed.c -lunet-embed -o embed     (or against libunet: cc embed.c $(pkg-config --cflags --libs unet))
  *     ./embed model.safetensors
  *
- * Prints how many pixels of a made-up picture belong to each class. */
+ * Prints how many pixels of a made-up picture or volume belong to each class. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "unet/unet.h"
 
-enum { WIDTH = 123, HEIGHT = 77 };
+enum { WIDTH = 123, HEIGHT = 77, DEPTH = 6 };
 
 /* The program's own memory; an embedded one would have the model in flash. */
-static unsigned char picture[HEIGHT][WIDTH][4], mask[HEIGHT][WIDTH];
+static unsigned char picture[DEPTH][HEIGHT][WIDTH][4], mask[DEPTH][HEIGHT][WIDTH];
 
 static void *read_all(const char *path, size_t *size)
 {
@@ -38,21 +38,43 @@ static int fail(const unet_error *err)
     return 1;
 }
 
+static void fill_picture(int depth)
+{
+    for (int z = 0; z < depth; z++)
+        for (int y = 0; y < HEIGHT; y++)
+            for (int x = 0; x < WIDTH; x++)
+                for (int k = 0; k < 4; k++)
+                    picture[z][y][x][k] = (unsigned char)(((x / 9 + y / 7 + z / 2) % 3 * 90 + 13 * k) & 255);
+}
+
+static void print_counts(int depth, int classes)
+{
+    long count[256] = {0};
+
+    for (int z = 0; z < depth; z++)
+        for (int y = 0; y < HEIGHT; y++)
+            for (int x = 0; x < WIDTH; x++)
+                count[mask[z][y][x]]++;
+    for (int k = 0; k < classes; k++)
+        printf("class %d: %ld pixels\n", k, count[k]);
+}
+
 static int run(const unet_model *model, const char *level)
 {
     unet_session_options o = UNET_SESSION_OPTIONS_INIT;
     unet_model_info info;
     unet_session *session;
     unet_error err;
-    unet_pixels in = {picture, UNET_U8, WIDTH, HEIGHT, 3, 0, 4, 0}; /* RGBA, alpha left out */
-    unet_pixels out = {mask, UNET_U8, WIDTH, HEIGHT, 1, 0, 0, 0};
-    long count[256] = {0};
+    unet_pixels in = {.data = picture, .type = UNET_U8, .width = WIDTH, .height = HEIGHT, .channels = 3};
+    unet_pixels out = {.data = mask, .type = UNET_U8, .width = WIDTH, .height = HEIGHT, .channels = 1};
     size_t bytes;
     void *memory;
 
     unet_model_get_info(model, &info);
     o.width = WIDTH;
     o.height = HEIGHT;
+    o.depth = in.depth = out.depth = info.dims == 3 ? DEPTH : 1;
+    in.pixel_bytes = 4; /* RGBA, alpha left out */
     if (unet_session_bytes(&bytes, model, &o, &err))
         return fail(&err);
     memory = malloc(bytes);
@@ -62,18 +84,11 @@ static int run(const unet_model *model, const char *level)
         free(memory);
         return fail(&err);
     }
-    for (int y = 0; y < HEIGHT; y++)
-        for (int x = 0; x < WIDTH; x++)
-            for (int k = 0; k < 4; k++)
-                picture[y][x][k] = (unsigned char)(((x / 9 + y / 7) % 3 * 90 + 13 * k) & 255);
+    fill_picture(o.depth);
     if (unet_session_run(session, &in, &out, NULL, &err))
         return fail(&err);
-    for (int y = 0; y < HEIGHT; y++)
-        for (int x = 0; x < WIDTH; x++)
-            count[mask[y][x]]++;
     printf("level %s, %d classes\n", level, info.classes);
-    for (int k = 0; k < info.classes; k++)
-        printf("class %d: %ld pixels\n", k, count[k]);
+    print_counts(o.depth, info.classes);
     unet_session_destroy(session);
     free(memory);
     return 0;

@@ -39,8 +39,8 @@ static unet_status segment(
     const unet_model *model, unsigned char *pixels, unsigned char *mask, int width, int height, unet_error *err)
 {
     unet_session_options o = UNET_SESSION_OPTIONS_INIT;
-    unet_pixels in = {pixels, UNET_U8, width, height, 3, 0, 0, 0};
-    unet_pixels out = {mask, UNET_U8, width, height, 1, 0, 0, 0};
+    unet_pixels in = {.data = pixels, .type = UNET_U8, .width = width, .height = height, .channels = 3};
+    unet_pixels out = {.data = mask, .type = UNET_U8, .width = width, .height = height, .channels = 1};
     unet_session *session;
     unet_status st;
 

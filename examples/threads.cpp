@@ -65,8 +65,8 @@ std::vector<float> segment(const unet_model *model, int width, int height)
     for (std::size_t i = 0; i < bgr.size(); i++)
         bgr[i] = static_cast<float>(i * 7919 % 256) / 255;
     std::vector<float> result(static_cast<std::size_t>(width) * height * info.out_channels);
-    unet_pixels in = {bgr.data(), UNET_F32, width, height, 3, 0, 0, 1};
-    unet_pixels out = {result.data(), UNET_F32, width, height, info.out_channels, 0, 0, 0};
+    unet_pixels in = {bgr.data(), UNET_F32, width, height, 3, 0, 0, 1, 0, 0};
+    unet_pixels out = {result.data(), UNET_F32, width, height, info.out_channels, 0, 0, 0, 0, 0};
     check(unet_session_run(session.get(), &in, nullptr, &out, &err), err);
     return result;
 }

@@ -49,8 +49,8 @@ UNET_API UNET_NODISCARD unet_status unet_model_selftest(
 
 typedef enum unet_pixel_type { UNET_U8, UNET_U16, UNET_F32 } unet_pixel_type;
 
-/* A picture in the caller's memory. Pixel (x, y) channel k is at data + y*row_bytes + x*pixel_bytes + k*size of the
- * type. */
+/* A picture or volume in the caller's memory. Pixel (z, y, x) channel k is at data + z*slice_bytes + y*row_bytes +
+ * x*pixel_bytes + k*size of the type. */
 typedef struct unet_pixels {
     void *data;
     unet_pixel_type type;
@@ -58,13 +58,15 @@ typedef struct unet_pixels {
     ptrdiff_t row_bytes;   /* 0: rows follow each other   */
     ptrdiff_t pixel_bytes; /* 0: pixels follow each other */
     int bgr;               /* 1: three channels in the order blue, green, red */
+    int depth;             /* slices; 0 counts as 1         */
+    ptrdiff_t slice_bytes; /* 0: slices follow each other   */
 } unet_pixels;
 
-/* A session holds all memory for pictures of one size; a run allocates nothing. Sessions of one model may be made and
- * run at the same time in as many threads as there are sessions; a session is used by one thread at a time. The first
- * session of a size packs the weights, in memory of the context; all sessions of the model share them. A run works in a
- * float mode of its own (denormal numbers count as zero) and leaves the caller's as it was; 64 KiB of stack are enough
- * for it. docs/embedding.md */
+/* A session holds all memory for pictures or volumes of one size; a run allocates nothing. Sessions of one model may be
+ * made and run at the same time in as many threads as there are sessions; a session is used by one thread at a time.
+ * The first session of a size packs the weights, in memory of the context; all sessions of the model share them. A run
+ * works in a float mode of its own (denormal numbers count as zero) and leaves the caller's as it was; 64 KiB of stack
+ * are enough for it. docs/embedding.md */
 typedef struct unet_session unet_session;
 typedef struct unet_session_options {
     size_t struct_size; /* UNET_SESSION_OPTIONS_INIT */
@@ -73,10 +75,18 @@ typedef struct unet_session_options {
     void *memory;          /* of the caller, for all the session holds, until it is destroyed; NULL: from the context */
     size_t memory_bytes;   /* at least unet_session_bytes of the same options */
     const char *precision; /* "float32" or "bf16" (docs/precision.md); NULL: as the model's predict.precision says */
+    int depth;             /* of volumes; 0 counts as 1 */
+    /* d, h, w: of the pixels that will come, in the unit of the training's files (mm). A model that works at a spacing
+     * of its own (data.spacing) sees them resampled to it, and the results are brought back. 0: not known, and the axis
+     * is taken as it is, like that of a file that states no spacing. */
+    double spacing[3];
 } unet_session_options;
 #define UNET_SESSION_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
-        sizeof(unet_session_options), 1, 0, 0, NULL, 0, NULL                                                           \
+        sizeof(unet_session_options), 1, 0, 0, NULL, 0, NULL, 0,                                                       \
+        {                                                                                                              \
+            0, 0, 0                                                                                                    \
+        }                                                                                                              \
     }
 
 UNET_API UNET_NODISCARD unet_status unet_session_bytes(
@@ -85,11 +95,16 @@ UNET_API UNET_NODISCARD unet_status unet_session_create(
     unet_session **out, const unet_model *m, const unet_session_options *options, unet_error *err);
 UNET_API void unet_session_destroy(unet_session *s); /* NULL is fine */
 
-/* in: of the session's width and height; grey or colour as the files of the training. mask: U8 class indices of the
- * same extents, or NULL; of independent classes (multilabel) a channel for each class, 0 or 255. probabilities: F32
- * with out_channels, or NULL. Pictures are normalised as in training and results are those of `unet predict`. 2-D
- * models only. A fourth channel to be left out: channels 3 with pixel_bytes of 4 values. Rows from the last to the
- * first: data at the last row with negative row_bytes. */
+/* in: of the session's width, height and depth; grey or colour as the files of the training. mask: U8 class indices of
+ * the same extents, or NULL; of independent classes (multilabel) a channel for each class, 0 or 255. probabilities: F32
+ * with out_channels, or NULL. Pictures are normalised as in training and results are those of `unet predict`, bit for
+ * bit. A fourth channel to be left out: channels 3 with pixel_bytes of 4 values. Rows from the last to the first: data
+ * at the last row of the first slice with negative row_bytes; slices likewise with slice_bytes.
+ *
+ * Volumes are for 3-D models (unet_model_info.dims); a 2-D model takes depth 1 only, a 3-D model takes it too. They are
+ * not turned: what the network sees as d, h, w is z, y, x here. `unet predict` turns a NIfTI file that states its
+ * orientation so that x runs from left to right, y from back to front and z from the feet to the head; give volumes of
+ * such files in that order (docs/embedding.md). */
 UNET_API UNET_NODISCARD unet_status unet_session_run(
     unet_session *s, const unet_pixels *in, unet_pixels *mask, unet_pixels *probabilities, unet_error *err);
 

@@ -1,7 +1,8 @@
-/* Public sessions: pixels in, masks and probabilities out. */
+/* Public sessions: pixels of pictures and volumes in, masks and probabilities out. */
 #include <string.h>
 
 #include "api/context.h"
+#include "base/float_mode.h"
 #include "base/size.h"
 #include "run/pixels.h"
 
@@ -22,11 +23,13 @@ static unet_status read_options(
         return st;
     if (!given)
         return un_fail(err, UNET_E_ARG, "a session needs options: width and height of the pictures");
+    if (o.depth < 0)
+        return un_fail(err, UNET_E_ARG, "a session of depth %d: it is at least 1, or 0 for pictures", o.depth);
     *out = (un_pixel_options){.threads = o.threads,
         .level = m->c->level,
         .exact = m->c->options.exact,
-        .width = o.width,
-        .height = o.height,
+        .size = {UN_MAX(o.depth, 1), o.height, o.width},
+        .spacing = {o.spacing[0], o.spacing[1], o.spacing[2]},
         .precision = o.precision,
         .memory = o.memory,
         .memory_bytes = o.memory_bytes};
@@ -35,18 +38,23 @@ static unet_status read_options(
 
 unet_status unet_session_bytes(size_t *bytes, const unet_model *m, const unet_session_options *options, unet_error *err)
 {
+    const un_float_mode before = un_float_mode_enter();
     un_pixel_options o;
     unet_status st;
 
     *bytes = 0;
     un_error_clear(err);
     st = read_options(&o, m, options, err);
-    return st ? st : un_pixels_bytes(bytes, m->c->mem, m->m, &o, err);
+    if (!st)
+        st = un_pixels_bytes(bytes, m->c->mem, m->m, &o, err);
+    un_float_mode_set(before);
+    return st;
 }
 
 unet_status unet_session_create(
     unet_session **out, const unet_model *m, const unet_session_options *options, unet_error *err)
 {
+    const un_float_mode before = un_float_mode_enter();
     un_pixel_options o;
     un_pixel_session *s = NULL;
     unet_status st;
@@ -57,6 +65,7 @@ unet_status unet_session_create(
     if (!st)
         st = un_pixels_create(&s, m->c->mem, m->m, &o, err);
     *out = (unet_session *)s;
+    un_float_mode_set(before);
     return st;
 }
 
@@ -69,24 +78,41 @@ void unet_session_destroy(unet_session *s)
 
 static const size_t type_bytes[] = {[UNET_U8] = 1, [UNET_U16] = 2, [UNET_F32] = 4};
 
-/* *to: the same with strides filled in. what: for messages. */
+/* n things along an axis, each of *extent bytes and *step bytes from the one before; a step of 0 becomes *next, where
+ * they follow each other. Afterwards *extent and *next are those of the axis as a whole. 0: they would overlap, or
+ * their bytes cannot be counted. */
+static int lay_out(ptrdiff_t *step, size_t *extent, size_t *next, int n)
+{
+    const size_t given = *step < 0 ? 0 - (size_t)*step : (size_t)*step, apart = given ? given : *next;
+    size_t span, all;
+
+    if (apart < *extent || !un_size_mul(apart, (size_t)n, &all) || all > PTRDIFF_MAX ||
+        !un_size_add(all - apart, *extent, &span))
+        return 0;
+    *step = given ? *step : (ptrdiff_t)apart;
+    *extent = span;
+    *next = all;
+    return 1;
+}
+
+/* *to: the same with depth and strides filled in. what: for messages. */
 static unet_status check_pixels(unet_pixels *to, const unet_pixels *from, const char *what, unet_error *err)
 {
-    ptrdiff_t row, pixel;
+    size_t extent, next;
 
     *to = *from;
-    if (!from->data || from->width < 1 || from->height < 1 || from->channels < 1)
-        return un_fail(err, UNET_E_ARG, "%s: no data, or %dx%d pixels of %d channels", what, from->width, from->height,
-            from->channels);
+    to->depth = from->depth ? from->depth : 1;
+    if (!from->data || from->width < 1 || from->height < 1 || to->depth < 1 || from->channels < 1)
+        return un_fail(err, UNET_E_ARG, "%s: no data, or %dx%dx%d pixels (d, h, w) of %d channels", what, to->depth,
+            from->height, from->width, from->channels);
     if ((unsigned)from->type >= UN_COUNT(type_bytes))
         return un_fail(err, UNET_E_ARG, "%s: the type of the pixels is none of UNET_U8, UNET_U16, UNET_F32", what);
-    pixel = (ptrdiff_t)((size_t)from->channels * type_bytes[from->type]);
-    to->pixel_bytes = from->pixel_bytes ? from->pixel_bytes : pixel;
-    row = (from->width - 1) * to->pixel_bytes + pixel;
-    to->row_bytes = from->row_bytes ? from->row_bytes : from->width * to->pixel_bytes;
-    if (to->pixel_bytes < pixel || (to->row_bytes < row && -to->row_bytes < row))
-        return un_fail(err, UNET_E_ARG, "%s: pixels %td bytes and rows %td bytes apart would overlap", what,
-            to->pixel_bytes, to->row_bytes);
+    extent = next = (size_t)from->channels * type_bytes[from->type];
+    if (from->pixel_bytes < 0 || !lay_out(&to->pixel_bytes, &extent, &next, from->width) ||
+        !lay_out(&to->row_bytes, &extent, &next, from->height) || !lay_out(&to->slice_bytes, &extent, &next, to->depth))
+        return un_fail(err, UNET_E_ARG,
+            "%s: pixels %td, rows %td and slices %td bytes apart would overlap, or reach too far", what,
+            to->pixel_bytes, to->row_bytes, to->slice_bytes);
     if (from->bgr && from->channels != 3)
         return un_fail(err, UNET_E_ARG, "%s: bgr is for 3 channels, not %d", what, from->channels);
     return UNET_OK;
@@ -99,9 +125,14 @@ typedef struct writer {
     int width, channels;
 } writer;
 
-static void write_mask(const writer *w, int y, const float *p)
+static unsigned char *row_of(const unet_pixels *p, int z, int y)
 {
-    unsigned char *to = (unsigned char *)w->mask->data + y * w->mask->row_bytes;
+    return (unsigned char *)p->data + z * p->slice_bytes + y * p->row_bytes;
+}
+
+static void write_mask(const writer *w, int z, int y, const float *p)
+{
+    unsigned char *to = row_of(w->mask, z, y);
     const int labels = w->mask->channels;
 
     for (int x = 0; x < w->width; x++, to += w->mask->pixel_bytes, p += w->channels) {
@@ -116,22 +147,26 @@ static void write_mask(const writer *w, int y, const float *p)
     }
 }
 
+static void write_probabilities(const writer *w, int z, int y, const float *p)
+{
+    unsigned char *to = row_of(w->probabilities, z, y);
+
+    for (int x = 0; x < w->width; x++, to += w->probabilities->pixel_bytes, p += w->channels)
+        memcpy(to, p, (size_t)w->channels * sizeof *p);
+}
+
 static unet_status write_rows(void *ctx, int z0, int z1, int y0, int y1, const float *p, unet_error *err)
 {
     const writer *w = ctx;
 
-    (void)z0;
-    (void)z1;
     (void)err;
-    for (int y = y0; y < y1; y++) {
-        if (w->mask)
-            write_mask(w, y, p);
-        for (int x = 0; x < w->width && w->probabilities; x++)
-            memcpy((unsigned char *)w->probabilities->data + y * w->probabilities->row_bytes +
-                       x * w->probabilities->pixel_bytes,
-                p + (int64_t)x * w->channels, (size_t)w->channels * sizeof *p);
-        p += (int64_t)w->width * w->channels;
-    }
+    for (int z = z0; z < z1; z++)
+        for (int y = y0; y < y1; y++, p += (int64_t)w->width * w->channels) {
+            if (w->mask)
+                write_mask(w, z, y, p);
+            if (w->probabilities)
+                write_probabilities(w, z, y, p);
+        }
     return UNET_OK;
 }
 
@@ -142,9 +177,11 @@ static unet_status check_result(unet_pixels *to, const unet_pixels *r, const une
 
     if (st)
         return st;
-    if (r->type != type || r->width != in->width || r->height != in->height || r->channels != channels || r->bgr)
-        return un_fail(err, UNET_E_ARG, "%s: must be %s, %dx%d pixels of %d channel%s", what,
-            type == UNET_U8 ? "UNET_U8" : "UNET_F32", in->width, in->height, channels, channels == 1 ? "" : "s");
+    if (r->type != type || r->width != in->width || r->height != in->height || to->depth != in->depth ||
+        r->channels != channels || r->bgr)
+        return un_fail(err, UNET_E_ARG, "%s: must be %s, %dx%dx%d pixels (d, h, w) of %d channel%s", what,
+            type == UNET_U8 ? "UNET_U8" : "UNET_F32", in->depth, in->height, in->width, channels,
+            channels == 1 ? "" : "s");
     return UNET_OK;
 }
 
@@ -163,17 +200,17 @@ unet_status unet_session_run(
     st = check_pixels(&from, in, "picture", err);
     if (!st && mask)
         st = check_result(
-            &m, mask, in, UNET_U8, c->model.head == UN_CFG_HEAD_MULTILABEL ? c->model.classes : 1, "mask", err);
+            &m, mask, &from, UNET_U8, c->model.head == UN_CFG_HEAD_MULTILABEL ? c->model.classes : 1, "mask", err);
     if (!st && probabilities)
-        st = check_result(&p, probabilities, in, UNET_F32, w.channels, "probabilities", err);
+        st = check_result(&p, probabilities, &from, UNET_F32, w.channels, "probabilities", err);
     if (st)
         return st;
     w.mask = mask ? &m : NULL;
     w.probabilities = probabilities ? &p : NULL;
     w.width = in->width;
-    strides = (un_strides){from.row_bytes, from.pixel_bytes, from.bgr};
+    strides = (un_strides){from.slice_bytes, from.row_bytes, from.pixel_bytes, from.bgr};
     image = (un_image){.type = types[in->type],
-        .d = 1,
+        .d = from.depth,
         .h = in->height,
         .w = in->width,
         .c = in->channels,

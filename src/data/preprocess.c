@@ -117,9 +117,9 @@ static void strided_run(const raw *r, int k, size_t at, int n, float *dst)
 {
     const un_image *im = r->images;
     const un_strides *s = r->strides;
-    const size_t w = (size_t)im->w;
-    const unsigned char *from = (const unsigned char *)im->data + (ptrdiff_t)(at / w) * s->row +
-                                (ptrdiff_t)(at % w) * s->pixel +
+    const size_t w = (size_t)im->w, h = (size_t)im->h;
+    const unsigned char *from = (const unsigned char *)im->data + (ptrdiff_t)(at / w / h) * s->slice +
+                                (ptrdiff_t)(at / w % h) * s->row + (ptrdiff_t)(at % w) * s->pixel +
                                 (ptrdiff_t)((size_t)(s->backwards ? im->c - 1 - k : k) * un_dtype_size(im->type));
 
     for (int x = 0; x < n; x++, from += s->pixel)
@@ -593,21 +593,20 @@ size_t un_seen_room(const un_preprocess *p)
            (p->data.normalise == UN_CFG_NORMALISE_PERCENTILE ? un_quantiles_room() : 0);
 }
 
-/* What is alive at the same time in make_picture: `bad`, the result, two planes, and the most that a channel needs. */
-size_t un_preprocess_room(const un_preprocess *p, int h, int w, un_grid *grid)
+/* What is alive at the same time in make_picture: `bad`, the result, two planes, and the most that a channel needs.
+ * `bad` lies under the result and gives no room back before it. */
+size_t un_preprocess_room(const un_preprocess *p, const un_grid *grid, size_t *kept)
 {
-    const un_image like = {.d = 1, .h = h, .w = w, .spacing = {1, 1, 1}};
-    const size_t pixels = (size_t)h * (size_t)w;
-    size_t n, most = 0;
+    const size_t pixels = (size_t)grid->file[0] * (size_t)grid->file[1] * (size_t)grid->file[2];
+    const size_t n = (size_t)grid->size[0] * (size_t)grid->size[1] * (size_t)grid->size[2];
+    size_t most = 0;
 
-    un_preprocess_grid(p, &like, grid);
-    n = (size_t)grid->size[1] * (size_t)grid->size[2];
     if (p->data.normalise == UN_CFG_NORMALISE_PERCENTILE)
         most = UN_MAX(most, un_quantiles_room());
     if (un_grid_is_resampled(grid))
         most = UN_MAX(most, un_block_room(n * sizeof(float)) + un_resample_room(grid->size, grid->turned, 1));
-    return un_block_room(pixels) + un_block_room(n * (size_t)p->channels * sizeof(float)) +
-           un_block_room(2 * pixels * sizeof(float)) + most;
+    *kept = un_block_room(pixels) + un_block_room(n * (size_t)p->channels * sizeof(float));
+    return *kept + un_block_room(2 * pixels * sizeof(float)) + most;
 }
 
 /* ---- masks

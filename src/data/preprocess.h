@@ -51,9 +51,9 @@ int un_seen_channels(const un_seen *s);
 size_t un_seen_room(const un_preprocess *p);
 /* Pixels x0..x1 of row y of plane z, dense [x][channels]. Thread-safe; allocates nothing. */
 void un_seen_read(const void *seen, int z, int y, int x0, int x1, float *to);
-/* For a 2-D picture of these extents: the memory that un_preprocess_pixels holds at most, its result included, as
- * pieces of a block (base/block.h); fills *grid. */
-size_t un_preprocess_room(const un_preprocess *p, int h, int w, un_grid *grid);
+/* For a picture on this grid (un_preprocess_grid), whose sizes can be counted: the memory that un_preprocess_pixels
+ * holds at most, its result included, as pieces of a block (base/block.h). *kept: what is left of it afterwards. */
+size_t un_preprocess_room(const un_preprocess *p, const un_grid *grid, size_t *kept);
 /* With the mask: target, or soft for multi-label masks; -1 where the picture has no data. *strays as in
  * labels.h. */
 UN_NODISCARD unet_status un_preprocess_pair(const un_preprocess *p, const un_image *images, int count,

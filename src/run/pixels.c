@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/block.h"
-#include "base/float_mode.h"
+#include "base/size.h"
 
 struct un_pixel_session {
     un_mem *mem; /* on the block */
@@ -13,7 +13,7 @@ struct un_pixel_session {
     un_pool *pool;
     un_preprocess *pre;
     un_predictor *predictor;
-    int width, height;
+    un_image like; /* extents and spacing of what it takes */
 };
 
 static void tear_down(un_pixel_session *s)
@@ -33,6 +33,19 @@ static unet_status set_precision(un_predict_options *po, const char *word, unet_
     return un_fail(err, UNET_E_ARG, "no precision '%s'; there are float32 and bf16", word);
 }
 
+/* What is known of a picture before it comes. */
+static un_image like_of(const un_pixel_options *o)
+{
+    un_image like = {.d = o->size[0], .h = o->size[1], .w = o->size[2], .spacing = {1, 1, 1}};
+
+    for (int a = 0; a < 3; a++)
+        if (o->spacing[a] > 0)
+            like.has_spacing = 1;
+    if (like.has_spacing)
+        memcpy(like.spacing, o->spacing, sizeof like.spacing);
+    return like;
+}
+
 /* All but the memory of the runs. */
 static unet_status set_up(
     un_pixel_session *s, un_mem *mem, const un_model *m, const un_pixel_options *o, unet_error *err)
@@ -40,11 +53,10 @@ static unet_status set_up(
     un_predict_options po = un_predict_options_of(&m->config.predict);
     unet_status st = UNET_OK;
 
-    *s = (un_pixel_session){.mem = mem, .model = m, .width = o->width, .height = o->height};
+    *s = (un_pixel_session){.mem = mem, .model = m, .like = like_of(o)};
     if (o->threads > 1)
         st = un_pool_create(&s->pool, mem, o->threads, err);
     po.session = (un_session_options){.pool = s->pool, .level = o->level, .exact = o->exact};
-    po.max_bytes = SIZE_MAX;
     if (!st && o->precision)
         st = set_precision(&po, o->precision, err);
     if (!st)
@@ -56,16 +68,44 @@ static unet_status set_up(
     return st;
 }
 
+static unet_status check_depth(const un_model *m, int d, unet_error *err)
+{
+    return m->config.model.dims == 3 || d == 1
+               ? UNET_OK
+               : un_fail(err, UNET_E_UNSUPPORTED,
+                     "the network takes pictures, no volume of %d slices; give it each slice as a picture of depth 1",
+                     d);
+}
+
 static unet_status check(const un_model *m, const un_pixel_options *o, unet_error *err)
 {
-    if (m->config.model.dims != 2)
-        return un_fail(err, UNET_E_UNSUPPORTED, "the network takes volumes; sessions on pixels are for 2-D networks");
-    if (o->width < 1 || o->height < 1)
+    const int *e = o->size;
+
+    if (e[0] < 1 || e[1] < 1 || e[2] < 1)
         return un_fail(
-            err, UNET_E_ARG, "a session for pictures of %dx%d: both must be at least 1", o->width, o->height);
+            err, UNET_E_ARG, "a session for %dx%dx%d pixels (d, h, w): each must be at least 1", e[0], e[1], e[2]);
+    for (int a = 0; a < 3; a++)
+        if (!(o->spacing[a] >= 0 && o->spacing[a] <= 1e6))
+            return un_fail(
+                err, UNET_E_ARG, "a spacing of %g: allowed is more than 0, up to 1e6, or 0: not known", o->spacing[a]);
     if (o->threads < 0 || o->threads > 1024)
         return un_fail(err, UNET_E_ARG, "%d threads: allowed are 1 to 1024", o->threads);
-    return UNET_OK;
+    return check_depth(m, e[0], err);
+}
+
+/* Whether sizes can be counted, with all that is held of each pixel, on either grid and between them. */
+static unet_status check_grid(const un_model *m, const un_grid *g, unet_error *err)
+{
+    static const uint64_t most = UN_MIN((uint64_t)1 << 40, SIZE_MAX / 128);
+    size_t n = (size_t)UN_MAX(m->config.model.in_channels, un_model_channels(&m->config.model));
+    int fits = 1;
+
+    for (int a = 0; a < 3; a++)
+        fits = fits && un_size_mul(n, (size_t)UN_MAX(g->turned[a], g->size[a]), &n);
+    return fits && n <= most
+               ? UNET_OK
+               : un_fail(err, UNET_E_LIMIT, "%dx%dx%d pixels that the network sees as %dx%dx%d are too many",
+                     g->turned[0], g->turned[1], g->turned[2], g->size[0], g->size[1], g->size[2]);
 }
 
 unet_status un_pixels_bytes(size_t *bytes, un_mem *mem, const un_model *m, const un_pixel_options *o, unet_error *err)
@@ -86,10 +126,14 @@ unet_status un_pixels_bytes(size_t *bytes, un_mem *mem, const un_model *m, const
     st = set_up(&s, sum, m, o, err);
     if (!st) {
         const size_t listed = small.bytes;
-        const size_t run = un_segment_room(m, s.pre, o->height, o->width, &grid);
 
-        st = un_predictor_room(s.predictor, grid.size[0], grid.size[1], grid.size[2], &predictor, err);
-        *bytes = 64 + un_block_least() + un_block_room(sizeof s) + listed + run + predictor;
+        un_preprocess_grid(s.pre, &s.like, &grid);
+        st = check_grid(m, &grid, err);
+        if (!st)
+            st = un_predictor_room(s.predictor, grid.size[0], grid.size[1], grid.size[2], &predictor, err);
+        if (!st)
+            *bytes =
+                64 + un_block_least() + un_block_room(sizeof s) + listed + un_segment_room(m, s.pre, &grid) + predictor;
         tear_down(&s);
     }
     un_mem_destroy(sum);
@@ -107,7 +151,7 @@ static unet_status on_block(
 
     if (st)
         return st;
-    (void)un_segment_room(m, s->pre, o->height, o->width, &grid);
+    un_preprocess_grid(s->pre, &s->like, &grid);
     st = un_predictor_prepare(s->predictor, grid.size[0], grid.size[1], grid.size[2], err);
     if (st) {
         tear_down(s);
@@ -172,16 +216,18 @@ const un_config *un_pixels_config(const un_pixel_session *s)
 unet_status un_pixels_run(un_pixel_session *s, const un_image *image, const un_strides *strides, un_predict_sink sink,
     void *ctx, unet_error *err)
 {
-    un_float_mode before;
+    const un_image *like = &s->like;
+    un_image placed = *image;
     un_grid grid;
-    unet_status st;
+    unet_status st = check_depth(s->model, image->d, err);
 
-    if (image->w != s->width || image->h != s->height || image->d != 1)
-        return un_fail(err, UNET_E_ARG, "the picture has %dx%d pixels; the session was made for %dx%d", image->w,
-            image->h, s->width, s->height);
-    before = un_float_mode_enter();
-    st = un_segment_stream(
-        s->mem, s->predictor, s->model, s->pre, &(un_raster){image, 1, strides}, &grid, sink, ctx, err);
-    un_float_mode_set(before);
-    return st;
+    if (st)
+        return st;
+    if (image->w != like->w || image->h != like->h || image->d != like->d)
+        return un_fail(err, UNET_E_ARG, "there are %dx%dx%d pixels (d, h, w); the session was made for %dx%dx%d",
+            image->d, image->h, image->w, like->d, like->h, like->w);
+    memcpy(placed.spacing, like->spacing, sizeof placed.spacing);
+    placed.has_spacing = like->has_spacing;
+    return un_segment_stream(
+        s->mem, s->predictor, s->model, s->pre, &(un_raster){&placed, 1, strides}, &grid, sink, ctx, err);
 }

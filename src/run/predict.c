@@ -487,6 +487,7 @@ unet_status un_predictor_room(un_predictor *p, int d, int h, int w, size_t *byte
 {
     un_block_sum small;
     un_mem *sum = un_mem_summing(&small, p->mem);
+    un_session_options so = p->opt.session;
     size_t n[BUFFERS] = {0}, session = 0, turned = 0;
     job j;
     unet_status st = sum ? set_job(&j, p, d, h, w, err) : un_fail_nomem(err, sizeof small);
@@ -497,12 +498,13 @@ unet_status un_predictor_room(un_predictor *p, int d, int h, int w, size_t *byte
         return st;
     }
     st = un_tiling_choose(&j.t, sum, p->model, &p->opt, d, h, w, err);
+    so.byte_ns = j.t.byte_ns;
     if (!st)
-        st = un_session_room(&session, p->mem, p->model, j.t.in, &p->opt.session, err);
+        st = un_session_room(&session, p->mem, p->model, j.t.in, &so, err);
     if (!st && needs_turned(p, j.t.in)) {
         const un_shape in = {j.t.in.n, j.t.in.d, j.t.in.w, j.t.in.h, j.t.in.c};
 
-        st = un_session_room(&turned, p->mem, p->model, in, &p->opt.session, err);
+        st = un_session_room(&turned, p->mem, p->model, in, &so, err);
     }
     if (!st)
         st = make_axes(&j, sum, err);

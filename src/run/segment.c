@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/float_mode.h"
 #include "base/size.h"
 #include "data/restore.h"
 #include "metrics/overlap.h"
@@ -42,8 +43,8 @@ void un_class_colours(un_palette *p, const un_config *cfg)
 typedef struct way_back {
     un_restore *restore;
     const un_grid *grid;
-    int axis, seen; /* of the planes; pixels of one on the network's grid */
-    int channels;
+    int64_t seen;       /* pixels of a plane on the network's grid */
+    int axis, channels; /* of the planes */
     un_predict_sink sink;
     void *ctx;
 } way_back;
@@ -63,22 +64,25 @@ static unet_status take_planes(void *ctx, int z0, int z1, int y0, int y1, const 
     unet_status st = UNET_OK;
 
     for (int i = 0; i < n && !st; i++)
-        st = un_restore_add(w->restore, p + (int64_t)i * w->seen * w->channels, err);
+        st = un_restore_add(w->restore, p + i * w->seen * w->channels, err);
     return st;
+}
+
+/* Planes of a volume, rows of a picture. */
+static int plane_axis(const un_model *m)
+{
+    return m->config.model.dims == 2;
 }
 
 /* The network saw the picture in other extents. */
 static unet_status resampled(un_mem *mem, un_predictor *p, const un_model *m, const un_picture *pic,
     const un_grid *grid, un_predict_sink sink, void *ctx, unet_error *err)
 {
-    way_back w = {.grid = grid,
-        .axis = m->config.model.dims == 2,
-        .channels = un_model_channels(&m->config.model),
-        .sink = sink,
-        .ctx = ctx};
+    way_back w = {
+        .grid = grid, .axis = plane_axis(m), .channels = un_model_channels(&m->config.model), .sink = sink, .ctx = ctx};
     unet_status st = un_restore_create(&w.restore, mem, grid, w.axis, w.channels, give_back, &w, err);
 
-    w.seen = w.axis == 0 ? pic->h * pic->w : pic->w;
+    w.seen = w.axis == 0 ? (int64_t)pic->h * pic->w : pic->w;
     if (!st)
         st = un_predictor_run(p, pic->image, pic->d, pic->h, pic->w, take_planes, &w, err);
     un_restore_destroy(w.restore);
@@ -108,16 +112,13 @@ static unet_status row_by_row(un_mem *mem, un_predictor *p, const un_model *m, c
     return st;
 }
 
-unet_status un_segment_stream(un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
+/* The network sees other pixels than the file's. */
+static unet_status as_a_whole(un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
     const un_raster *in, un_grid *grid, un_predict_sink sink, void *ctx, unet_error *err)
 {
     un_picture pic = {0};
-    unet_status st;
+    unet_status st = un_preprocess_pixels(pre, in, mem, &pic, grid, err);
 
-    un_preprocess_grid(pre, &in->images[0], grid);
-    if (!un_grid_is_resampled(grid))
-        return row_by_row(mem, p, m, pre, in, grid, sink, ctx, err);
-    st = un_preprocess_pixels(pre, in, mem, &pic, grid, err);
     if (!st)
         st = check_channels(m, pic.c, err);
     if (!st)
@@ -126,13 +127,28 @@ unet_status un_segment_stream(un_mem *mem, un_predictor *p, const un_model *m, c
     return st;
 }
 
-size_t un_segment_room(const un_model *m, const un_preprocess *pre, int h, int w, un_grid *grid)
+unet_status un_segment_stream(un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
+    const un_raster *in, un_grid *grid, un_predict_sink sink, void *ctx, unet_error *err)
 {
-    const size_t room = un_preprocess_room(pre, h, w, grid);
+    const un_float_mode before = un_float_mode_enter();
+    unet_status st;
+
+    un_preprocess_grid(pre, &in->images[0], grid);
+    st = un_grid_is_resampled(grid) ? as_a_whole(mem, p, m, pre, in, grid, sink, ctx, err)
+                                    : row_by_row(mem, p, m, pre, in, grid, sink, ctx, err);
+    un_float_mode_set(before);
+    return st;
+}
+
+size_t un_segment_room(const un_model *m, const un_preprocess *pre, const un_grid *grid)
+{
+    size_t kept, first, then;
 
     if (!un_grid_is_resampled(grid))
         return un_seen_room(pre);
-    return room + un_restore_room(grid, 1, un_model_channels(&m->config.model));
+    first = un_preprocess_room(pre, grid, &kept);
+    then = kept + un_restore_room(grid, plane_axis(m), un_model_channels(&m->config.model));
+    return UN_MAX(first, then);
 }
 
 /* ---- masks ---- */

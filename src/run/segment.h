@@ -32,11 +32,11 @@ UN_NODISCARD unet_status un_segment(un_segmentation *out, un_mem *mem, un_predic
 /* The same with finished probabilities given to `sink` as they come: rows of a picture on the file's grid, planes of a
  * volume on the turned one (un_grid_place leads to the file). *grid is filled before the first call. With a predictor
  * that was prepared for the picture that the network sees, all memory it takes is un_segment_room in pieces of a block
- * (base/block.h). */
+ * (base/block.h). It works in the library's float mode; so does the sink. */
 UN_NODISCARD unet_status un_segment_stream(un_mem *mem, un_predictor *p, const un_model *m, const un_preprocess *pre,
     const un_raster *in, un_grid *grid, un_predict_sink sink, void *ctx, unet_error *err);
-/* For 2-D pictures of h x w; *grid is filled. */
-size_t un_segment_room(const un_model *m, const un_preprocess *pre, int h, int w, un_grid *grid);
+/* For pictures on this grid (un_preprocess_grid), whose sizes can be counted. */
+size_t un_segment_room(const un_model *m, const un_preprocess *pre, const un_grid *grid);
 
 /* Value of a class in masks that are written. */
 int un_class_value(const un_config *cfg, int k);

@@ -38,10 +38,10 @@ typedef struct un_image {
     double affine[3][4];
 } un_image;
 
-/* Where the pixels of a 2-D picture lie that is not dense: the caller's memory. Pixel (x, y) starts at data + y * row +
- * x * pixel (bytes); backwards: channel k is stored at place c - 1 - k. */
+/* Where the pixels of a picture lie that is not dense: the caller's memory. Pixel (z, y, x) starts at data + z * slice
+ * + y * row + x * pixel (bytes); backwards: channel k is stored at place c - 1 - k. */
 typedef struct un_strides {
-    ptrdiff_t row, pixel;
+    ptrdiff_t slice, row, pixel;
     int backwards;
 } un_strides;
 

@@ -25,22 +25,29 @@ code=$(size "$library" | awk 'NR == 2 {print $1}')
 echo "     code and constants: $code bytes"
 result under_400_KiB "$([ "$code" -lt 409600 ] || echo "$code bytes of code")"
 
-# Two steps make a model good enough to compare.
-"$build/src/cli/unet" train "$root/examples/nuclei" -o "$tmp/m.safetensors" --steps 2 model.base_filters=4 \
-    model.depth=2 train.patch=[32,32] train.batch=2 --quiet >"$tmp/log" 2>&1
-result makes_a_model "$([ $? = 0 ] || tail -n 1 "$tmp/log")"
-level=ref
-grep -qw avx2 /proc/cpuinfo && level=avx2
 $cc -std=c99 -Wall -Wextra -Werror -I "$root/include" "$root/examples/embed.c" "$library" -lm \
     -o "$tmp/embed" 2>"$tmp/log"
 result example_builds "$([ $? = 0 ] || head -n 2 "$tmp/log")"
-env -u UNET_CPU "$tmp/embed" "$tmp/m.safetensors" >"$tmp/embedded" 2>&1
-result example_runs "$([ $? = 0 ] || head -n 1 "$tmp/embedded")"
 result no_stdio_pulled_in "$(nm -u "$tmp/embed" | grep -E 'pthread|png|jpeg|TIFF|yaml|snprintf|fopen64' | tr '\n' ' ')"
-$cc -std=c99 -I "$root/include" "$root/examples/embed.c" -L "$build" -lunet -Wl,-rpath,"$build" -o "$tmp/whole" &&
-    UNET_CPU=$level "$tmp/whole" "$tmp/m.safetensors" >"$tmp/expected" 2>&1
-result same_as_the_whole_library "$(diff "$tmp/expected" "$tmp/embedded" | head -n 3)"
-UNET_CPU=ref "$tmp/embed" "$tmp/m.safetensors" >"$tmp/embedded" 2>&1
-UNET_CPU=ref "$tmp/whole" "$tmp/m.safetensors" >"$tmp/expected" 2>&1
-result same_at_level_ref "$(diff "$tmp/expected" "$tmp/embedded" | head -n 3)"
+$cc -std=c99 -I "$root/include" "$root/examples/embed.c" -L "$build" -lunet -Wl,-rpath,"$build" -o "$tmp/whole"
+level=ref
+grep -qw avx2 /proc/cpuinfo && level=avx2
+
+# Two steps make a model good enough to compare.
+compare() { # compare NAME KEYS...: pictures or volumes through both libraries
+    local name=$1
+    shift
+    "$build/src/cli/unet" train "$root/examples/nuclei" -o "$tmp/$name.safetensors" --steps 2 model.base_filters=4 \
+        train.batch=2 train.select_share=0.02 data.val_share=0.02 "$@" --quiet >"$tmp/log" 2>&1
+    result "makes_a_model_of_$name" "$([ $? = 0 ] || tail -n 1 "$tmp/log")"
+    env -u UNET_CPU "$tmp/embed" "$tmp/$name.safetensors" >"$tmp/embedded" 2>&1
+    result "example_runs_on_$name" "$([ $? = 0 ] || head -n 1 "$tmp/embedded")"
+    UNET_CPU=$level "$tmp/whole" "$tmp/$name.safetensors" >"$tmp/expected" 2>&1
+    result "same_as_the_whole_library_on_$name" "$(diff "$tmp/expected" "$tmp/embedded" | head -n 3)"
+    UNET_CPU=ref "$tmp/embed" "$tmp/$name.safetensors" >"$tmp/embedded" 2>&1
+    UNET_CPU=ref "$tmp/whole" "$tmp/$name.safetensors" >"$tmp/expected" 2>&1
+    result "same_at_level_ref_on_$name" "$(diff "$tmp/expected" "$tmp/embedded" | head -n 3)"
+}
+compare pictures model.depth=2 train.patch=[32,32]
+compare volumes model.depth=1 model.dims=3 train.patch=[1,32,32]
 finish
