@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The network of 64 filters and depth 4 on patches of 256x256, two a step, trained for three steps on the bundled nuclei
-# at --mem 4G, at 2G and at the least that a refusal names: what was stated and held. The table goes into docs/planning.md.
+# The network of 64 filters and depth 4 on patches of 256x256, two a step, trained for three steps on the bundled
+# nuclei at --mem 4G, at 2G and at the least that a refusal names: what was stated and held. The table goes into
+# docs/planning.md.
 #   accuracy/memory.sh      UNET as in accuracy/run.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,8 +10,8 @@ export LC_ALL=C
 unet=${UNET:-build/src/cli/unet}
 page=docs/planning.md
 nuclei=examples/nuclei
-keys=(train.val_interval=3 train.select_share=0.02 data.val_share=0.02 train.steps=3 'train.patch=[256,256]' train.batch=2
-    model.base_filters=64 model.depth=4) # one selection by few pictures
+keys=(train.steps=3 'train.patch=[256,256]' train.batch=2 model.base_filters=64 model.depth=4
+    train.val_interval=3 train.select_share=0.02 data.val_share=0.02) # one selection by few pictures
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -20,7 +21,8 @@ setting() { sed -n "s/^ *$1: *\([^ #]*\).*/\1/p" "$tmp/model.run/config.yaml" | 
 least=$({ "$unet" plan "$nuclei" --mem 2M --quiet "${keys[@]}" 2>&1 || true; } |
     sed -n 's/.*the smallest plan needs \([0-9]*\) MiB.*/\1/p')
 for mem in 4G 2G "${least}M"; do
-    "$unet" train "$nuclei" -o "$tmp/model" --overwrite --quiet --json --mem "$mem" "${keys[@]}" >"$tmp/json" 2>"$tmp/text"
+    "$unet" train "$nuclei" -o "$tmp/model" --overwrite --quiet --json --mem "$mem" "${keys[@]}" \
+        >"$tmp/json" 2>"$tmp/text"
     awk -v mem="$mem" -v stated="$(number stated_bytes)" -v peak="$(number peak_bytes)" \
         -v ghost="$(setting ghost_batch)" -v recompute="$(setting recompute)" -v cpu="$(processor)" -v at="$commit" \
         -v least="${least}M" 'BEGIN {
