@@ -32,6 +32,26 @@ static void describe(char *row, size_t room, const char *path)
     un_image_free(&im);
 }
 
+/* Of each file that is read the table names an independent reader that agrees on every value. */
+TEST(readers)
+{
+    unsigned char *table;
+    char *save = NULL;
+    size_t n;
+    int good = 0;
+
+    CHECK_OK(un_file_read(&table, &n, NULL, un_test_source("tests/golden/formats.tsv"), 1 << 20, &err), &err);
+    for (char *line = strtok_r((char *)table, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (line[0] == '#' || !strstr(line, "\tok\t"))
+            continue;
+        if (strncmp(strrchr(line, '\t'), "\tequal in ", 10) != 0)
+            un_test_fail(__FILE__, __LINE__, "%s", line);
+        good++;
+    }
+    un_free(table);
+    CHECK(good > 250);
+}
+
 TEST(verdicts)
 {
     const char *actual_path = getenv("UNET_FORMATS_ACTUAL"), *root = un_test_shared("data");
