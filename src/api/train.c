@@ -280,6 +280,7 @@ static unet_status write_page(training *t, unet_error *err)
     un_run_page page = {.folder = t->folder,
         .cfg = &t->model->config,
         .state = t->state,
+        .trained_on = t->account.shown > 0,
         .waiting = t->waiting,
         .samples_per_s = t->samples_per_s};
     un_text note;
@@ -321,6 +322,14 @@ static unet_status select_best(void *ctx, const un_model *model, int64_t step, u
 
     t->previews.step = step;
     return un_selector_score(t->job.selector, model, out, err);
+}
+
+static unet_status show(void *ctx, const un_model *model, int64_t step, unet_error *err)
+{
+    training *t = ctx;
+
+    t->previews.step = step;
+    return un_selector_show(t->job.selector, model, err);
 }
 
 /* The scored classes of the last selection. */
@@ -421,6 +430,7 @@ static unet_status open_job(training *t, unet_error *err)
         .workers = un_account_workers(&t->model->config, pool),
         .batch_cache = un_account_cache(&t->model->config),
         .predict_bytes = t->account.predict_bytes,
+        .shown = t->account.shown,
         .seen = show_selected,
         .ctx = t,
         .cancel = un_api_cancelled,
@@ -450,7 +460,9 @@ static void settle_run(training *t)
         .profile = t->o->profile ? t->o->profile->p : NULL,
         .feed = un_feed_of(t->job.pipeline),
         .ctx = t,
-        .select = t->job.selector ? select_best : NULL,
+        .select = t->job.selector && !t->account.shown ? select_best : NULL,
+        .show = t->account.shown ? show : NULL,
+        .show_every = t->account.show_every,
         .progress = on_step,
         .warn = on_warning,
         .cancel = is_cancelled};

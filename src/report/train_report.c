@@ -24,6 +24,8 @@ void un_smooth(double *out, const double *y, size_t n, size_t reach)
 static void add_previews(un_text *out, const un_train_report *r)
 {
     un_html_heading(out, "Previews");
+    if (r->previews_note)
+        un_html_paragraph(out, r->previews_note);
     if (r->legend_count)
         un_html_legend(out, r->legend, r->legend_count);
     un_html_figures_begin(out);

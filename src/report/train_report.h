@@ -20,8 +20,9 @@ typedef struct un_train_report {
     int figure_count;
     const un_chart *chart;
     int chart_count;
-    const un_table *scores;  /* NULL: none */
-    const char *scores_note; /* which pictures they were taken on */
+    const un_table *scores;    /* NULL: none */
+    const char *scores_note;   /* which pictures they were taken on */
+    const char *previews_note; /* a paragraph above the previews; NULL: none */
     const un_preview *preview;
     int preview_count;
     const un_legend_entry *legend; /* of the previews */

@@ -1,5 +1,6 @@
 #include "train/account.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -15,6 +16,8 @@ enum {
     PREDICT_MOST = 1 << 30,
     PREDICT_LEAST = 1 << 20,
     HALVINGS = 4,
+    SHOWN_MOST = 3,
+    SHOW_PAUSE = 20,   /* for each pixel shown so many are trained on; a tiled 3-D prediction reads each 8 times */
     PREVIEW_BYTES = 12 /* for each pixel of a picture: preview, its mask, their files */
 };
 
@@ -180,27 +183,70 @@ static uint64_t sum_of(const un_account *a)
     return a->process + asked + asked / UNUSED;
 }
 
+/* The largest of the first `most` pictures of a role; -1: none. */
+static int largest_of(const maker *m, un_role role, int most, int size[3], uint64_t *pixels)
+{
+    const un_dataset *d = m->spec->data;
+    int largest = -1, s[3];
+
+    for (int i = 0; i < d->count && most > 0; i++) {
+        if (d->items[i].role != role)
+            continue;
+        most--;
+        if (pixels_of(m, i, s) > *pixels) {
+            *pixels = pixels_of(m, i, size);
+            largest = i;
+        }
+    }
+    return largest;
+}
+
+/* Settles which training pictures are shown, and how often. The largest of them; -1: none. */
+static int choose_shown(const maker *m, int size[3], uint64_t *largest)
+{
+    const un_cfg_train *t = &m->cfg->train;
+    const double step = (double)t->batch * UN_MAX(t->patch[0], 1) * t->patch[1] * t->patch[2];
+    const int most = UN_MIN(t->previews, SHOWN_MOST);
+    double pause = 0; /* steps */
+
+    for (int i = 0, any[3]; i < m->spec->data->count && m->a->shown < most; i++) {
+        double with;
+
+        if (m->spec->data->items[i].role != UN_ROLE_TRAIN)
+            continue;
+        with = pause + SHOW_PAUSE * (double)pixels_of(m, i, any) / step;
+        if (!un_is_auto(t->steps) && with > (double)t->steps)
+            break;
+        pause = with;
+        m->a->shown++;
+    }
+    m->a->show_every = t->val_interval * ((int64_t)(pause / (double)t->val_interval) + 1);
+    return largest_of(m, UN_ROLE_TRAIN, m->a->shown, size, largest);
+}
+
 /* The largest picture stands for all. Its decoding is over when the prediction begins, but a session of the picture
  * before it is still held. */
 static unet_status add_selection(const maker *m, unet_error *err)
 {
-    const un_dataset *d = m->spec->data;
-    int largest = -1, size[3], s[3];
     uint64_t pixels = 0, loading, held;
+    int size[3], largest = largest_of(m, UN_ROLE_SELECT, INT_MAX, size, &pixels);
+    const int selected = largest >= 0;
     un_tiling t = {0};
     unet_status st;
 
-    for (int i = 0; i < d->count; i++)
-        if (d->items[i].role == UN_ROLE_SELECT && pixels_of(m, i, s) > pixels) {
-            pixels = pixels_of(m, i, size);
-            largest = i;
-        }
+    if (!selected)
+        largest = choose_shown(m, size, &pixels);
     if (largest < 0)
         return UNET_OK;
     loading = decoding_bytes(m->cfg, &m->spec->scan->item[largest], pixels);
     held = prepared_bytes(m->cfg, pixels) + UN_MAX(loading, pixels * (sizeof(int32_t) + PREVIEW_BYTES));
     st = tile(m, size, sum_of(m->a) + held, &t, err);
     m->a->selection = held + t.bytes;
+    if (!selected && !un_is_auto(m->cfg->train.mem) && sum_of(m->a) > m->cfg->train.mem) {
+        m->a->selection = 0;
+        m->a->predict_bytes = 0;
+        m->a->shown = 0;
+    }
     return st;
 }
 

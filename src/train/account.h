@@ -19,15 +19,21 @@ typedef struct un_account_spec {
 /* Bytes at the largest moment. A run holds process, model, engine, batches and pictures all the time; selection is
  * held from the first selection on; loading comes and goes while pictures are decoded, during selections too. */
 typedef struct un_account {
-    uint64_t process;   /* program, libraries, stacks, what the decoders and the allocator hold */
-    uint64_t model;     /* its weights */
-    uint64_t engine;    /* activations, gradients, moments, averages, packed weights */
-    uint64_t batches;   /* prepared ahead */
-    uint64_t pictures;  /* training pictures in memory: those that the run draws, at most train.cache */
-    uint64_t loading;   /* more than that while the largest ones are decoded, one for each thread that prepares */
-    uint64_t selection; /* a prediction of the largest selection picture, with picture, mask and classes */
+    uint64_t process;  /* program, libraries, stacks, what the decoders and the allocator hold */
+    uint64_t model;    /* its weights */
+    uint64_t engine;   /* activations, gradients, moments, averages, packed weights */
+    uint64_t batches;  /* prepared ahead */
+    uint64_t pictures; /* training pictures in memory: those that the run draws, at most train.cache */
+    uint64_t loading;  /* more than that while the largest ones are decoded, one for each thread that prepares */
+    uint64_t
+        selection; /* a prediction of the largest selection picture, or of one shown, with picture, mask, classes */
     uint64_t total;
     size_t predict_bytes; /* what such a prediction may hold: un_predict_options.max_bytes */
+    /* Without selection pictures so many of the first training pictures are shown to people as they improve, and that
+     * every so many steps: so seldom that it takes a small share of the time. None where that means never, or where
+     * train.mem does not hold it. */
+    int shown;
+    int64_t show_every;
 } un_account;
 
 /* The model's configuration is settled (train/schedule.h) but for train.steps: without them every picture is drawn. It

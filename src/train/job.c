@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "train/feed.h"
 
 static unet_status open_pipeline(un_job *j, un_mem *mem, const un_job_spec *spec, unet_error *err)
@@ -15,7 +16,8 @@ static unet_status open_pipeline(un_job *j, un_mem *mem, const un_job_spec *spec
 
 static unet_status open_selector(un_job *j, un_mem *mem, const un_job_spec *spec, unet_error *err)
 {
-    const un_selector_spec s = {.source = un_data_source_view(j->select),
+    const un_picture_source *select = un_data_source_view(j->select);
+    const un_selector_spec s = {.source = select->count ? select : &j->shown,
         .predict = {.session = spec->session,
             .max_bytes = spec->predict_bytes,
             .mode = (int)spec->cfg->predict.mode,
@@ -25,6 +27,8 @@ static unet_status open_selector(un_job *j, un_mem *mem, const un_job_spec *spec
         .seen = spec->seen,
         .ctx = spec->ctx};
 
+    j->shown = *un_data_source_view(j->train);
+    j->shown.count = UN_MIN(j->shown.count, spec->shown);
     return s.source->count ? un_selector_create(&j->selector, mem, &s, err) : UNET_OK;
 }
 

@@ -15,7 +15,8 @@ typedef struct un_job_spec {
     size_t batch_cache;   /* bytes of prepared training pictures */
     size_t select_cache;  /* bytes of prepared pictures of the selection */
     size_t predict_bytes; /* most that a prediction may hold; 0: no limit of its own */
-    /* Told each picture of a selection (un_selector_spec); NULL: never. */
+    int shown;            /* so many of the first training pictures are predicted to look at (un_account) */
+    /* Told each picture of a selection, or each that is shown (un_selector_spec); NULL: never. */
     unet_status (*seen)(
         void *ctx, int index, const un_picture *p, const int32_t *classes, const un_scores *s, unet_error *err);
     void *ctx;
@@ -27,8 +28,9 @@ typedef struct un_job {
     un_preprocess *pre;
     un_data_source *train, *select;
     un_pipeline *pipeline;
-    char epoch[200];       /* what an epoch comes to, in words */
-    un_selector *selector; /* NULL: no pictures are kept for selection */
+    char epoch[200];         /* what an epoch comes to, in words */
+    un_picture_source shown; /* the first training pictures */
+    un_selector *selector;   /* over the pictures kept for selection, or over those shown; NULL: neither */
 } un_job;
 
 /* Data set and configuration must outlive the job. On failure *j is closed. */

@@ -287,7 +287,7 @@ unet_status un_meter_select_mem(un_meter *m, const un_config *cfg, uint64_t *byt
     un_model *model;
     unet_status st = account_of(m, cfg, &model, &a, err);
 
-    *bytes = a.predict_bytes ? a.predict_bytes : UN_AUTO_BYTES;
+    *bytes = a.predict_bytes && !a.shown ? a.predict_bytes : UN_AUTO_BYTES;
     un_model_destroy(model);
     return st;
 }

@@ -23,6 +23,9 @@ enum {
     TEXT_MAX = 400
 };
 
+static const char shown_note[] =
+    "These are pictures it trains on: there are too few to keep any out of training. Others will look worse.";
+
 /* A table of numbers as columns; empty cells are NaN. */
 typedef struct columns {
     un_rows rows;
@@ -307,11 +310,11 @@ static void gather_facts(drawing *d)
 
 /* ---- previews ---- */
 
-/* The selections shown: the first, the best, the last and one between. */
+/* The selections shown: the first, the best (where none is: one in the middle), the last and one between. */
 static int shown_steps(const columns *s, int64_t step[SHOWN])
 {
     const double *at = column(s, "step");
-    const int best = best_row(s), want[SHOWN] = {0, s->n / 4, best, s->n - 1};
+    const int best = best_row(s), want[SHOWN] = {0, s->n / 4, best < 0 ? s->n / 2 : best, s->n - 1};
     int n = 0;
 
     for (int i = 0; i < SHOWN && at; i++)
@@ -334,7 +337,8 @@ static unet_status add_preview(drawing *d, int index, int64_t step, unet_error *
 
         st = un_file_read(&png, &p->size, d->mem, path, PREVIEW_BYTES, err);
         if (step)
-            snprintf(d->caption[d->previews], TEXT_MAX, "picture %d, step %lld", index + 1, (long long)step);
+            snprintf(d->caption[d->previews], TEXT_MAX, "picture %d%s, step %lld", index + 1,
+                d->page->trained_on ? " (trained on)" : "", (long long)step);
         else
             snprintf(d->caption[d->previews], TEXT_MAX, "picture %d, its mask", index + 1);
         p->png = png;
@@ -350,7 +354,7 @@ static unet_status gather_previews(drawing *d, unet_error *err)
     const int most = d->page->cfg->train.previews;
     const size_t room = (size_t)most * (SHOWN + 1) + 1;
     int64_t step[SHOWN];
-    const int steps = shown_steps(&d->scores, step);
+    const int steps = shown_steps(d->page->trained_on ? &d->classes : &d->scores, step);
     unet_status st = UNET_OK;
 
     d->preview = un_alloc_array(d->mem, room, sizeof *d->preview);
@@ -406,6 +410,7 @@ static unet_status write_page(drawing *d, unet_error *err)
             .chart_count = d->charts,
             .scores = table,
             .scores_note = p->scores_note,
+            .previews_note = p->trained_on ? shown_note : NULL,
             .preview = d->preview,
             .preview_count = d->previews,
             .environment = d->fact,

@@ -11,6 +11,7 @@ typedef struct un_run_page {
     const char *state;             /* a sentence: "step 120 of 900", "finished after 900 steps" */
     const char *title;             /* NULL: "Training" */
     const char *scores_note;       /* what the scores of the selections are of (un_selector_note); NULL: nothing */
+    int trained_on;                /* 1: the previews are of pictures that are trained on */
     double waiting, samples_per_s; /* of the run; negative: unknown */
 } un_run_page;
 

@@ -63,13 +63,24 @@ void un_selector_note(un_text *t, const un_config *cfg)
     un_text_printf(t, ". %s.", rule);
 }
 
-static unet_status score_overlap(un_selector *s, const un_model *model, un_score *out, unet_error *err)
+static unet_status evaluate(un_evaluation **e, un_selector *s, const un_model *model, unet_error *err)
 {
     const int multilabel = model->config.model.head == UN_CFG_HEAD_MULTILABEL;
     const un_eval_options o = {.background = multilabel ? -1 : 0, .seen = s->spec.seen, .ctx = s->spec.ctx};
+    unet_status st = UNET_OK;
+
+    if (s->predictor)
+        un_predictor_refresh(s->predictor);
+    else
+        st = un_predictor_create(&s->predictor, s->mem, model, &s->spec.predict, err);
+    return st ? st : un_evaluate(e, s->mem, s->predictor, model, s->spec.source, &o, err);
+}
+
+static unet_status score_overlap(un_selector *s, const un_model *model, un_score *out, unet_error *err)
+{
     un_mean dice = {0}, iou = {0};
     un_evaluation *e;
-    unet_status st = un_evaluate(&e, s->mem, s->predictor, model, s->spec.source, &o, err);
+    unet_status st = evaluate(&e, s, model, err);
 
     if (st)
         return st;
@@ -253,14 +264,8 @@ static unet_status score_loss(un_selector *s, const un_model *model, double *los
 unet_status un_selector_score(un_selector *s, const un_model *model, un_score *out, unet_error *err)
 {
     const un_cfg_select what = model->config.train.select;
-    unet_status st = UNET_OK;
+    unet_status st = score_overlap(s, model, out, err);
 
-    if (s->predictor)
-        un_predictor_refresh(s->predictor);
-    else
-        st = un_predictor_create(&s->predictor, s->mem, model, &s->spec.predict, err);
-    if (!st)
-        st = score_overlap(s, model, out, err);
     if (st)
         return st;
     out->score = what == UN_CFG_SELECT_IOU ? out->iou_mean : out->dice_mean;
@@ -268,5 +273,15 @@ unet_status un_selector_score(un_selector *s, const un_model *model, un_score *o
         st = score_loss(s, model, &out->score, err);
         out->score = -out->score;
     }
+    return st;
+}
+
+unet_status un_selector_show(un_selector *s, const un_model *model, unet_error *err)
+{
+    un_evaluation *e = NULL;
+    unet_status st = evaluate(&e, s, model, err);
+
+    if (!st)
+        un_evaluation_destroy(e);
     return st;
 }

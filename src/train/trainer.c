@@ -322,11 +322,13 @@ static unet_status one_step(trainer *t, unet_error *err)
     return log_step(t, lr, (t->waited - waited) / fmax(un_clock_s() - began, 1e-9), err);
 }
 
-/* Whether the step is one at which the weights are scored. */
+/* Whether the step is one at which the weights are scored, or shown. */
 static int is_selection(const trainer *t)
 {
-    return t->opt->select &&
-           (t->state.step % t->opt->model->config.train.val_interval == 0 || t->state.step == t->state.steps);
+    const un_train_options *o = t->opt;
+    const int64_t every = o->select ? o->model->config.train.val_interval : o->show ? o->show_every : 0;
+
+    return every && (t->state.step % every == 0 || t->state.step == t->state.steps);
 }
 
 /* A line each becomes an event. */
@@ -410,7 +412,6 @@ static unet_status make_selection(trainer *t, unet_error *err)
     if (t->state.plateau.factor > 0)
         un_plateau_score(&t->state.plateau, &t->opt->model->config, s->score);
     t->state.selections++;
-    t->state.selected_step = t->state.step;
     t->state.stale = better ? 0 : t->state.stale + 1;
     if (better) {
         t->state.best_step = t->state.step;
@@ -420,6 +421,22 @@ static unet_status make_selection(trainer *t, unet_error *err)
         un_engine_keep_best(t->engine);
     }
     return un_runlog_score(t->log, t->state.step, s, better, err);
+}
+
+/* No scores: the shares of the classes are logged alone. */
+static unet_status show(trainer *t, unet_error *err)
+{
+    const double began = un_profile_now(t->opt->profile);
+    double share[UN_CFG_MAX_class];
+    unet_status st = take_statistics(t, err);
+
+    if (!st)
+        st = t->opt->show(t->opt->ctx, un_engine_model(t->engine), t->state.step, err);
+    un_profile_span(t->opt->profile, "training", "previews", began);
+    if (st)
+        return st;
+    un_watch_shares(t->watch, share);
+    return un_runlog_classes(t->log, t->state.step, share, err);
 }
 
 static void tell(trainer *t, int selected)
@@ -472,7 +489,9 @@ static unet_status select_if_due(trainer *t, int *selected, unet_error *err)
     *selected = t->state.step > t->state.selected_step && is_selection(t);
     if (!*selected)
         return UNET_OK;
-    st = make_selection(t, err);
+    st = t->opt->select ? make_selection(t, err) : show(t, err);
+    if (!st)
+        t->state.selected_step = t->state.step;
     return st == UNET_E_CANCELLED ? stop(t, err) : st;
 }
 

@@ -21,7 +21,7 @@ typedef struct un_train_progress {
     double epoch, lr, loss;         /* loss of this step */
     const un_score *last;           /* of the last selection; NULL: none since the start of the process */
     double best_score;
-    int selected; /* 1: `last` was made at this step */
+    int selected; /* 1: `last` was made at this step, or pictures were shown */
     double samples_per_s, seconds, seconds_left;
     double waiting; /* share of the time spent waiting for data */
 } un_train_progress;
@@ -53,6 +53,9 @@ typedef struct un_train_options {
      * the result. The model stands at the same address at every call, its weights change; it is gone when un_train
      * returns. UNET_E_CANCELLED stops the run as cancel does; the selection is made when it goes on. */
     unet_status (*select)(void *ctx, const un_model *model, int64_t step, un_score *out, unet_error *err);
+    /* Without select, every show_every steps and after the last one: for people to look at; changes no weights. */
+    unet_status (*show)(void *ctx, const un_model *model, int64_t step, unet_error *err);
+    int64_t show_every;
     void (*progress)(void *ctx, const un_train_progress *p); /* after each step */
     void (*warn)(void *ctx, const char *text);               /* what is also logged as a warning */
     int (*cancel)(void *ctx);                                /* asked after each step: 1 saves and stops */

@@ -90,4 +90,9 @@ if [ -n "${UNET_TEST_ALL:-}" ]; then
 fi
 holds volumes "$tmp/volumes" --steps 20 model.dims=3 train.patch=[24,32,32] model.base_filters=8 model.depth=2 \
     train.val_interval=5
+# Six training pictures, none is kept for selection: one is shown at the end.
+holds shown "$tmp/shown" --steps 60 train.patch=[128,128] train.batch=8 train.ghost_batch=2 \
+    model.base_filters=8 model.depth=3
+preview=$tmp/shown.model.run/previews/01_step0000060.png
+result shown_is_there "$([ -f "$preview" ] || echo "no preview in the run folder")"
 finish
