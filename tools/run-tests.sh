@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds and runs the tests; the closing line is `N passed, N failed`, summed over the single TESTs of all programs.
 #   tools/run-tests.sh          whole suite on the release build; the suite `smoke` (tests/meson.build), less what takes
-#                               long (LONG_TEST, tests/test.h), with SIMD off and under the address and
-#                               undefined-behaviour sanitizers; its programs that start threads, the suite `threads`,
-#                               under the thread sanitizer
+#                               long (LONG_TEST, tests/test.h), with SIMD off (without the parsers' corpora, the suite
+#                               `fuzz`) and under the address and undefined-behaviour sanitizers; its programs that
+#                               start threads, the suite `threads`, under the thread sanitizer
 #   tools/run-tests.sh --all    the whole suite under each of them and the debug build; writes docs/test-results.md;
 #                               with names of tests behind it only those, and build/test-results.md; what passed
 #                               at the same commit before a stop is not run again
@@ -127,9 +127,9 @@ part() {
     echo "$sums $seconds" | awk '{printf "   %d passed, %d failed, %d skipped, %d s\n", $1, $2, $3, $4}'
 }
 
-suite=(--suite smoke) threads=(--suite threads) brief=UNET_TEST_SHORT=1
+suite=(--suite smoke) threads=(--suite threads) plain=(--suite smoke --no-suite fuzz) brief=UNET_TEST_SHORT=1
 patience=3 # times the seconds that tests/meson.build gives a test
-[ "$mode" != --all ] || { suite=() threads=() brief=; patience=10; export UNET_TEST_ALL=1; }
+[ "$mode" != --all ] || { suite=() threads=() plain=() brief=; patience=10; export UNET_TEST_ALL=1; }
 sanitized=(--buildtype=custom -Doptimization=1 -Ddebug=false -Dc_args=-g1 -Db_ndebug=false)
 if [ "$mode" = --fuzz ]; then
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
@@ -138,7 +138,7 @@ else
     build build --buildtype=release
     ninja -C build >build/ninja.out || { tail -n 40 build/ninja.out; echo "0 passed, 1 failed"; exit 1; }
     part "release" build "" -t 3 "${names[@]}"
-    part "SIMD off" build "UNET_CPU=ref $brief" -t $patience "${suite[@]}" "${names[@]}"
+    part "SIMD off" build "UNET_CPU=ref $brief" -t $patience "${plain[@]}" "${names[@]}"
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
     part "address and undefined-behaviour sanitizers" build-asan "$brief" -t $((patience + 2)) "${suite[@]}" \
         "${names[@]}"

@@ -314,7 +314,7 @@ TEST(trains_and_leaves_a_run_folder)
 /* Of too few pictures to keep any for selection some that are trained on are shown, as seldom as it takes 20 times
  * their pixels in patches: two of 40x40 in steps of two 32x32 every 32 steps. To no effect on the weights, averaged
  * with statistics of their own, also when stopped in the midst of it; nor on the least memory. */
-TEST(training_pictures_are_shown)
+LONG_TEST(training_pictures_are_shown)
 {
     static const char *const setting[] = {"train.previews=0", "train.previews=6", "train.mem=1M"};
     char plain[400], mem[32];
@@ -557,7 +557,7 @@ static void check_large_record(const char *path)
 }
 
 /* Asked for, the record is the same with names behind it; the model does not ask for them again. */
-TEST(names_in_the_record)
+LONG_TEST(names_in_the_record)
 {
     static const char *const asked[] = {"train.record_names=false", "train.record_names=true"};
     char *record[2], *pictures, from[400];

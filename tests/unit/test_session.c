@@ -371,9 +371,9 @@ TEST(bounded_stack)
 {
     static const double unknown[3], spacing[] = {3, 1, 1};
 
-    check_stack(RGB "model.depth=4 model.base_filters=32 data.normalise=percentile data.scale=0.7",
+    check_stack(RGB "model.depth=4 model.base_filters=16 data.normalise=percentile data.scale=0.7",
         &(layout){UN_DTYPE_U8, 1, 64, 64, 3, 0}, unknown);
-    check_stack(CT "model.depth=3 model.base_filters=16 data.normalise=percentile data.spacing=[2,1,1]",
+    check_stack(CT "model.depth=3 model.base_filters=8 data.normalise=percentile data.spacing=[2,1,1]",
         &(layout){UN_DTYPE_U8, 12, 32, 32, 1, 0}, spacing);
 }
 

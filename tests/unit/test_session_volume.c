@@ -5,7 +5,7 @@
 #include "pixel_sessions.h"
 #include "unet/unet.h"
 
-TEST(equals_the_way_of_files)
+LONG_TEST(equals_the_way_of_files)
 {
     static const struct {
         const char *settings;

@@ -485,7 +485,7 @@ TEST(frozen_parts)
 
 /* The range test: rates rise, the suggestion lies where the loss falls; same bits on other threads; the curve is drawn.
  */
-TEST(rate_range_test)
+LONG_TEST(rate_range_test)
 {
     un_rate_search s[2];
     char stem[320], *table;
