@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
-. accuracy/facts.sh
+. accuracy/common.sh
 unet=${UNET:-build/src/cli/unet}
 data=${UNET_SHARED:-../shared}/data
 each=${SECONDS_EACH:-300}
@@ -15,7 +15,6 @@ rows=${BY_HAND_ROWS:-accuracy/by_hand.tsv} page=${BY_HAND_PAGE:-docs/planning.md
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-number() { sed -n "s/.*\"$1\": *\([^,}]*\).*/\1/p" "$tmp/json"; }
 touch "$rows"
 for set in dsb2018_stage1 msd_hippocampus; do
     [ -d "$data/$set" ] || { echo "SKIP $set: there is no $data/$set"; continue; }
@@ -28,24 +27,21 @@ for set in dsb2018_stage1 msd_hippocampus; do
         "$unet" eval "$tmp/model" "$data/$set" --split val -o "$tmp/eval" --quiet >"$tmp/text"
         dice=$(sed -n '/"class": "mean without background"/s/.*"Dice (per-image mean)": \([0-9.]*\).*/\1/p' \
             "$tmp/eval/scores.json")
-        printf '%s\t%s\t%.4f\t%s\t%.0f\t%s\t%s\n' "$set" "$which" "$dice" "$(number steps)" "$(number seconds)" \
-            "$(processor)" "$commit" | tee -a "$rows"
+        printf '%s\t%s\t%.4f\t%s\t%.0f\t%s\t%s\n' "$set" "$which" "$dice" "$(number steps "$tmp/json")" \
+            "$(number seconds "$tmp/json")" "$(processor)" "$commit" | tee -a "$rows"
     done
 done
-awk -F'\t' -v rows="$rows" '
-    function table(    i) {
+awk -F'\t' '
+    {
+        set[NR] = $1; which[NR] = $2; dice[NR] = $3
+        row[NR] = "| " $1 " | " $2 " | " $3 " | " $4 " | " $5 " | "
+        rest[NR] = " | " $6 " | " $7 " |"
+        if ($2 != "planned" && (!($1 in best) || $3 > best[$1])) best[$1] = $3
+    }
+    END {
         print "| set | configuration | Dice | steps | s | planned - best by hand | CPU, 2 threads | commit |"
         print "|---|---|--:|--:|--:|--:|---|---|"
-        for (i = 1; i <= n; i++)
-            printf "| %s | %s | %s | %s | %s | %s | %s | %s |\n", set[i], which[i], dice[i], steps[i], seconds[i],
-                (which[i] == "planned" && set[i] in best ? sprintf("%+.4f", dice[i] - best[set[i]]) : ""), cpu[i], at[i]
-    }
-    FILENAME == rows {
-        n++; set[n] = $1; which[n] = $2; dice[n] = $3; steps[n] = $4; seconds[n] = $5; cpu[n] = $6; at[n] = $7
-        if ($2 != "planned" && (!($1 in best) || $3 > best[$1])) best[$1] = $3
-        next
-    }
-    /^\| set \| configuration \|/ { table(); old = 1; next }
-    old && /^\|/ { next }
-    { old = 0; print }' "$rows" "$page" >"$page.new"
-mv "$page.new" "$page"
+        for (i = 1; i <= NR; i++)
+            print row[i] (which[i] == "planned" && set[i] in best ? sprintf("%+.4f", dice[i] - best[set[i]]) : "") \
+                rest[i]
+    }' "$rows" | put_table "$page"

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
-. accuracy/facts.sh
+. accuracy/common.sh
 unet=${UNET:-build/src/cli/unet}
 data=${UNET_SHARED:-../shared}/data
 each=${SECONDS_EACH:-40}
@@ -16,7 +16,7 @@ sets=("$@")
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-number() { sed -n "s/.*\"$1\": *\([^,}]*\).*/\1/p" "$tmp/json"; }
+of_run() { number "$1" "$tmp/json"; }
 
 for set in "${sets[@]}"; do
     [ -d "$data/$set" ] || { echo "SKIP $set: there is no $data/$set"; continue; }
@@ -24,8 +24,8 @@ for set in "${sets[@]}"; do
     [ "$set" != camvid11 ] || keys=data.ignore=[11]
     "$unet" plan "$data/$set" --quiet >"$tmp/plan" $keys # what the scan takes is neither stated nor trained
     "$unet" train "$data/$set" -o "$tmp/model" --time "$each" --overwrite --quiet --json $keys >"$tmp/json"
-    row=$(awk -v stated="$(number stated_bytes)" -v peak="$(number peak_bytes)" -v time="$(number stated_seconds)" \
-        -v seconds="$(number seconds)" -v steps="$(number steps)" -v OFS='\t' 'BEGIN {
+    row=$(awk -v stated="$(of_run stated_bytes)" -v peak="$(of_run peak_bytes)" -v time="$(of_run stated_seconds)" \
+        -v seconds="$(of_run seconds)" -v steps="$(of_run steps)" -v OFS='\t' 'BEGIN {
             print sprintf("%.0f", stated / 1048576), sprintf("%.0f", peak / 1048576),
                 sprintf("%+.0f %%", 100 * (stated / peak - 1)), sprintf("%.1f", time), sprintf("%.1f", seconds),
                 sprintf("%+.0f %%", 100 * (time / seconds - 1)), steps}')
@@ -35,11 +35,8 @@ for set in "${sets[@]}"; do
     printf '%s\t%s\n' "$set" "$row"
 done
 [ -f "$rows" ] || exit 0
-sed '/^| set | MiB stated/,$d' "$page" >"$tmp/page"
 {
-    cat "$tmp/page"
     echo "| set | MiB stated | measured | off by | s stated | measured | off by | steps | CPU, 2 threads | commit |"
     echo "|---|--:|--:|--:|--:|--:|--:|--:|---|---|"
     sed 's/\t/ | /g; s/^/| /; s/$/ |/' "$rows"
-} >"$page.new"
-mv "$page.new" "$page"
+} | put_table "$page"

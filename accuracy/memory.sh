@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
-. accuracy/facts.sh
+. accuracy/common.sh
 unet=${UNET:-build/src/cli/unet}
 page=docs/planning.md
 nuclei=examples/nuclei
@@ -15,28 +15,21 @@ keys=(train.steps=3 'train.patch=[256,256]' train.batch=2 model.base_filters=64 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-number() { sed -n "s/.*\"$1\": *\([^,}]*\).*/\1/p" "$tmp/json"; }
-setting() { sed -n "s/^ *$1: *\([^ #]*\).*/\1/p" "$tmp/model.run/config.yaml" | head -n 1; }
-
 least=$({ "$unet" plan "$nuclei" --mem 2M --quiet "${keys[@]}" 2>&1 || true; } |
     sed -n 's/.*the smallest plan needs \([0-9]*\) MiB.*/\1/p')
 for mem in 4G 2G "${least}M"; do
     "$unet" train "$nuclei" -o "$tmp/model" --overwrite --quiet --json --mem "$mem" "${keys[@]}" \
         >"$tmp/json" 2>"$tmp/text"
-    awk -v mem="$mem" -v stated="$(number stated_bytes)" -v peak="$(number peak_bytes)" \
-        -v ghost="$(setting ghost_batch)" -v recompute="$(setting recompute)" -v cpu="$(processor)" -v at="$commit" \
-        -v least="${least}M" 'BEGIN {
-            printf "| %s%s | %.0f | %.0f | %s | %s | %s | %s |\n", mem, (mem == least ? ", the least" : ""),
-                stated / 1048576, peak / 1048576, ghost, recompute, cpu, at}' | tee -a "$tmp/rows"
+    [ "$mem" != "${least}M" ] || mem="$mem, the least"
+    awk -v mem="$mem" -v stated="$(number stated_bytes "$tmp/json")" -v peak="$(number peak_bytes "$tmp/json")" \
+        -v ghost="$(setting ghost_batch "$tmp/model.run")" -v recompute="$(setting recompute "$tmp/model.run")" \
+        -v facts="$(processor) | $commit" 'BEGIN {
+            printf "| %s | %.0f | %.0f | %s | ", mem, stated / 1048576, peak / 1048576, ghost
+            printf "%s | %s |\n", recompute, facts
+        }' | tee -a "$tmp/rows"
 done
-awk -v rows="$tmp/rows" '
-    /^\| `--mem` \| stated/ {
-        print "| `--mem` | stated | held | at once | `train.recompute` | CPU | commit |"
-        print "|--:|--:|--:|--:|---|---|---|"
-        while ((getline line < rows) > 0) print line
-        old = 1
-        next
-    }
-    old && /^\|/ {next}
-    {old = 0; print}' "$page" >"$page.new"
-mv "$page.new" "$page"
+{
+    echo "| \`--mem\` | stated | held | at once | \`train.recompute\` | CPU | commit |"
+    echo "|--:|--:|--:|--:|---|---|---|"
+    cat "$tmp/rows"
+} | put_table "$page"

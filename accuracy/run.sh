@@ -32,7 +32,7 @@ results=${ACCURACY_RESULTS:-accuracy/results$tail}
 page=${ACCURACY_PAGE:-docs/accuracy$tail.md}
 work=${ACCURACY_WORK:-build/accuracy$tail}
 divide=${ACCURACY_DIVIDE:-1}
-. accuracy/facts.sh
+. accuracy/common.sh
 kernels=$(last_change src/kernels src/backend)
 
 # of_set SET FIELD: a column of the first figure of a set.
@@ -41,9 +41,6 @@ all_sets() { awk -F'\t' '$1 == "figure" && !seen[$2]++ {print $2}' "$table"; }
 # given SET FIELD: the same; nothing where it says "-". data_of SET: the folder of its pictures below $data.
 given() { of_set "$1" "$2" | sed 's/^-$//'; }
 data_of() { local d; d=$(given "$1" 10); echo "${d:-$1}"; }
-# number KEY FILE: the value of a key in one-line JSON. setting KEY RUN: of the settled configuration of a run.
-number() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p" "$2" | head -n 1; }
-setting() { sed -n "s/^  $1: *\([^#]*[^# ]\) *\(#.*\)\{0,1\}$/\1/p" "$2/config.yaml" | head -n 1; }
 
 # amount SET BUDGET: seconds, or steps where the table has these. seconds SET BUDGET: 0 for steps.
 amount() {

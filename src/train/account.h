@@ -25,8 +25,8 @@ typedef struct un_account {
     uint64_t batches;  /* prepared ahead */
     uint64_t pictures; /* training pictures in memory: those that the run draws, at most train.cache */
     uint64_t loading;  /* more than that while the largest ones are decoded, one for each thread that prepares */
-    uint64_t
-        selection; /* a prediction of the largest selection picture, or of one shown, with picture, mask, classes */
+    /* a prediction of the largest selection picture, or of the largest one shown, with picture, mask and classes */
+    uint64_t selection;
     uint64_t total;
     size_t predict_bytes; /* what such a prediction may hold: un_predict_options.max_bytes */
     /* Without selection pictures so many of the first training pictures are shown to people as they improve, and that

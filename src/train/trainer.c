@@ -73,8 +73,7 @@ static unet_status load(trainer *t, unet_error *err)
     else if (t->opt->data && strcmp(c.state.data, t->opt->data) != 0)
         st = un_fail_file(err, UNET_E_DATA, t->checkpoint,
             "the training pictures or masks are not those that the run began with (checksum %s, was %s; data.csv "
-            "beside "
-            "it has those of each); put them back, or start a new run from this model (--from)",
+            "beside it has those of each); put them back, or start a new run from this model (--from)",
             t->opt->data, c.state.data);
     if (!st)
         st = un_train_same_config(&t->opt->model->config, &c, t->mem, err);
