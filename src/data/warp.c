@@ -700,8 +700,6 @@ UN_WIDE static void run_linear(const un_warp *w, un_warp_scratch *s, const un_pi
                 run_row(w, s, p, out, o, p->c, 4);
             else if (p->c == 1)
                 run_row(w, s, p, out, o, 1, 8);
-            else if (p->c == 3)
-                run_row(w, s, p, out, o, 3, 8);
             else
                 run_row(w, s, p, out, o, p->c, 8);
         }

@@ -31,10 +31,12 @@ verdict() {
 
 # holds NAME DATA KEY...: the second run is looked at, when the files were scanned by the first. Threads that never
 # meet hold a little less: the largest of up to three runs has to come near what was stated, none may hold more.
+scanned=
 holds() {
     local name=$1 data=$2 reason try
     shift 2
-    "$unet" plan "$data" train.steps=1 --quiet >"$tmp/plan" 2>&1
+    [ "$data" = "$scanned" ] || "$unet" plan "$data" train.steps=1 --quiet >"$tmp/plan" 2>&1
+    scanned=$data
     for try in 1 2 3; do
         "$unet" train "$data" -o "$tmp/$name.model" --overwrite --quiet --json "$@" >"$tmp/$name.json" 2>&1
         reason=$(verdict "$tmp/$name.json")

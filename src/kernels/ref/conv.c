@@ -1,12 +1,40 @@
-/* Convolution and its gradients by the definition: one task a row. */
+/* Convolution and its gradients by the definition: one task a row. Sums of a few channels go on side by side, so that
+ * the processor has more than one to add to; each adds in the order of the definition, whatever stands beside it. */
 #include "kernels/elem/act.h"
 #include "kernels/elem/real.h"
 
-static const real *weight(const un_conv_args *a, int co, int ci, const int t[3])
-{
-    int per = a->x.c / a->groups;
+enum { SUMS = 8 }; /* at a time */
 
-    return (const real *)a->w + ((((int64_t)co * per + ci) * a->k[0] + t[0]) * a->k[1] + t[1]) * a->k[2] + t[2];
+/* Channels of one view, from `first` on. */
+typedef struct span {
+    const un_view *view;
+    int first, count, at; /* at: the first in the view */
+} span;
+
+/* The next channels from `from` on and before `end` that lie in one of the two views of x. */
+static inline span span_of(const un_view *x, const un_view *x2, int from, int end)
+{
+    const int own = x->c - x2->c;
+    int other;
+    span s = {.view = un_view_of(x, x2, from, &other), .first = from};
+
+    s.at = from - other;
+    s.count = (from < own && own < end ? own : end) - from;
+    return s;
+}
+
+static inline int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* sum[j] += the products of `count` numbers x and weights w, `along` apart for x and `across` for the sums. */
+static inline __attribute__((always_inline)) void add_products(
+    double *sum, const int sums, const real *x, const real *w, int count, ptrdiff_t along, ptrdiff_t across)
+{
+    for (int c = 0; c < count; c++, w += along)
+        for (int j = 0; j < sums; j++)
+            sum[j] += (double)x[c] * w[j * across];
 }
 
 static int64_t conv_tasks(const void *args, int phase)
@@ -17,36 +45,40 @@ static int64_t conv_tasks(const void *args, int phase)
     return un_rows(&a->y);
 }
 
-static double conv_at(const un_conv_args *a, int n, const int o[3], int co)
+/* Outputs co .. co + sums of a pixel, which are of one group. */
+static inline __attribute__((always_inline)) void conv_at(
+    const un_conv_args *a, int n, const int o[3], int co, const int sums, double *sum)
 {
-    int ci_per = a->x.c / a->groups, co_per = a->y.c / a->groups, first = co / co_per * ci_per;
-    const int in[3] = {a->x.d, a->x.h, a->x.w};
-    double sum = 0;
+    const int per = a->x.c / a->groups, first = co / (a->y.c / a->groups) * per, in[3] = {a->x.d, a->x.h, a->x.w};
+    const ptrdiff_t taps = (ptrdiff_t)a->k[0] * a->k[1] * a->k[2];
+    const real *w = (const real *)a->w + co * per * taps;
     int t[3];
 
+    for (int j = 0; j < sums; j++)
+        sum[j] = 0;
     for (t[0] = 0; t[0] < a->k[0]; t[0]++)
         for (t[1] = 0; t[1] < a->k[1]; t[1]++)
-            for (t[2] = 0; t[2] < a->k[2]; t[2]++) {
-                int p[3], inside = 1, other;
+            for (t[2] = 0; t[2] < a->k[2]; t[2]++, w++) {
+                int p[3], inside = 1;
 
                 for (int i = 0; i < 3; i++) {
                     p[i] = o[i] * a->stride[i] - a->pad[i] + t[i] * a->dilation[i];
                     inside &= p[i] >= 0 && p[i] < in[i];
                 }
-                if (!inside)
-                    continue;
-                for (int c = 0; c < ci_per; c++) {
-                    const un_view *part = un_view_of(&a->x, &a->x2, first + c, &other);
+                for (int c = first; inside && c < first + per;) {
+                    const span s = span_of(&a->x, &a->x2, c, first + per);
 
-                    sum += (double)un_at(part, n, p[0], p[1], p[2])[first + c - other] * *weight(a, co, c, t);
+                    add_products(sum, sums, un_at(s.view, n, p[0], p[1], p[2]) + s.at, w + (c - first) * taps, s.count,
+                        taps, per * taps);
+                    c += s.count;
                 }
             }
-    return sum;
 }
 
 static void conv_run(const void *args, int phase, int64_t task, void *worker, void *shared)
 {
     const un_conv_args *a = args;
+    const int group = a->y.c / a->groups;
     int n, o[3];
 
     (void)phase;
@@ -54,10 +86,19 @@ static void conv_run(const void *args, int phase, int64_t task, void *worker, vo
     (void)shared;
     un_row_of(&a->y, task, &n, &o[0], &o[1]);
     for (o[2] = 0; o[2] < a->y.w; o[2]++)
-        for (int c = 0; c < a->y.c; c++) {
-            double v = conv_at(a, n, o, c) + (a->bias ? ((const real *)a->bias)[c] : 0);
+        for (int co = 0, sums; co < a->y.c; co += sums) {
+            double sum[SUMS];
 
-            un_at(&a->y, n, o[0], o[1], o[2])[c] = un_act_of((real)v, a->act, (real)a->slope);
+            sums = least(SUMS, group - co % group);
+            if (sums == SUMS)
+                conv_at(a, n, o, co, SUMS, sum);
+            else
+                conv_at(a, n, o, co, sums, sum);
+            for (int j = 0; j < sums; j++) {
+                double v = sum[j] + (a->bias ? ((const real *)a->bias)[co + j] : 0);
+
+                un_at(&a->y, n, o[0], o[1], o[2])[co + j] = un_act_of((real)v, a->act, (real)a->slope);
+            }
         }
 }
 
@@ -69,18 +110,22 @@ static int64_t dgrad_tasks(const void *args, int phase)
     return un_rows(&a->x);
 }
 
-static double dgrad_at(const un_conv_args *a, int n, const int p[3], int ci)
+/* Inputs ci .. ci + sums of a pixel, which are of one group. */
+static inline __attribute__((always_inline)) void dgrad_at(
+    const un_conv_args *a, int n, const int p[3], int ci, const int sums, double *sum)
 {
-    int ci_per = a->x.c / a->groups, co_per = a->y.c / a->groups, first = ci / ci_per * co_per;
+    const int per = a->x.c / a->groups, count = a->y.c / a->groups, first = ci / per * count;
     const int out[3] = {a->y.d, a->y.h, a->y.w};
-    double sum = 0;
+    const ptrdiff_t taps = (ptrdiff_t)a->k[0] * a->k[1] * a->k[2];
+    const real *w = (const real *)a->w + (first * per + ci % per) * taps;
     int t[3];
 
+    for (int j = 0; j < sums; j++)
+        sum[j] = 0;
     for (t[0] = 0; t[0] < a->k[0]; t[0]++)
         for (t[1] = 0; t[1] < a->k[1]; t[1]++)
-            for (t[2] = 0; t[2] < a->k[2]; t[2]++) {
+            for (t[2] = 0; t[2] < a->k[2]; t[2]++, w++) {
                 int o[3], inside = 1;
-                const real *y;
 
                 for (int i = 0; i < 3; i++) {
                     int e = p[i] + a->pad[i] - t[i] * a->dilation[i];
@@ -88,18 +133,15 @@ static double dgrad_at(const un_conv_args *a, int n, const int p[3], int ci)
                     o[i] = e / a->stride[i];
                     inside &= e >= 0 && e % a->stride[i] == 0 && o[i] < out[i];
                 }
-                if (!inside)
-                    continue;
-                y = un_at(&a->y, n, o[0], o[1], o[2]) + first;
-                for (int c = 0; c < co_per; c++)
-                    sum += (double)y[c] * *weight(a, first + c, ci % ci_per, t);
+                if (inside)
+                    add_products(sum, sums, un_at(&a->y, n, o[0], o[1], o[2]) + first, w, count, per * taps, taps);
             }
-    return sum;
 }
 
 static void dgrad_run(const void *args, int phase, int64_t task, void *worker, void *shared)
 {
     const un_conv_args *a = args;
+    const int group = a->x.c / a->groups;
     int n, p[3];
 
     (void)phase;
@@ -107,10 +149,19 @@ static void dgrad_run(const void *args, int phase, int64_t task, void *worker, v
     (void)shared;
     un_row_of(&a->x, task, &n, &p[0], &p[1]);
     for (p[2] = 0; p[2] < a->x.w; p[2]++)
-        for (int c = 0; c < a->x.c; c++) {
-            double v = dgrad_at(a, n, p, c) + (a->bias ? ((const real *)a->bias)[c] : 0);
+        for (int ci = 0, sums; ci < a->x.c; ci += sums) {
+            double sum[SUMS];
 
-            un_at(&a->x, n, p[0], p[1], p[2])[c] = un_act_of((real)v, a->act, (real)a->slope);
+            sums = least(SUMS, group - ci % group);
+            if (sums == SUMS)
+                dgrad_at(a, n, p, ci, SUMS, sum);
+            else
+                dgrad_at(a, n, p, ci, sums, sum);
+            for (int j = 0; j < sums; j++) {
+                double v = sum[j] + (a->bias ? ((const real *)a->bias)[ci + j] : 0);
+
+                un_at(&a->x, n, p[0], p[1], p[2])[ci + j] = un_act_of((real)v, a->act, (real)a->slope);
+            }
         }
 }
 
@@ -122,13 +173,15 @@ static int64_t wgrad_tasks(const void *args, int phase)
     return a->dy.c;
 }
 
-static double wgrad_at(const un_wgrad_args *a, int co, int ci, const int t[3])
+/* The gradients of tap t from `sums` channels of x to output co. */
+static inline __attribute__((always_inline)) void wgrad_at(
+    const un_wgrad_args *a, int co, const span *s, const int sums, const int t[3], double *sum)
 {
     const int in[3] = {a->x.d, a->x.h, a->x.w};
-    double sum = 0;
-    int o[3], other;
-    const un_view *x = un_view_of(&a->x, &a->x2, ci, &other);
+    int o[3];
 
+    for (int j = 0; j < sums; j++)
+        sum[j] = 0;
     for (int n = 0; n < a->dy.n; n++)
         for (o[0] = 0; o[0] < a->dy.d; o[0]++)
             for (o[1] = 0; o[1] < a->dy.h; o[1]++)
@@ -140,26 +193,46 @@ static double wgrad_at(const un_wgrad_args *a, int co, int ci, const int t[3])
                         inside &= p[i] >= 0 && p[i] < in[i];
                     }
                     if (inside)
-                        sum +=
-                            (double)un_at(x, n, p[0], p[1], p[2])[ci - other] * un_at(&a->dy, n, o[0], o[1], o[2])[co];
+                        add_products(sum, sums, un_at(&a->dy, n, o[0], o[1], o[2]) + co,
+                            un_at(s->view, n, p[0], p[1], p[2]) + s->at, 1, 0, 1);
                 }
-    return sum;
+}
+
+/* The weights of output co from the channels s, whose first is channel `c` of the group. */
+static void wgrad_of(const un_wgrad_args *a, int co, int c, const span *s)
+{
+    const ptrdiff_t taps = (ptrdiff_t)a->k[0] * a->k[1] * a->k[2];
+    real *dw = (real *)a->dw + (co * (a->x.c / a->groups) + c) * taps;
+    int t[3];
+
+    for (t[0] = 0; t[0] < a->k[0]; t[0]++)
+        for (t[1] = 0; t[1] < a->k[1]; t[1]++)
+            for (t[2] = 0; t[2] < a->k[2]; t[2]++, dw++) {
+                double sum[SUMS];
+
+                if (s->count == SUMS)
+                    wgrad_at(a, co, s, SUMS, t, sum);
+                else
+                    wgrad_at(a, co, s, s->count, t, sum);
+                for (int j = 0; j < s->count; j++)
+                    dw[j * taps] = (real)sum[j];
+            }
 }
 
 static void wgrad_run(const void *args, int phase, int64_t co, void *worker, void *shared)
 {
     const un_wgrad_args *a = args;
-    int ci_per = a->x.c / a->groups, first = (int)co / (a->dy.c / a->groups) * ci_per, t[3];
-    real *dw = a->dw ? (real *)a->dw + co * ci_per * a->k[0] * a->k[1] * a->k[2] : 0;
+    const int per = a->x.c / a->groups, first = (int)co / (a->dy.c / a->groups) * per;
 
     (void)phase;
     (void)worker;
     (void)shared;
-    for (int c = 0; dw && c < ci_per; c++)
-        for (t[0] = 0; t[0] < a->k[0]; t[0]++)
-            for (t[1] = 0; t[1] < a->k[1]; t[1]++)
-                for (t[2] = 0; t[2] < a->k[2]; t[2]++)
-                    *dw++ = (real)wgrad_at(a, (int)co, first + c, t);
+    for (int c = 0; a->dw && c < per;) {
+        const span s = span_of(&a->x, &a->x2, first + c, first + least(c + SUMS, per));
+
+        wgrad_of(a, (int)co, c, &s);
+        c += s.count;
+    }
     if (a->db) {
         double sum = 0;
 
