@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The whole job on the bundled pictures of nuclei: train, evaluate on pictures kept apart, predict, report.
-# Results go to demo/. DEMO_TIME (seconds of training, default 110) and DEMO_SEED (default 1) may be set.
+# Results go to demo/. DEMO_TIME (seconds of training, default 90) and DEMO_SEED (default 1) may be set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unet=build/src/cli/unet data=examples/nuclei out=demo
 start=$SECONDS
 
-echo "== train: 84 pictures, ${DEMO_TIME:-110} s"
-"$unet" train "$data" -o "$out/nuclei.safetensors" --time "${DEMO_TIME:-110}" --seed "${DEMO_SEED:-1}" --overwrite
+echo "== train: 84 pictures, ${DEMO_TIME:-90} s"
+"$unet" train "$data" -o "$out/nuclei.safetensors" --time "${DEMO_TIME:-90}" --seed "${DEMO_SEED:-1}" --overwrite
 
 echo "== evaluate: 29 pictures that training never saw"
 "$unet" eval "$out/nuclei.safetensors" "$data" --split test --tta all -o "$out/eval"
