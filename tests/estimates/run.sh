@@ -29,9 +29,9 @@ verdict() {
         } END {if (!seen) print "states nothing"}' "$1"
 }
 
+scanned= # the data of the run before
 # holds NAME DATA KEY...: the second run is looked at, when the files were scanned by the first. Threads that never
 # meet hold a little less: the largest of up to three runs has to come near what was stated, none may hold more.
-scanned=
 holds() {
     local name=$1 data=$2 reason try
     shift 2

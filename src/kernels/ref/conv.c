@@ -5,10 +5,10 @@
 
 enum { SUMS = 8 }; /* at a time */
 
-/* Channels of one view, from `first` on. */
+/* `count` channels of one view, from `at` on. */
 typedef struct span {
     const un_view *view;
-    int first, count, at; /* at: the first in the view */
+    int at, count;
 } span;
 
 /* The next channels from `from` on and before `end` that lie in one of the two views of x. */
@@ -16,7 +16,7 @@ static inline span span_of(const un_view *x, const un_view *x2, int from, int en
 {
     const int own = x->c - x2->c;
     int other;
-    span s = {.view = un_view_of(x, x2, from, &other), .first = from};
+    span s = {.view = un_view_of(x, x2, from, &other)};
 
     s.at = from - other;
     s.count = (from < own && own < end ? own : end) - from;
@@ -37,6 +37,16 @@ static inline __attribute__((always_inline)) void add_products(
             sum[j] += (double)x[c] * w[j * across];
 }
 
+/* Sums of a pixel, with bias and activation, to its channels from `first` on. */
+static inline void put(const un_conv_args *a, const double *sum, int sums, real *pixel, int first)
+{
+    for (int j = 0; j < sums; j++) {
+        double v = sum[j] + (a->bias ? ((const real *)a->bias)[first + j] : 0);
+
+        pixel[first + j] = un_act_of((real)v, a->act, (real)a->slope);
+    }
+}
+
 static int64_t conv_tasks(const void *args, int phase)
 {
     const un_conv_args *a = args;
@@ -51,7 +61,7 @@ static inline __attribute__((always_inline)) void conv_at(
 {
     const int per = a->x.c / a->groups, first = co / (a->y.c / a->groups) * per, in[3] = {a->x.d, a->x.h, a->x.w};
     const ptrdiff_t taps = (ptrdiff_t)a->k[0] * a->k[1] * a->k[2];
-    const real *w = (const real *)a->w + co * per * taps;
+    const real *w = (const real *)a->w + (ptrdiff_t)co * per * taps;
     int t[3];
 
     for (int j = 0; j < sums; j++)
@@ -94,11 +104,7 @@ static void conv_run(const void *args, int phase, int64_t task, void *worker, vo
                 conv_at(a, n, o, co, SUMS, sum);
             else
                 conv_at(a, n, o, co, sums, sum);
-            for (int j = 0; j < sums; j++) {
-                double v = sum[j] + (a->bias ? ((const real *)a->bias)[co + j] : 0);
-
-                un_at(&a->y, n, o[0], o[1], o[2])[co + j] = un_act_of((real)v, a->act, (real)a->slope);
-            }
+            put(a, sum, sums, un_at(&a->y, n, o[0], o[1], o[2]), co);
         }
 }
 
@@ -117,7 +123,7 @@ static inline __attribute__((always_inline)) void dgrad_at(
     const int per = a->x.c / a->groups, count = a->y.c / a->groups, first = ci / per * count;
     const int out[3] = {a->y.d, a->y.h, a->y.w};
     const ptrdiff_t taps = (ptrdiff_t)a->k[0] * a->k[1] * a->k[2];
-    const real *w = (const real *)a->w + (first * per + ci % per) * taps;
+    const real *w = (const real *)a->w + ((ptrdiff_t)first * per + ci % per) * taps;
     int t[3];
 
     for (int j = 0; j < sums; j++)
@@ -157,11 +163,7 @@ static void dgrad_run(const void *args, int phase, int64_t task, void *worker, v
                 dgrad_at(a, n, p, ci, SUMS, sum);
             else
                 dgrad_at(a, n, p, ci, sums, sum);
-            for (int j = 0; j < sums; j++) {
-                double v = sum[j] + (a->bias ? ((const real *)a->bias)[ci + j] : 0);
-
-                un_at(&a->x, n, p[0], p[1], p[2])[ci + j] = un_act_of((real)v, a->act, (real)a->slope);
-            }
+            put(a, sum, sums, un_at(&a->x, n, p[0], p[1], p[2]), ci);
         }
 }
 
@@ -202,7 +204,7 @@ static inline __attribute__((always_inline)) void wgrad_at(
 static void wgrad_of(const un_wgrad_args *a, int co, int c, const span *s)
 {
     const ptrdiff_t taps = (ptrdiff_t)a->k[0] * a->k[1] * a->k[2];
-    real *dw = (real *)a->dw + (co * (a->x.c / a->groups) + c) * taps;
+    real *dw = (real *)a->dw + ((ptrdiff_t)co * (a->x.c / a->groups) + c) * taps;
     int t[3];
 
     for (t[0] = 0; t[0] < a->k[0]; t[0]++)
