@@ -47,7 +47,7 @@ UNET_API UNET_NODISCARD unet_status unet_model_selftest(
 
 /* ---- pixels ---- */
 
-typedef enum unet_pixel_type { UNET_U8, UNET_U16, UNET_F32 } unet_pixel_type;
+typedef enum unet_pixel_type { UNET_U8, UNET_U16, UNET_F32, UNET_I16 } unet_pixel_type; /* I16: CT, signed */
 
 /* A picture or volume in the caller's memory. Pixel (z, y, x) channel k is at data + z*slice_bytes + y*row_bytes +
  * x*pixel_bytes + k*size of the type. */

@@ -76,7 +76,7 @@ void unet_session_destroy(unet_session *s)
 
 /* ---- a run ---- */
 
-static const size_t type_bytes[] = {[UNET_U8] = 1, [UNET_U16] = 2, [UNET_F32] = 4};
+static const size_t type_bytes[] = {[UNET_U8] = 1, [UNET_U16] = 2, [UNET_F32] = 4, [UNET_I16] = 2};
 
 /* n things along an axis, each of *extent bytes and *step bytes from the one before; a step of 0 becomes *next, where
  * they follow each other. Afterwards *extent and *next are those of the axis as a whole. 0: they would overlap, or
@@ -106,7 +106,8 @@ static unet_status check_pixels(unet_pixels *to, const unet_pixels *from, const 
         return un_fail(err, UNET_E_ARG, "%s: no data, or %dx%dx%d pixels (d, h, w) of %d channels", what, to->depth,
             from->height, from->width, from->channels);
     if ((unsigned)from->type >= UN_COUNT(type_bytes))
-        return un_fail(err, UNET_E_ARG, "%s: the type of the pixels is none of UNET_U8, UNET_U16, UNET_F32", what);
+        return un_fail(
+            err, UNET_E_ARG, "%s: the type of the pixels is none of UNET_U8, UNET_U16, UNET_I16, UNET_F32", what);
     extent = next = (size_t)from->channels * type_bytes[from->type];
     if (from->pixel_bytes < 0 || !lay_out(&to->pixel_bytes, &extent, &next, from->width) ||
         !lay_out(&to->row_bytes, &extent, &next, from->height) || !lay_out(&to->slice_bytes, &extent, &next, to->depth))
@@ -188,7 +189,8 @@ static unet_status check_result(unet_pixels *to, const unet_pixels *r, const une
 unet_status unet_session_run(
     unet_session *s, const unet_pixels *in, unet_pixels *mask, unet_pixels *probabilities, unet_error *err)
 {
-    static const un_dtype types[] = {[UNET_U8] = UN_DTYPE_U8, [UNET_U16] = UN_DTYPE_U16, [UNET_F32] = UN_DTYPE_F32};
+    static const un_dtype types[] = {
+        [UNET_U8] = UN_DTYPE_U8, [UNET_U16] = UN_DTYPE_U16, [UNET_F32] = UN_DTYPE_F32, [UNET_I16] = UN_DTYPE_I16};
     const un_config *c = un_pixels_config(inside(s));
     writer w = {.config = c, .channels = un_model_channels(&c->model)};
     unet_pixels from, m, p;

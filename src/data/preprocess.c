@@ -130,6 +130,11 @@ static void strided_run(const raw *r, int k, size_t at, int n, float *dst)
 
             memcpy(&v, from, sizeof v);
             dst[x] = (float)v;
+        } else if (im->type == UN_DTYPE_I16) {
+            int16_t v;
+
+            memcpy(&v, from, sizeof v);
+            dst[x] = (float)v;
         } else {
             memcpy(dst + x, from, sizeof *dst);
         }

@@ -36,7 +36,7 @@ UN_NODISCARD unet_status un_preprocess_image(const un_preprocess *p, const un_im
 typedef struct un_raster {
     const un_image *images; /* [count] one, or one for each channel */
     int count;
-    const un_strides *strides; /* of a lone image; NULL: dense */
+    const un_strides *strides; /* of a lone image of u8, i16, u16 or f32; NULL: dense */
 } un_raster;
 UN_NODISCARD unet_status un_preprocess_pixels(
     const un_preprocess *p, const un_raster *in, un_mem *mem, un_picture *out, un_grid *grid, unet_error *err);

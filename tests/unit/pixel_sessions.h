@@ -62,6 +62,8 @@ static inline void fill(void *to, un_dtype type, size_t n)
             ((uint8_t *)to)[i] = (uint8_t)v;
         else if (type == UN_DTYPE_U16)
             ((uint16_t *)to)[i] = (uint16_t)(v * 200);
+        else if (type == UN_DTYPE_I16)
+            ((int16_t *)to)[i] = (int16_t)(v * 16 - 1024);
         else
             ((float *)to)[i] = (float)v / 7;
     }
@@ -103,7 +105,7 @@ static inline void *room_for(const layout *l)
 static inline unet_pixels lay(const layout *l, void *room)
 {
     static const unet_pixel_type types[] = {
-        [UN_DTYPE_U8] = UNET_U8, [UN_DTYPE_U16] = UNET_U16, [UN_DTYPE_F32] = UNET_F32};
+        [UN_DTYPE_U8] = UNET_U8, [UN_DTYPE_U16] = UNET_U16, [UN_DTYPE_F32] = UNET_F32, [UN_DTYPE_I16] = UNET_I16};
     unet_pixels p = {
         .data = room, .type = types[l->type], .width = l->w, .height = l->h, .channels = l->c, .depth = l->d};
 

@@ -14,14 +14,14 @@ TEST(equals_the_way_of_files)
         "model.in_channels=2 model.classes=3 model.head=multilabel data.colour=all data.channels=[2,0] "
         "data.normalise=window data.window_centre=100 data.window_width=300",
         RGB "data.normalise=zscore predict.mode=blend train.patch=[1,32,32]"};
-    static const un_dtype types[] = {UN_DTYPE_U8, UN_DTYPE_U16, UN_DTYPE_F32};
+    static const un_dtype types[] = {UN_DTYPE_U8, UN_DTYPE_I16, UN_DTYPE_U16, UN_DTYPE_F32};
     unet_context *c = context(1);
 
     for (int i = 0; i < (int)(sizeof settings / sizeof *settings); i++) {
         unet_model *m = model(c, settings[i]);
 
-        compare(m, &(layout){types[i % 3], 1, 45, 70, 3, 0});
-        compare(m, &(layout){types[(i + 1) % 3], 1, 33, 16, 3, 1});
+        compare(m, &(layout){types[i % 4], 1, 45, 70, 3, 0});
+        compare(m, &(layout){types[(i + 1) % 4], 1, 33, 16, 3, 1});
         unet_model_destroy(m);
     }
     unet_context_destroy(c);

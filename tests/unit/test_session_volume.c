@@ -25,15 +25,15 @@ LONG_TEST(equals_the_way_of_files)
             "data.window_centre=100 data.window_width=300",
             {0}},
         {CT "model.in_channels=3 data.colour=rgb data.normalise=minmax", {0}}};
-    static const un_dtype types[] = {UN_DTYPE_U8, UN_DTYPE_U16, UN_DTYPE_F32};
+    static const un_dtype types[] = {UN_DTYPE_U8, UN_DTYPE_I16, UN_DTYPE_U16, UN_DTYPE_F32};
     unet_context *c = context(1);
 
     for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
         unet_model *m = model(c, cases[i].settings);
         const int channels = i < 8 ? 1 : 3, tall = i == 3; /* enough for windows with halos behind each other */
 
-        compare_at(m, &(layout){types[i % 3], 11, 18, 25, channels, 0}, cases[i].spacing);
-        compare_at(m, &(layout){types[(i + 1) % 3], tall ? 40 : 5, 12, 9, channels, 1}, cases[i].spacing);
+        compare_at(m, &(layout){types[i % 4], 11, 18, 25, channels, 0}, cases[i].spacing);
+        compare_at(m, &(layout){types[(i + 1) % 4], tall ? 40 : 5, 12, 9, channels, 1}, cases[i].spacing);
         unet_model_destroy(m);
     }
     unet_context_destroy(c);
