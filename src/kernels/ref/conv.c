@@ -85,29 +85,6 @@ static inline __attribute__((always_inline)) void conv_at(
             }
 }
 
-static void conv_run(const void *args, int phase, int64_t task, void *worker, void *shared)
-{
-    const un_conv_args *a = args;
-    const int group = a->y.c / a->groups;
-    int n, o[3];
-
-    (void)phase;
-    (void)worker;
-    (void)shared;
-    un_row_of(&a->y, task, &n, &o[0], &o[1]);
-    for (o[2] = 0; o[2] < a->y.w; o[2]++)
-        for (int co = 0, sums; co < a->y.c; co += sums) {
-            double sum[SUMS];
-
-            sums = least(SUMS, group - co % group);
-            if (sums == SUMS)
-                conv_at(a, n, o, co, SUMS, sum);
-            else
-                conv_at(a, n, o, co, sums, sum);
-            put(a, sum, sums, un_at(&a->y, n, o[0], o[1], o[2]), co);
-        }
-}
-
 static int64_t dgrad_tasks(const void *args, int phase)
 {
     const un_conv_args *a = args;
@@ -144,27 +121,50 @@ static inline __attribute__((always_inline)) void dgrad_at(
             }
 }
 
-static void dgrad_run(const void *args, int phase, int64_t task, void *worker, void *shared)
+static inline __attribute__((always_inline)) void sums_at(
+    const un_conv_args *a, int n, const int p[3], int first, const int sums, const int back, double *sum)
 {
-    const un_conv_args *a = args;
-    const int group = a->x.c / a->groups;
+    if (back)
+        dgrad_at(a, n, p, first, sums, sum);
+    else
+        conv_at(a, n, p, first, sums, sum);
+}
+
+/* A row of y, or of x in the gradient (`back`). */
+static inline __attribute__((always_inline)) void run_row(const un_conv_args *a, int64_t task, const int back)
+{
+    const un_view *to = back ? &a->x : &a->y;
+    const int group = to->c / a->groups;
     int n, p[3];
 
+    un_row_of(to, task, &n, &p[0], &p[1]);
+    for (p[2] = 0; p[2] < to->w; p[2]++)
+        for (int first = 0, sums; first < to->c; first += sums) {
+            double sum[SUMS];
+
+            sums = least(SUMS, group - first % group);
+            if (sums == SUMS)
+                sums_at(a, n, p, first, SUMS, back, sum);
+            else
+                sums_at(a, n, p, first, sums, back, sum);
+            put(a, sum, sums, un_at(to, n, p[0], p[1], p[2]), first);
+        }
+}
+
+static void conv_run(const void *args, int phase, int64_t task, void *worker, void *shared)
+{
     (void)phase;
     (void)worker;
     (void)shared;
-    un_row_of(&a->x, task, &n, &p[0], &p[1]);
-    for (p[2] = 0; p[2] < a->x.w; p[2]++)
-        for (int ci = 0, sums; ci < a->x.c; ci += sums) {
-            double sum[SUMS];
+    run_row(args, task, 0);
+}
 
-            sums = least(SUMS, group - ci % group);
-            if (sums == SUMS)
-                dgrad_at(a, n, p, ci, SUMS, sum);
-            else
-                dgrad_at(a, n, p, ci, sums, sum);
-            put(a, sum, sums, un_at(&a->x, n, p[0], p[1], p[2]), ci);
-        }
+static void dgrad_run(const void *args, int phase, int64_t task, void *worker, void *shared)
+{
+    (void)phase;
+    (void)worker;
+    (void)shared;
+    run_row(args, task, 1);
 }
 
 static int64_t wgrad_tasks(const void *args, int phase)
