@@ -165,6 +165,8 @@ static unet_status make_model(un_model **out, const net *n, int bf16, unet_error
         st = un_train_settle(c, 1, err);
     if (!st)
         st = un_model_create(out, NULL, c, err);
+    if (!st)
+        (*out)->settled = !n->train; /* as one from a file */
     un_free(c);
     return st;
 }

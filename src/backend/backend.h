@@ -25,6 +25,7 @@ typedef struct un_program_spec {
     un_cpu_level level;
     int exact;           /* 1: no Winograd forms */
     int bf16;            /* 1: kernels that multiply numbers of 16 bits too; only where un_cpu_has_bf16(level) */
+    int roomy;           /* keep_packed: un_kernel_wish */
     double byte_ns;      /* un_kernel_wish: more than 0 takes slower kernels that keep fewer packed weights */
     int keep_packed;     /* 1: packed weights are kept until refresh: inference. 0: packed at each run: training */
     un_shared *shared;   /* keep_packed: where the packed weights of blocks.param, which never change, are kept for all

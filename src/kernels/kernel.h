@@ -53,6 +53,7 @@ typedef struct un_kernel {
     int level;    /* un_cpu_level that it needs; 0: portable */
     int winograd; /* 1: rounds otherwise than a plain sum of products; left out where `exact` is asked for */
     int bf16;     /* 1: multiplies numbers of 16 bits; only where they are asked for */
+    int roomy;    /* 1: keeps several times the room of the weights, to the same bits; only where that is asked for */
 
     /* Whether it can do this. NULL: always. Pointers inside the args may still be NULL here and in all sizes below. */
     int (*supports)(const void *args);
@@ -77,6 +78,7 @@ typedef struct un_kernel_wish {
     int type, level;
     int exact;      /* 1: no Winograd forms */
     int bf16;       /* 1: kernels that multiply numbers of 16 bits too */
+    int roomy;      /* 1: kernels too that keep several times the room of the weights to be faster */
     double byte_ns; /* what a byte of packed weights or of shared scratch costs beside the time: 0 chooses the fastest,
                        more saves memory */
 } un_kernel_wish;

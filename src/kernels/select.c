@@ -7,11 +7,17 @@
 #else
 #define UN_KERNEL_SIMD(name) extern const un_kernel un_##name##_f32_avx2, un_##name##_f32_avx512;
 #endif
+#ifdef UN_HAVE_X86
+#define UN_KERNEL_AVX2(name) extern const un_kernel un_##name##_f32_avx2;
+#else
+#define UN_KERNEL_AVX2(name)
+#endif
 #define UN_KERNEL_LEVELS(name) UN_KERNEL_REF(name) UN_KERNEL_SIMD(name)
 #define UN_KERNEL_BF16(name)   extern const un_kernel un_##name##_bf16_avx512;
 #include "kernels/kernels.def"
 #undef UN_KERNEL_REF
 #undef UN_KERNEL_SIMD
+#undef UN_KERNEL_AVX2
 #undef UN_KERNEL_BF16
 
 const un_kernel *const un_kernels[] = {
@@ -29,6 +35,11 @@ const un_kernel *const un_kernels[] = {
 #else
 #define UN_KERNEL_SIMD(name)
 #endif
+#ifdef UN_HAVE_X86
+#define UN_KERNEL_AVX2(name) &un_##name##_f32_avx2,
+#else
+#define UN_KERNEL_AVX2(name)
+#endif
 #if defined(UN_HAVE_X86) && !defined(UN_INFERENCE)
 #define UN_KERNEL_BF16(name) &un_##name##_bf16_avx512,
 #else
@@ -37,6 +48,7 @@ const un_kernel *const un_kernels[] = {
 #include "kernels/kernels.def"
 #undef UN_KERNEL_REF
 #undef UN_KERNEL_SIMD
+#undef UN_KERNEL_AVX2
 #undef UN_KERNEL_LEVELS
 #undef UN_KERNEL_BF16
 };
@@ -63,7 +75,7 @@ const un_kernel *un_kernel_select(un_kernel_family family, const un_kernel_wish 
         double cost;
 
         if (k->family != family || k->type != wish->type || k->level > wish->level || (wish->exact && k->winograd) ||
-            (k->bf16 && !wish->bf16))
+            (k->bf16 && !wish->bf16) || (k->roomy && !wish->roomy))
             continue;
         if (k->supports && !k->supports(args))
             continue;

@@ -35,6 +35,7 @@ static void spec_of(un_program_spec *spec, const un_plan *plan, const un_model *
         .level = opt->level,
         .exact = opt->exact,
         .bf16 = opt->bf16,
+        .roomy = model->settled && un_session_is_roomy(model->graph),
         .byte_ns = opt->byte_ns,
         .keep_packed = 1,
         .shared = model->settled ? model->shared : NULL,

@@ -323,6 +323,29 @@ static int conv_args(kc *c, const geometry *g, un_conv_args *a)
     return !c->kernel->supports || c->kernel->supports(a);
 }
 
+/* A kernel that keeps more gives the bits of the one without. */
+static void check_same_bits(kc *c, const geometry *g, const un_conv_args *a)
+{
+    static const char kept[] = "_kept";
+    const char *name = c->kernel->name, *cut = strstr(name, kept), *end = cut + strlen(kept);
+    un_conv_args b = *a;
+
+    for (int i = 0; i < un_kernel_count; i++) {
+        const char *other = un_kernels[i]->name;
+        un_view want, zero;
+
+        if (strncmp(other, name, (size_t)(cut - name)) || strcmp(other + (cut - name), end))
+            continue;
+        b.y = kc_tensor(c, c->kernel->type, g->n, g->y[0], g->y[1], g->y[2], g->co, KC_POISON);
+        kc_run(c, un_kernels[i], &b, &b.packed);
+        want = kc_convert(c, &b.y, c->kernel->type, UN_KERNEL_F64, 0);
+        zero = kc_dense(c, UN_KERNEL_F64, g->n, g->y[0], g->y[1], g->y[2], g->co, KC_ZERO);
+        kc_compare(c, "y beside the kernel that keeps less", &a->y, c->kernel->type, &want, &zero, 0);
+        return;
+    }
+    kc_fail(c, "no kernel is named %.*s%s", (int)(cut - name), name, end);
+}
+
 static void check_conv(kc *c)
 {
     int back = c->kernel->family == UN_K_CONV_DGRAD;
@@ -351,6 +374,8 @@ static void check_conv(kc *c)
     if (c->kernel->winograd)
         level_bound(&sums, c->kernel);
     kc_compare(c, back ? "dx" : "y", back ? &a.x : &a.y, c->kernel->type, &want, &sums, 0);
+    if (c->kernel->roomy)
+        check_same_bits(c, &g, &a);
 }
 
 static un_wgrad_args wgrad_args(kc *c, const geometry *g)

@@ -1,10 +1,11 @@
 /* Networks that run band by band give the bits of those whose values are all there as a whole, at each CPU level, for
- * any number of threads. */
+ * any number of threads; so do those with room for transformed weights. */
 #include "backend/backend.h"
 #include "base/rng.h"
 #include "graph/planner.h"
 #include "graph/repeat.h"
 #include "model/file.h"
+#include "run/session.h"
 #include "test.h"
 
 static unet_error err;
@@ -205,6 +206,63 @@ TEST(memory_of_large_pictures)
             n.image.w, n.image.c, once, twice);
         CHECK(once < cases[i].once + more && twice < cases[i].twice + more);
         un_graph_destroy(g);
+        un_model_destroy(m);
+    }
+}
+
+/* Forms that keep the transformed weights of deep layers. */
+TEST(room_for_transformed_weights)
+{
+    static const network n = {FLAT "depth: 1, base_filters: 128, norm: batch", {1, 1, 148, 20, 3}, 0, 0};
+    const un_plan_options o = {.least_saved = 1};
+    un_model *m = model_of(&n);
+
+    for (int level = UN_CPU_REF; level < UN_CPU_LEVEL_COUNT; level++)
+        for (int exact = 0; exact < 2 && level != UN_CPU_REF && un_cpu_has((un_cpu_level)level); exact++) {
+            un_program_spec spec = {.level = (un_cpu_level)level, .exact = exact};
+            int64_t count;
+            int chains;
+            float *want = run(m, m->graph, &o, spec, &n, &count, &chains), *got;
+
+            for (int threads = 1; threads <= 3; threads++) {
+                CHECK_OK(un_pool_create(&spec.pool, NULL, threads, &err), &err);
+                spec.roomy = 1;
+                got = run(m, m->graph, &o, spec, &n, &count, &chains);
+                CHECK(!memcmp(want, got, 2 * (size_t)count * sizeof *got));
+                un_free(got);
+                un_pool_destroy(spec.pool);
+            }
+            un_free(want);
+        }
+    un_model_destroy(m);
+}
+
+/* Only where the weights do not change, and where a cap leaves the room. */
+TEST(room_is_for_large_networks)
+{
+    static const int filters[] = {32, 64};
+
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
+        const un_shape image = {1, 1, 256, 256, 3};
+        un_session_options o = {.level = un_test_level() == UN_CPU_AVX512 ? UN_CPU_AVX2 : un_test_level()};
+        size_t changing, settled, dear;
+        char text[200];
+        un_model *m;
+
+        snprintf(text, sizeof text, FLAT "depth: 4, norm: batch, base_filters: %d", filters[i]);
+        m = model_of(&(network){.text = text});
+        m->settled = 0;
+        CHECK_OK(un_session_bytes(&changing, NULL, m, image, &o, &err), &err);
+        m->settled = 1;
+        CHECK_OK(un_session_bytes(&settled, NULL, m, image, &o, &err), &err);
+        o.byte_ns = 1;
+        CHECK_OK(un_session_bytes(&dear, NULL, m, image, &o, &err), &err);
+        un_test_note("%d filters: %zu MiB while weights change, %zu when settled, %zu where bytes are dear", filters[i],
+            changing >> 20, settled >> 20, dear >> 20);
+        CHECK(o.level != UN_CPU_AVX2 || filters[i] != 64 || (settled > 2 * changing && settled < (size_t)440 << 20));
+        CHECK(filters[i] == 64 || settled == changing);
+        CHECK(filters[i] != 64 || dear < (size_t)200 << 20);
+        m->settled = 0;
         un_model_destroy(m);
     }
 }

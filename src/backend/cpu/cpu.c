@@ -76,6 +76,7 @@ const un_kernel *un_lower_select(const un_lowering *l, un_kernel_family family, 
         .level = (int)s->level,
         .exact = s->exact,
         .bf16 = s->bf16,
+        .roomy = s->keep_packed && s->roomy,
         .byte_ns = s->keep_packed ? s->byte_ns : 0};
 
     return un_kernel_select(family, &wish, args);

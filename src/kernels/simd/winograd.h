@@ -19,6 +19,9 @@ enum {
     UN_AHEAD = UN_OUT == 4 ? 4 : 3 /* tiles, whose pixels are fetched ahead */
 };
 
+/* Whether there are forms that keep transformed weights of deep layers: at the level where they are known to pay. */
+#define UN_KEPT (UN_SIMD_LEVEL == 1)
+
 #if UN_BF16
 #if UN_OUT != 4
 #error "numbers of 16 bits are too coarse for the transforms of larger tiles"
