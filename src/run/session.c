@@ -35,13 +35,30 @@ static void spec_of(un_program_spec *spec, const un_plan *plan, const un_model *
         .level = opt->level,
         .exact = opt->exact,
         .bf16 = opt->bf16,
-        .roomy = model->settled && un_session_is_roomy(model->graph),
         .byte_ns = opt->byte_ns,
         .keep_packed = 1,
         .shared = model->settled ? model->shared : NULL,
         .mapped = model->map.data != NULL,
         .profile = opt->profile,
         .part = "network"};
+}
+
+/* Settles whether forms that keep transformed weights may run: where weights do not change, and the modelled time
+ * becomes enough less to be worth their room. *needs: of what then runs. */
+static unet_status settle_room(un_program_spec *spec, un_needs *needs, const un_model *model, unet_error *err)
+{
+    static const double WORTH = 0.98;
+    un_needs roomy;
+    unet_status st = un_backend_cpu()->needs(needs, spec, err);
+
+    spec->roomy = model->settled;
+    if (st || !spec->roomy)
+        return st;
+    st = un_backend_cpu()->needs(&roomy, spec, err);
+    spec->roomy = !st && roomy.ns < WORTH * needs->ns;
+    if (spec->roomy)
+        *needs = roomy;
+    return st;
 }
 
 unet_status un_session_bytes(
@@ -94,7 +111,7 @@ static unet_status measure(un_session_size *out, un_mem *mem, const un_model *mo
     *out = (un_session_size){0};
     if (!st && g) {
         spec_of(&spec, plan, model, opt);
-        st = un_backend_cpu()->needs(&needs, &spec, err);
+        st = settle_room(&spec, &needs, model, err);
         out->bytes = needs.activation_bytes + needs.packed_bytes + needs.scratch_bytes + needs.weight_bytes +
                      needs.program_bytes + small_bytes(g);
         out->ns = needs.ns;
@@ -157,7 +174,7 @@ unet_status un_session_room(
         st = make_plan(&g, &plan, sum, model, input, again, err);
     if (!st) {
         spec_of(&spec, plan, model, opt);
-        st = un_backend_cpu()->needs(&n, &spec, err);
+        st = settle_room(&spec, &n, model, err);
         /* the program's parts: itself with its three lists, activations, weights of its own, scratch */
         *bytes = small.bytes + un_block_room(sizeof(un_session)) + un_block_room(n.program_bytes) +
                  5 * un_block_room(64) + un_block_room(n.activation_bytes) + un_block_room(n.packed_bytes) +
@@ -174,6 +191,7 @@ unet_status un_session_create(un_session **out, un_mem *mem, const un_model *mod
 {
     un_session *s = un_alloc_zero(mem, sizeof *s);
     un_program_spec spec;
+    un_needs needs;
     int again;
     unet_status st;
 
@@ -187,8 +205,10 @@ unet_status un_session_create(un_session **out, un_mem *mem, const un_model *mod
         st = make_plan(&s->graph, &s->plan, mem, model, input, again, err);
     if (!st) {
         spec_of(&spec, s->plan, model, opt);
-        st = s->backend->compile(&s->program, mem, &spec, err);
+        st = settle_room(&spec, &needs, model, err);
     }
+    if (!st)
+        st = s->backend->compile(&s->program, mem, &spec, err);
     if (st) {
         un_session_destroy(s);
         return st;

@@ -15,15 +15,6 @@ typedef struct un_session_options {
     un_profile *profile; /* gets the time of each layer; NULL: not measured. Must outlive the session */
 } un_session_options;
 
-/* Networks of so many bytes of weights run where there is memory: their sessions may take several times that to be
- * faster (un_kernel_wish). */
-enum { UN_ROOMY_BYTES = 64 << 20 };
-
-static inline int un_session_is_roomy(const un_graph *g)
-{
-    return g->block_count * (int64_t)sizeof(float) >= UN_ROOMY_BYTES;
-}
-
 /* What `key` (predict.precision, train.precision) asks of the kernels: *bf16. UNET_E_CONFIG where processor or level
  * have no such kernels: whoever asked is told so, not served otherwise. */
 UN_NODISCARD unet_status un_precision_resolve(
