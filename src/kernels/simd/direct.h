@@ -55,6 +55,8 @@ typedef struct un_micro {
     ptrdiff_t second;  /* from the first vector of a pixel to the second */
     int co, co_second; /* outputs that exist from each vector on */
     const float *bias, *bias_second;
+    float slope;        /* of what is below 0 */
+    int keeps_negative; /* -1; 0: becomes 0 */
 } un_micro;
 
 /* [channels follow each other][vectors of outputs - 1][pixels - 1] (products.c) */

@@ -2,6 +2,42 @@
  * that they read. */
 #include "kernels/simd/direct.h"
 
+/* Every cheap activation by the same instructions: a choice for each vector would be most of this file's code. NaN
+ * stays NaN. */
+static inline __attribute__((always_inline)) un_v activated(un_v v, float slope, int keeps_negative)
+{
+    const __typeof__(v < v) below = v < 0, kept = below & keeps_negative;
+
+    return (un_v)((kept & (__typeof__(below))(v * slope)) | (~below & (__typeof__(below))v));
+}
+
+/* Bias, activation and the way to memory of vector v of px pixels. */
+static inline __attribute__((always_inline)) void outputs(
+    const un_micro *m, const un_v (*restrict acc)[2], const int px, const int v)
+{
+    const int n = v ? m->co_second : m->co;
+    const float *from = v ? m->bias_second : m->bias;
+    const ptrdiff_t step = m->step;
+    float *out = m->out + v * m->second;
+    un_v bias = {0}, r[UN_PX_STAGED];
+
+    if (n <= 0)
+        return;
+    if (from)
+        bias = n >= UN_W ? un_v_load(from) : un_v_load_part(from, n);
+#pragma GCC unroll 24
+    for (int p = 0; p < px; p++)
+        r[p] = activated(acc[p][v] + bias, m->slope, m->keeps_negative);
+    if (n >= UN_W)
+#pragma GCC unroll 24
+        for (int p = 0; p < px; p++)
+            un_v_store(out + p * step, r[p]);
+    else
+#pragma GCC unroll 24
+        for (int p = 0; p < px; p++)
+            un_v_store_part(out + p * step, r[p], n);
+}
+
 /* px pixels times nv vectors of outputs, over all taps and channels. Apart: the channels of a pixel follow each other,
  * and three pixels share a base address. */
 static inline __attribute__((always_inline)) void product(
@@ -41,24 +77,8 @@ static inline __attribute__((always_inline)) void product(
         }
     }
 #pragma GCC unroll 2
-    for (int v = 0; v < nv; v++) {
-        const int n = v ? m->co_second : m->co;
-        const float *from = v ? m->bias_second : m->bias;
-        un_v bias = {0};
-
-        if (from && n > 0)
-            bias = n >= UN_W ? un_v_load(from) : un_v_load_part(from, n);
-#pragma GCC unroll 24
-        for (int p = 0; p < px; p++) {
-            un_v r = un_activate(acc[p][v] + bias, d->act, d->slope);
-            float *o = m->out + p * m->step + v * m->second;
-
-            if (n >= UN_W)
-                un_v_store(o, r);
-            else if (n > 0)
-                un_v_store_part(o, r, n);
-        }
-    }
+    for (int v = 0; v < nv; v++)
+        outputs(m, acc, px, v);
 }
 
 #if UN_BF16 /* staged with the channels side by side, always */
