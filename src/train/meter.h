@@ -18,6 +18,10 @@ void un_meter_destroy(un_meter *m); /* NULL is fine */
  * of the plan itself are run; nothing of it holds more memory than the training will. */
 un_plan_costs un_meter_costs(un_meter *m);
 
+/* Whether so many runs of an engine, `elapsed` seconds after the start of the first, are enough to time it by. Not
+ * counted is one that finds memory untouched, unless a second would take too long. */
+int un_meter_is_enough(int counted, double elapsed);
+
 /* What train.select_mem comes to for this plan; left open where nothing is selected by. */
 UN_NODISCARD unet_status un_meter_select_mem(un_meter *m, const un_config *cfg, uint64_t *bytes, unet_error *err);
 

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "data/plan.h"
 #include "model/build.h"
+#include "train/meter.h"
 
 static unet_error err;
 static un_config cfg;
@@ -483,4 +484,17 @@ TEST(weight_rules)
     CHECK_INT(cfg.loss.class_weights.n, 0);
     CHECK_OK(PLAN(&f, &r, "loss.class_weight_rule=inverse", "loss.class_weights=none"), &err);
     CHECK_INT(cfg.loss.class_weights.n, 0);
+}
+
+/* A step is timed by several, never by the first alone, whose memory is new: unless it takes very long. */
+TEST(a_step_is_timed_by_more_than_the_first)
+{
+    CHECK(!un_meter_is_enough(0, 0.001));
+    CHECK(!un_meter_is_enough(0, 100)); /* the first did not count */
+    CHECK(!un_meter_is_enough(2, 0.7));
+    CHECK(!un_meter_is_enough(2, 5.9));
+    CHECK(un_meter_is_enough(3, 0.7));
+    CHECK(!un_meter_is_enough(3, 0.1)); /* quick ones: more of them */
+    CHECK(un_meter_is_enough(9, 0.1));
+    CHECK(un_meter_is_enough(1, 6.1));
 }
