@@ -231,7 +231,7 @@ unet_status un_recompute(un_graph *g, int n_forward, const un_block_range *block
     return finish(&w, st, err);
 }
 
-/* ---- norms ---- */
+/* ---- norms, and what lies between them ---- */
 
 static int is_kept_elsewhere(const un_graph *g, const un_shape *shape, int n_forward, int v)
 {
@@ -257,11 +257,20 @@ static int norm_of(const work *w, const un_shape *shape, int v)
     return first_reader(g, w->n_forward, n->in[0]) == UN_NONE ? UN_NONE : maker;
 }
 
+/* n, like node `origin`, before node `at`; returns its value, a new one. */
+static int add_copy(work *w, un_node *n, int origin, int at)
+{
+    n->out[0] = add_value(w->g, n->out[0]);
+    n->origin = origin;
+    w->before[w->n_copies] = at;
+    w->copy[w->n_copies++] = *n;
+    return n->out[0];
+}
+
 /* Makes the norm's result again before node `at`; returns the new value. */
 static int apply_again(work *w, int node, int at)
 {
-    un_graph *g = w->g;
-    un_node n = g->node[node];
+    un_node n = w->g->node[node];
     const int mean = n.out[1], rstd = n.out[2], params = UN_MIN(n.n_in, 3) - 1;
 
     for (int j = params; j > 0; j--)
@@ -271,35 +280,72 @@ static int apply_again(work *w, int node, int at)
     n.n_in = 3 + params;
     n.op = UN_OP_NORM_APPLY;
     n.n_out = 1;
-    n.out[0] = add_value(g, n.out[0]);
-    n.origin = node;
-    w->before[w->n_copies] = at;
-    w->copy[w->n_copies++] = n;
-    return n.out[0];
+    return add_copy(w, &n, node, at);
+}
+
+static int64_t elements(const un_shape *s)
+{
+    return (int64_t)s->n * s->d * s->h * s->w * s->c;
+}
+
+/* What the backward pass reads anyway, or can make again from that. */
+static int is_at_hand(const work *w, const un_shape *shape, int v)
+{
+    return first_reader(w->g, w->n_forward, v) != UN_NONE || norm_of(w, shape, v) != UN_NONE;
+}
+
+/* The transposed convolution that makes v for a concatenation alone, if v is worth making again: on the levels whose
+ * results are largest. Each level costs the same, and the next one down saves half as much in 2-D, a quarter in 3-D. */
+static int upsampling_of(const work *w, const un_shape *shape, int v)
+{
+    const un_graph *g = w->g;
+    const int maker = g->value[v].producer;
+    int64_t most = 0;
+
+    if (maker == UN_NONE || g->node[maker].op != UN_OP_CONV_TRANSPOSE || first_reader(g, w->n_forward, v) != UN_NONE ||
+        is_kept_elsewhere(g, shape, w->n_forward, v) || !is_at_hand(w, shape, g->node[maker].in[0]))
+        return UN_NONE;
+    for (int i = 0; i < w->n_forward; i++)
+        if (g->node[i].op == UN_OP_CONV_TRANSPOSE)
+            most = UN_MAX(most, elements(&shape[g->node[i].out[0]]));
+    return 2 * elements(&shape[v]) >= most ? maker : UN_NONE;
+}
+
+/* What it reads is made for it alone: kept for the gradient of its weights it would stand beside the largest maps. */
+static int upsample_again(work *w, const un_shape *shape, int node, int at)
+{
+    un_node n = w->g->node[node];
+    const int norm = norm_of(w, shape, n.in[0]);
+
+    if (norm != UN_NONE)
+        n.in[0] = apply_again(w, norm, at);
+    return add_copy(w, &n, node, at);
 }
 
 /* A concatenation that is read in its parts, for the gradient of the weights that read it. Its parts are made for it
- * alone: other readers come much later. */
+ * alone: other readers come much later. Upsampled ones first, while their inputs stand beside the least. */
 static void join_again(work *w, const un_shape *shape, int node)
 {
-    un_graph *g = w->g;
-    un_node n = g->node[node];
-    const int at = first_reader(g, w->n_forward, n.out[0]), v = n.out[0];
-    int any = 0;
+    un_node n = w->g->node[node];
+    const int at = first_reader(w->g, w->n_forward, n.out[0]), v = n.out[0];
+    int made[UN_MAX_INPUTS] = {0}, any = 0;
 
     for (int j = 0; j < n.n_in && at != UN_NONE; j++) {
-        const int norm = norm_of(w, shape, n.in[j]);
+        const int upsampling = upsampling_of(w, shape, n.in[j]);
 
-        any |= norm != UN_NONE;
+        if (upsampling != UN_NONE)
+            n.in[j] = upsample_again(w, shape, upsampling, at);
+        any |= made[j] = upsampling != UN_NONE;
+    }
+    for (int j = 0; j < n.n_in && at != UN_NONE; j++) {
+        const int norm = made[j] ? UN_NONE : norm_of(w, shape, n.in[j]);
+
         if (norm != UN_NONE)
             n.in[j] = apply_again(w, norm, at);
+        any |= norm != UN_NONE;
     }
-    if (!any)
-        return;
-    n.out[0] = w->again[v] = add_value(g, v);
-    n.origin = node;
-    w->before[w->n_copies] = at;
-    w->copy[w->n_copies++] = n;
+    if (any)
+        w->again[v] = add_copy(w, &n, node, at);
 }
 
 unet_status un_recompute_norms(un_graph *g, int n_forward, const un_shape *shape, unet_error *err)

@@ -26,62 +26,176 @@ unet_status un_plan_spans(const un_graph *g, un_span *span, unet_error *err)
     return UNET_OK;
 }
 
-/* Larger first; equal ones in the order they came. */
+/* ---- packing ---- */
+
+/* Orders in which blocks are placed: what comes first lies lowest. Equal ones in the order they came. */
+static int compare(double x, double y, const un_pack_item *a, const un_pack_item *b)
+{
+    return x != y ? (x < y ? 1 : -1) : (a > b) - (a < b);
+}
+
 static int by_size(const void *a, const void *b)
 {
     const un_pack_item *x = *(const un_pack_item *const *)a, *y = *(const un_pack_item *const *)b;
 
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? 1 : -1;
-    return (x > y) - (x < y);
+    return compare((double)x->bytes, (double)y->bytes, x, y);
 }
 
-static int by_offset(const void *a, const void *b)
+static int life(const un_pack_item *it)
+{
+    return it->last - it->first + 1;
+}
+
+static int by_area(const void *a, const void *b)
 {
     const un_pack_item *x = *(const un_pack_item *const *)a, *y = *(const un_pack_item *const *)b;
 
-    if (x->offset != y->offset)
-        return x->offset > y->offset ? 1 : -1;
-    return (x > y) - (x < y);
+    return compare((double)x->bytes * life(x), (double)y->bytes * life(y), x, y);
 }
 
-/* The tightest gap among the placed items that live at the same time; neighbours is room for `placed` pointers. */
-static int64_t best_gap(un_pack_item *const *done, int placed, const un_pack_item *it, un_pack_item **neighbours)
+static int by_life(const void *a, const void *b)
 {
-    int n = 0;
+    const un_pack_item *x = *(const un_pack_item *const *)a, *y = *(const un_pack_item *const *)b;
+
+    return life(x) != life(y) ? compare(life(x), life(y), x, y) : by_size(a, b);
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const un_pack_item *x = *(const un_pack_item *const *)a, *y = *(const un_pack_item *const *)b;
+
+    return x->first != y->first ? compare(-x->first, -y->first, x, y) : by_size(a, b);
+}
+
+static int meet(const un_pack_item *a, const un_pack_item *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+static int64_t end_of(const un_pack_item *it)
+{
+    return it->offset + (int64_t)it->bytes;
+}
+
+/* The tightest gap among the placed items, sorted by offset, that live at the same time. */
+static int64_t best_gap(un_pack_item *const *placed, int n, const un_pack_item *it)
+{
     int64_t at = 0, best = -1, best_room = INT64_MAX;
 
-    for (int i = 0; i < placed; i++)
-        if (done[i]->first <= it->last && it->first <= done[i]->last)
-            neighbours[n++] = done[i];
-    qsort(neighbours, (size_t)n, sizeof *neighbours, by_offset);
     for (int i = 0; i < n; i++) {
-        int64_t room = neighbours[i]->offset - at;
+        const int64_t room = placed[i]->offset - at;
 
+        if (!meet(placed[i], it))
+            continue;
         if (room >= (int64_t)it->bytes && room < best_room) {
             best = at;
             best_room = room;
         }
-        at = UN_MAX(at, neighbours[i]->offset + (int64_t)neighbours[i]->bytes);
+        at = UN_MAX(at, end_of(placed[i]));
     }
     return best >= 0 ? best : at;
 }
 
-unet_status un_plan_pack(un_pack_item *item, int count, un_mem *mem, size_t *total, unet_error *err)
+typedef struct packing {
+    un_pack_item **order, **placed; /* [n]; placed: by offset */
+    int64_t *best;                  /* [n] offsets of items in `all` */
+    un_pack_item **all;
+    int n;
+    int64_t bound, total; /* no packing is smaller; the best so far */
+} packing;
+
+/* Places all in order; keeps the offsets when they are the best so far. */
+static void place_in_order(packing *p)
 {
-    un_pack_item **order = un_alloc_array(mem, 2 * (size_t)count + 1, sizeof *order);
     int64_t end = 0;
 
-    if (!order)
-        return un_fail_nomem(err, 2 * (size_t)count * sizeof *order);
-    for (int i = 0; i < count; i++)
-        order[i] = &item[i];
-    qsort(order, (size_t)count, sizeof *order, by_size);
-    for (int i = 0; i < count; i++) {
-        order[i]->offset = order[i]->bytes ? best_gap(order, i, order[i], order + count) : 0;
-        end = UN_MAX(end, order[i]->offset + (int64_t)order[i]->bytes);
+    for (int i = 0; i < p->n; i++) {
+        un_pack_item *it = p->order[i];
+        int at = i;
+
+        it->offset = best_gap(p->placed, i, it);
+        end = UN_MAX(end, end_of(it));
+        for (; at > 0 && p->placed[at - 1]->offset > it->offset; at--)
+            p->placed[at] = p->placed[at - 1];
+        p->placed[at] = it;
     }
-    *total = (size_t)end;
-    un_free(order);
-    return UNET_OK;
+    if (end >= p->total)
+        return;
+    p->total = end;
+    for (int i = 0; i < p->n; i++)
+        p->best[i] = p->all[i]->offset;
+}
+
+/* The item that reached highest is placed first of all the next time. */
+static void highest_first(packing *p)
+{
+    int top = 0;
+    un_pack_item *it;
+
+    for (int i = 1; i < p->n; i++)
+        if (end_of(p->order[i]) > end_of(p->order[top]))
+            top = i;
+    it = p->order[top];
+    memmove(p->order + 1, p->order, (size_t)top * sizeof *p->order);
+    p->order[0] = it;
+}
+
+/* The most that lives at one time: some item begins then. */
+static int64_t most_alive(const packing *p)
+{
+    int64_t most = 0;
+
+    for (int i = 0; i < p->n; i++) {
+        int64_t alive = 0;
+
+        for (int j = 0; j < p->n; j++)
+            if (p->all[j]->first <= p->all[i]->first && p->all[j]->last >= p->all[i]->first)
+                alive += (int64_t)p->all[j]->bytes;
+        most = UN_MAX(most, alive);
+    }
+    return most;
+}
+
+static void search(packing *p)
+{
+    enum { TRIES = 32 };
+    static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_life, by_start};
+
+    for (size_t o = 0; o < UN_COUNT(orders); o++) {
+        memcpy(p->order, p->all, (size_t)p->n * sizeof *p->order);
+        qsort(p->order, (size_t)p->n, sizeof *p->order, orders[o]);
+        for (int i = 0; i < TRIES && p->total > p->bound; i++) {
+            place_in_order(p);
+            highest_first(p);
+        }
+    }
+}
+
+unet_status un_plan_pack(un_pack_item *item, int count, un_mem *mem, size_t *total, unet_error *err)
+{
+    un_pack_item **room = un_alloc_array(mem, 3 * (size_t)count + 1, sizeof *room);
+    packing p = {.total = INT64_MAX};
+    unet_status st = UNET_OK;
+
+    p.best = un_alloc_array(mem, (size_t)count + 1, sizeof *p.best);
+    if (!room || !p.best)
+        st = un_fail_nomem(err, 3 * (size_t)count * sizeof *room);
+    for (int i = 0; i < count && !st; i++) {
+        item[i].offset = 0;
+        if (item[i].bytes)
+            room[p.n++] = &item[i];
+    }
+    if (!st && p.n) {
+        p.all = room;
+        p.order = room + count;
+        p.placed = room + 2 * (ptrdiff_t)count;
+        p.bound = most_alive(&p);
+        search(&p);
+        for (int i = 0; i < p.n; i++)
+            p.all[i]->offset = p.best[i];
+    }
+    *total = p.n ? (size_t)p.total : 0;
+    un_free(room);
+    un_free(p.best);
+    return st;
 }

@@ -163,8 +163,8 @@ TEST(which_are_made)
     }
 }
 
-/* The network of docs/performance.md: 32 filters, 256x256x3, batch 4. Six maps of the first level at once, not eight.
- */
+/* The network of docs/performance.md: 32 filters, 256x256x3, batch 4. Five maps of the first level at once, not
+ * eight, as skips and upsampled maps are made again, and no gaps between blocks. */
 TEST(skips_are_not_kept)
 {
     static const network n = {FLAT "depth: 4, base_filters: 32, norm: batch", {4, 1, 256, 256, 3}, 4, 0};
@@ -179,7 +179,7 @@ TEST(skips_are_not_kept)
     CHECK_OK(un_objective_inputs(objective, n.image, inputs, &err), &err);
     CHECK_OK(un_plan_create(&plan, NULL, objective->accumulate, inputs, &o, &err), &err);
     un_test_note("activations %.1f MiB", (double)plan->act_bytes / 1048576);
-    CHECK(plan->act_bytes < (size_t)370 << 20);
+    CHECK(plan->act_bytes < (size_t)320 << 20);
     un_plan_destroy(plan);
     un_objective_destroy(objective);
     un_model_destroy(m);

@@ -1,4 +1,6 @@
 /* The planner alone: spans, packing, and that no two living values share elements. */
+#include "base/rng.h"
+#include "base/size.h"
 #include "graph/autodiff.h"
 #include "graph/planner.h"
 #include "kernels/args.h"
@@ -19,6 +21,59 @@ TEST(packing)
     CHECK_INT(it[1].offset, 256);
     CHECK_INT(it[3].offset, 192);
     CHECK_INT(total, 384);
+}
+
+/* By size the second would come last and lie beyond both others, with room for it below. */
+TEST(packing_reaches_the_least)
+{
+    un_pack_item it[] = {
+        {256, 0, 2, 0}, {192, 2, 4, 0}, {128, 4, 6, 0}, {320, 6, 8, 0}, {192, 0, 0, 0}, {128, 8, 8, 0}, {64, 1, 7, 0}};
+    size_t total;
+
+    CHECK_OK(un_plan_pack(it, UN_COUNT(it), NULL, &total, &err), &err);
+    CHECK_INT(total, 512); /* what lives at step 2 and at step 6 */
+}
+
+/* Blocks that live at one time never overlap, the total is the end of the highest, and it is near the most alive. */
+TEST(packing_of_any_blocks)
+{
+    enum { TRIALS = 200, MOST = 40, STEPS = 30 };
+    double over = 0;
+    un_rng r;
+
+    un_rng_init(&r, 11, UN_RNG_TEST, 0, 0, 0);
+    for (int trial = 0; trial < TRIALS; trial++) {
+        un_pack_item it[MOST];
+        const int n = 1 + (int)un_rng_below(&r, MOST);
+        size_t total, end = 0, most = 0;
+
+        for (int i = 0; i < n; i++) {
+            const int first = (int)un_rng_below(&r, STEPS);
+
+            it[i] = (un_pack_item){64 * un_rng_below(&r, 20), first, first + (int)un_rng_below(&r, STEPS - first), -1};
+        }
+        CHECK_OK(un_plan_pack(it, n, NULL, &total, &err), &err);
+        for (int i = 0; i < n; i++) {
+            CHECK(it[i].offset >= 0 && it[i].offset % 64 == 0);
+            end = UN_MAX(end, it[i].bytes ? (size_t)it[i].offset + it[i].bytes : 0);
+            for (int j = 0; j < i; j++)
+                CHECK(it[i].first > it[j].last || it[j].first > it[i].last || !it[i].bytes || !it[j].bytes ||
+                      it[i].offset >= it[j].offset + (int64_t)it[j].bytes ||
+                      it[j].offset >= it[i].offset + (int64_t)it[i].bytes);
+        }
+        for (int t = 0; t < STEPS; t++) {
+            size_t alive = 0;
+
+            for (int i = 0; i < n; i++)
+                alive += it[i].first <= t && t <= it[i].last ? it[i].bytes : 0;
+            most = UN_MAX(most, alive);
+        }
+        CHECK_INT(total, end);
+        CHECK(total >= most);
+        over += most ? (double)total / (double)most - 1 : 0;
+    }
+    un_test_note("%.2f %% over what lives at one time", 100 * over / TRIALS);
+    CHECK(over / TRIALS < 0.005);
 }
 
 static un_graph *network(const char *text, int training)
