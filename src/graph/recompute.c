@@ -25,7 +25,7 @@ int un_find_blocks(const un_graph *g, int n_forward, const char *prefix, un_bloc
     return n;
 }
 
-enum { COPIES = 3 }; /* at most, for a node: of a concatenation and its two parts */
+enum { COPIES = 5 }; /* at most, for a node: of a concatenation, its two parts and what these are made from */
 
 typedef struct work {
     un_graph *g;
@@ -283,11 +283,6 @@ static int apply_again(work *w, int node, int at)
     return add_copy(w, &n, node, at);
 }
 
-static int64_t elements(const un_shape *s)
-{
-    return (int64_t)s->n * s->d * s->h * s->w * s->c;
-}
-
 /* What the backward pass reads anyway, or can make again from that. */
 static int is_at_hand(const work *w, const un_shape *shape, int v)
 {
@@ -307,8 +302,8 @@ static int upsampling_of(const work *w, const un_shape *shape, int v)
         return UN_NONE;
     for (int i = 0; i < w->n_forward; i++)
         if (g->node[i].op == UN_OP_CONV_TRANSPOSE)
-            most = UN_MAX(most, elements(&shape[g->node[i].out[0]]));
-    return 2 * elements(&shape[v]) >= most ? maker : UN_NONE;
+            most = UN_MAX(most, un_shape_count(shape[g->node[i].out[0]]));
+    return 2 * un_shape_count(shape[v]) >= most ? maker : UN_NONE;
 }
 
 /* What it reads is made for it alone: kept for the gradient of its weights it would stand beside the largest maps. */
@@ -328,17 +323,17 @@ static void join_again(work *w, const un_shape *shape, int node)
 {
     un_node n = w->g->node[node];
     const int at = first_reader(w->g, w->n_forward, n.out[0]), v = n.out[0];
-    int made[UN_MAX_INPUTS] = {0}, any = 0;
+    int any = 0;
 
     for (int j = 0; j < n.n_in && at != UN_NONE; j++) {
         const int upsampling = upsampling_of(w, shape, n.in[j]);
 
         if (upsampling != UN_NONE)
             n.in[j] = upsample_again(w, shape, upsampling, at);
-        any |= made[j] = upsampling != UN_NONE;
+        any |= upsampling != UN_NONE;
     }
     for (int j = 0; j < n.n_in && at != UN_NONE; j++) {
-        const int norm = made[j] ? UN_NONE : norm_of(w, shape, n.in[j]);
+        const int norm = norm_of(w, shape, n.in[j]);
 
         if (norm != UN_NONE)
             n.in[j] = apply_again(w, norm, at);

@@ -161,7 +161,7 @@ static void search(packing *p)
     enum { TRIES = 32 };
     static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_life, by_start};
 
-    for (size_t o = 0; o < UN_COUNT(orders); o++) {
+    for (size_t o = 0; o < UN_COUNT(orders) && p->total > p->bound; o++) {
         memcpy(p->order, p->all, (size_t)p->n * sizeof *p->order);
         qsort(p->order, (size_t)p->n, sizeof *p->order, orders[o]);
         for (int i = 0; i < TRIES && p->total > p->bound; i++) {

@@ -23,7 +23,7 @@ TEST(packing)
     CHECK_INT(total, 384);
 }
 
-/* By size the second would come last and lie beyond both others, with room for it below. */
+/* Placed once, the largest first, these take 640 bytes. */
 TEST(packing_reaches_the_least)
 {
     un_pack_item it[] = {
