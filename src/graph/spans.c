@@ -101,7 +101,7 @@ typedef struct packing {
     int64_t *best;                  /* [n] offsets of items in `all` */
     un_pack_item **all;
     int n;
-    int64_t bound, total; /* no packing is smaller; the best so far */
+    int64_t enough, total; /* what ends the search; the best so far */
 } packing;
 
 /* Places all in order; keeps the offsets when they are the best so far. */
@@ -156,15 +156,17 @@ static int64_t most_alive(const packing *p)
     return most;
 }
 
+/* Largest first leaves whole gaps, in which kernels find room to work, and is kept where it is near the least possible.
+ */
 static void search(packing *p)
 {
     enum { TRIES = 32 };
     static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_life, by_start};
 
-    for (size_t o = 0; o < UN_COUNT(orders) && p->total > p->bound; o++) {
+    for (size_t o = 0; o < UN_COUNT(orders) && p->total > p->enough; o++) {
         memcpy(p->order, p->all, (size_t)p->n * sizeof *p->order);
         qsort(p->order, (size_t)p->n, sizeof *p->order, orders[o]);
-        for (int i = 0; i < TRIES && p->total > p->bound; i++) {
+        for (int i = 0; i < TRIES && p->total > p->enough; i++) {
             place_in_order(p);
             highest_first(p);
         }
@@ -189,7 +191,7 @@ unet_status un_plan_pack(un_pack_item *item, int count, un_mem *mem, size_t *tot
         p.all = room;
         p.order = room + count;
         p.placed = room + 2 * (ptrdiff_t)count;
-        p.bound = most_alive(&p);
+        p.enough = most_alive(&p) / 50 * 51;
         search(&p);
         for (int i = 0; i < p.n; i++)
             p.all[i]->offset = p.best[i];
