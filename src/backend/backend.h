@@ -12,8 +12,8 @@
 #include "ir/plan.h"
 
 typedef struct un_blocks {
-    void *param; /* written by apply plans and by norms that update running values */
-    void *grad;
+    void *param;          /* written by apply plans and by norms that update running values */
+    void *grad;           /* NULL where the plan has it among the activations */
     void *m, *v, *x;      /* state of the optimiser */
     void *average, *slow; /* copies of the weights: their average; what lookahead keeps */
 } un_blocks;
@@ -47,7 +47,8 @@ typedef struct un_step {
 } un_step;
 
 typedef struct un_needs {
-    size_t activation_bytes, packed_bytes, scratch_bytes; /* activations: with scratch that the threads share */
+    size_t activation_bytes, packed_bytes, scratch_bytes; /* activations: with scratch that the threads share and
+                                                             weights that are packed at each run */
     size_t program_bytes;                                 /* its list of steps */
     size_t weight_bytes;                                  /* packed weights that are shared, not the program's own */
     double ns; /* of a run on one core, as the kernels model it; those without a model are left out */
@@ -74,6 +75,9 @@ typedef struct un_backend {
     void (*download)(const un_program *p, int value, void *host);
     /* Where the first element of a value lies. Inputs and outputs of the graph are dense. */
     void *(*at)(const un_program *p, int value);
+    /* The gradient block: that of the spec, or the one among the activations, whole from the end of a run until the
+     * next upload. */
+    void *(*gradients)(const un_program *p);
     /* Parameters changed: packed and folded copies are made anew before the next run. */
     void (*refresh)(un_program *p);
     /* Runs all nodes. Allocates nothing. step may be NULL for inference. A non-finite gradient norm: UNET_E_NUMERIC. */

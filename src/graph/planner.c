@@ -71,17 +71,27 @@ static void fuse(un_plan *p, un_span *span)
     }
 }
 
-/* Concatenations that are not made: their parts live as long as they would. */
+/* Concatenations that are not made: their parts live as long as they would. Slices of gradients that are not: they live
+ * from when these would. */
 static void find_apart(un_plan *p, un_span *span)
 {
     const un_graph *g = p->graph;
+    int slice[2];
 
     for (int i = 0; i < g->n_nodes; i++) {
         const un_node *n = &g->node[i];
 
-        p->apart[i] = (char)un_is_apart(g, p->shape, i);
-        for (int j = 0; j < n->n_in && p->apart[i]; j++)
-            span[n->in[j]].last = UN_MAX(span[n->in[j]].last, span[n->out[0]].last);
+        if (un_is_apart(g, p->shape, i)) {
+            p->apart[i] = 1;
+            for (int j = 0; j < n->n_in; j++)
+                span[n->in[j]].last = UN_MAX(span[n->in[j]].last, span[n->out[0]].last);
+        } else if (un_is_gradient_apart(g, p->shape, i, slice)) {
+            p->apart[i] = 1;
+            for (int j = 0; j < 2; j++) {
+                p->moved[slice[j]] = 1;
+                span[g->node[slice[j]].out[0]].first = i;
+            }
+        }
     }
 }
 
@@ -267,6 +277,8 @@ static void place_views(placer *b)
     for (int i = 0; i < b->g->n_nodes; i++) {
         const un_node *n = &b->g->node[i];
 
+        if (b->p->moved[i] && n->op == UN_OP_SLICE)
+            continue; /* written by what would make its input */
         if (is_view(b->p, n) && is_act(b->g, n->in[0]) && b->p->place[n->out[0]].root == n->out[0] &&
             !is_interface(b->g, n->out[0])) {
             join(b, n->out[0], n->in[0], view_elements(b, n));
@@ -306,6 +318,11 @@ static int64_t extent_bytes(const un_plan *p, int v)
     return un_shape_count(stored(p, v)) * un_type_bytes(p, p->graph->value[v].type);
 }
 
+static int has_place(const un_graph *g, int v)
+{
+    return g->value[v].store != UN_STORE_PARAM && g->value[v].store != UN_STORE_GRAD;
+}
+
 static int has_no_memory(const un_plan *p, int v)
 {
     int producer = p->graph->value[v].producer;
@@ -332,19 +349,48 @@ static unet_status list_owners(un_plan *p, unet_error *err)
     return UNET_OK;
 }
 
+/* A gradient lies in its block from when it is made; what has none is free until the end. The block fills from its end,
+ * as the backward pass goes: what lives early lies in front of that. */
+static void add_gradients(const placer *b, un_pack_item *item)
+{
+    const un_graph *g = b->g;
+    const size_t each = (size_t)b->p->real_bytes;
+
+    for (int i = 0; i < g->n_params; i++)
+        item[i] = (un_pack_item){.bytes = un_round_up((size_t)g->param[i].count * each, 64),
+            .first = b->keep_all ? -1 : g->n_nodes,
+            .last = g->n_nodes,
+            .offset = g->param[i].offset * (int64_t)each,
+            .fixed = 1};
+    for (int v = 0; v < g->n_values; v++)
+        if (g->value[v].store == UN_STORE_GRAD)
+            item[g->value[v].param].first = UN_MIN(item[g->value[v].param].first, b->span[v].first);
+}
+
+/* Those of values come first, then those of gradients. */
+static const un_pack_item *item_of(const un_plan *p, const un_pack_item *item, int v)
+{
+    const un_graph *g = p->graph;
+
+    return &item[p->gradients && g->value[v].store == UN_STORE_GRAD ? g->n_values + g->value[v].param : v];
+}
+
 /* Lives and sizes of the roots -> offsets. */
 static unet_status pack(placer *b, unet_error *err)
 {
     const un_graph *g = b->g;
-    un_pack_item *item = un_alloc_array(b->p->mem, (size_t)g->n_values, sizeof *item);
+    const int count = g->n_values + (b->p->gradients ? g->n_params : 0);
+    un_pack_item *item = un_alloc_array(b->p->mem, (size_t)count, sizeof *item);
     unet_status st;
 
     if (!item)
-        return un_fail_nomem(err, (size_t)g->n_values * sizeof *item);
+        return un_fail_nomem(err, (size_t)count * sizeof *item);
+    if (b->p->gradients)
+        add_gradients(b, item + g->n_values);
     for (int v = 0; v < g->n_values; v++) {
         un_pack_item *it = &item[b->p->place[v].root];
 
-        if (g->value[v].store == UN_STORE_PARAM || g->value[v].store == UN_STORE_GRAD || has_no_memory(b->p, v))
+        if (!has_place(g, v) || has_no_memory(b->p, v))
             continue;
         if (!it->bytes) {
             it->bytes = un_round_up((size_t)extent_bytes(b->p, b->p->place[v].root), 64);
@@ -354,14 +400,16 @@ static unet_status pack(placer *b, unet_error *err)
         it->first = b->keep_all ? -1 : UN_MIN(it->first, b->span[v].first);
         it->last = b->keep_all ? g->n_nodes : UN_MAX(it->last, b->span[v].last);
     }
-    st = un_plan_pack(item, g->n_values, b->p->mem, &b->p->act_bytes, err);
+    st = un_plan_pack(item, count, b->p->mem, &b->p->act_bytes, err);
     for (int v = 0; v < g->n_values && !st; v++) {
         un_place *pl = &b->p->place[v];
 
-        pl->offset = item[pl->root].offset + b->at[v] * un_type_bytes(b->p, g->value[v].type);
-        pl->bytes = item[v].bytes;
-        pl->first = item[v].first;
-        pl->last = item[v].last;
+        const un_pack_item *own = item_of(b->p, item, v), *root = item_of(b->p, item, pl->root);
+
+        pl->offset = root->offset + b->at[v] * un_type_bytes(b->p, g->value[v].type);
+        pl->bytes = own->bytes;
+        pl->first = own->first;
+        pl->last = own->last;
     }
     un_free(item);
     return st ? st : list_owners(b->p, err);
@@ -433,6 +481,7 @@ unet_status un_plan_create(
     p->graph = g;
     p->real_bytes = opt->doubles ? 8 : 4;
     p->training = opt->training;
+    p->gradients = opt->gradients;
     p->shape = un_alloc_array(mem, (size_t)UN_MAX(g->n_values, 1), sizeof *p->shape);
     p->place = un_alloc_array(mem, (size_t)UN_MAX(g->n_values, 1), sizeof *p->place);
     p->moved = un_alloc_zero(mem, (size_t)UN_MAX(g->n_nodes, 1));
@@ -476,7 +525,7 @@ void un_plan_explain(un_text *t, const un_plan *p)
         const un_place *pl = &p->place[v];
         un_shape s = p->shape[v];
 
-        if (g->value[v].store == UN_STORE_PARAM || g->value[v].store == UN_STORE_GRAD)
+        if (!has_place(g, v))
             continue;
         un_text_printf(
             t, "%12lld  %dx%dx%dx%dx%d  %s", (long long)pl->offset, s.n, s.d, s.h, s.w, s.c, g->value[v].name);

@@ -10,6 +10,7 @@ typedef struct un_plan_options {
     int training;        /* 1: dropout drops, nothing is overwritten that a gradient needs */
     int keep_all;        /* 1: no value shares memory with another, none is cut into bands: tests and debugging */
     int64_t least_saved; /* bytes that nodes run in bands must save at least; 0: a default */
+    int gradients;       /* 1: the gradient block lies among the activations (un_plan.gradients) */
     int low;             /* 1: bands of fewer rows: less memory, some more time */
 } un_plan_options;
 
@@ -26,11 +27,12 @@ typedef struct un_span {
 UN_NODISCARD unet_status un_plan_spans(const un_graph *g, un_span *span, unet_error *err);
 
 /* Packs blocks with life spans into one block: largest first into the tightest gap that is free for the whole life.
- * offset[count] is filled; returns the total. bytes are multiples of 64. */
+ * Offsets are filled in, but for fixed ones, which stay where they are. bytes are multiples of 64. */
 typedef struct un_pack_item {
     size_t bytes;
     int first, last;
     int64_t offset;
+    int fixed;
 } un_pack_item;
 UN_NODISCARD unet_status un_plan_pack(un_pack_item *item, int count, un_mem *mem, size_t *total, unet_error *err);
 

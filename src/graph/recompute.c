@@ -273,6 +273,8 @@ static int apply_again(work *w, int node, int at)
     un_node n = w->g->node[node];
     const int mean = n.out[1], rstd = n.out[2], params = UN_MIN(n.n_in, 3) - 1;
 
+    if (w->again[n.in[0]] != UN_NONE)
+        n.in[0] = w->again[n.in[0]];
     for (int j = params; j > 0; j--)
         n.in[j + 2] = n.in[j];
     n.in[1] = mean;
@@ -281,6 +283,31 @@ static int apply_again(work *w, int node, int at)
     n.op = UN_OP_NORM_APPLY;
     n.n_out = 1;
     return add_copy(w, &n, node, at);
+}
+
+/* Whether a concatenation reads v: it is then made again long before others read it. */
+static int is_joined(const work *w, int v)
+{
+    for (int i = 0; i < w->n_forward; i++)
+        for (int j = 0; w->g->node[i].op == UN_OP_CONCAT && j < w->g->node[i].n_in; j++)
+            if (w->g->node[i].in[j] == v)
+                return 1;
+    return 0;
+}
+
+/* What a norm reads, made again before node `at` where that is little work: by a convolution of the image. */
+static void first_layer_again(work *w, const un_shape *shape, int norm, int at)
+{
+    const un_graph *g = w->g;
+    const int v = g->node[norm].in[0], maker = g->value[v].producer;
+    un_node n;
+
+    if (maker == UN_NONE || g->node[maker].op != UN_OP_CONV || is_joined(w, g->node[norm].out[0]) ||
+        is_kept_elsewhere(g, shape, w->n_forward, v))
+        return;
+    n = g->node[maker];
+    if (g->value[n.in[0]].producer == UN_NONE && 4 * shape[n.in[0]].c <= shape[v].c)
+        w->again[v] = add_copy(w, &n, maker, UN_MIN(at, first_reader(g, w->n_forward, v)));
 }
 
 /* What the backward pass reads anyway, or can make again from that. */
@@ -343,18 +370,37 @@ static void join_again(work *w, const un_shape *shape, int node)
         w->again[v] = add_copy(w, &n, node, at);
 }
 
+/* Where weights are larger than what the data gradient makes, it goes before the gradient of the weights: they are
+ * packed for it where that will be. */
+static void data_first(un_graph *g, int n_forward, const un_shape *shape)
+{
+    for (int i = n_forward; i + 1 < g->n_nodes; i++) {
+        const un_node weights = g->node[i], data = g->node[i + 1];
+
+        if (weights.op != UN_OP_CONV_WGRAD || data.op != UN_OP_CONV_DGRAD || weights.origin != data.origin ||
+            weights.n_in != 2 || weights.out[0] == UN_NONE ||
+            g->param[g->value[weights.out[0]].param].count <= un_shape_count(shape[weights.in[0]]))
+            continue;
+        g->node[i] = data;
+        g->node[i + 1] = weights;
+    }
+}
+
 unet_status un_recompute_norms(un_graph *g, int n_forward, const un_shape *shape, unet_error *err)
 {
     work w;
     unet_status st = begin(&w, g, n_forward, err);
 
+    data_first(g, n_forward, shape);
     for (int i = 0; i < n_forward && !st; i++) {
         const int v = g->node[i].out[0], reader = first_reader(g, n_forward, v);
 
         if (un_is_apart(g, shape, i))
             join_again(&w, shape, i);
-        else if (reader != UN_NONE && norm_of(&w, shape, v) != UN_NONE)
+        else if (reader != UN_NONE && norm_of(&w, shape, v) != UN_NONE) {
+            first_layer_again(&w, shape, i, reader);
             w.again[v] = apply_again(&w, i, reader);
+        }
     }
     return finish(&w, st, err);
 }

@@ -19,8 +19,9 @@ UN_NODISCARD unet_status un_recompute(
 /* What norms made is not kept for the backward pass but made again from their input, which their gradient reads anyway,
  * and the statistics (in this way Rota Bulo et al., "In-place activated BatchNorm", 2018, save it too). Not where a
  * concatenation that is made keeps it; one that is read in its parts (apart.h) gets those made again, the results of
- * transposed convolutions on the largest levels among them. shape: of the forward values. After un_recompute, where
- * there are blocks. */
+ * transposed convolutions on the largest levels among them. A first convolution whose result such a norm reads is
+ * done again with it. Data gradients of layers with large weights go before the gradients of these. shape: of the
+ * forward values. After un_recompute, where there are blocks. */
 UN_NODISCARD unet_status un_recompute_norms(un_graph *g, int n_forward, const un_shape *shape, unet_error *err);
 
 /* Maximal runs of forward nodes whose names begin with the same word up to the first point and `prefix` ("enc", "dec"):

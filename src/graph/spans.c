@@ -97,10 +97,11 @@ static int64_t best_gap(un_pack_item *const *placed, int n, const un_pack_item *
 }
 
 typedef struct packing {
-    un_pack_item **order, **placed; /* [n]; placed: by offset */
-    int64_t *best;                  /* [n] offsets of items in `all` */
-    un_pack_item **all;
-    int n;
+    un_pack_item **all;    /* [n] fixed ones first, by offset */
+    un_pack_item **order;  /* [n - n_fixed] the others, as they are placed */
+    un_pack_item **placed; /* [n] by offset */
+    int64_t *best;         /* [n] offsets of items in `all` */
+    int n, n_fixed;
     int64_t enough, total; /* what ends the search; the best so far */
 } packing;
 
@@ -109,8 +110,11 @@ static void place_in_order(packing *p)
 {
     int64_t end = 0;
 
-    for (int i = 0; i < p->n; i++) {
-        un_pack_item *it = p->order[i];
+    memcpy(p->placed, p->all, (size_t)p->n_fixed * sizeof *p->placed);
+    for (int i = 0; i < p->n_fixed; i++)
+        end = UN_MAX(end, end_of(p->all[i]));
+    for (int i = p->n_fixed; i < p->n; i++) {
+        un_pack_item *it = p->order[i - p->n_fixed];
         int at = i;
 
         it->offset = best_gap(p->placed, i, it);
@@ -132,7 +136,7 @@ static void highest_first(packing *p)
     int top = 0;
     un_pack_item *it;
 
-    for (int i = 1; i < p->n; i++)
+    for (int i = 1; i < p->n - p->n_fixed; i++)
         if (end_of(p->order[i]) > end_of(p->order[top]))
             top = i;
     it = p->order[top];
@@ -162,10 +166,11 @@ static void search(packing *p)
 {
     enum { TRIES = 32 };
     static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_life, by_start};
+    const size_t n = (size_t)(p->n - p->n_fixed);
 
     for (size_t o = 0; o < UN_COUNT(orders) && p->total > p->enough; o++) {
-        memcpy(p->order, p->all, (size_t)p->n * sizeof *p->order);
-        qsort(p->order, (size_t)p->n, sizeof *p->order, orders[o]);
+        memcpy(p->order, p->all + p->n_fixed, n * sizeof *p->order);
+        qsort(p->order, n, sizeof *p->order, orders[o]);
         for (int i = 0; i < TRIES && p->total > p->enough; i++) {
             place_in_order(p);
             highest_first(p);
@@ -173,29 +178,48 @@ static void search(packing *p)
     }
 }
 
+static int by_offset(const void *a, const void *b)
+{
+    const un_pack_item *x = *(const un_pack_item *const *)a, *y = *(const un_pack_item *const *)b;
+
+    return compare(-(double)x->offset, -(double)y->offset, x, y);
+}
+
+/* Those that take room. */
+static void list_items(packing *p, un_pack_item *item, int count)
+{
+    for (int fixed = 1; fixed >= 0; fixed--) {
+        for (int i = 0; i < count; i++)
+            if (item[i].bytes && !item[i].fixed == !fixed)
+                p->all[p->n++] = &item[i];
+        if (fixed)
+            p->n_fixed = p->n;
+    }
+    qsort(p->all, (size_t)p->n_fixed, sizeof *p->all, by_offset);
+}
+
 unet_status un_plan_pack(un_pack_item *item, int count, un_mem *mem, size_t *total, unet_error *err)
 {
     un_pack_item **room = un_alloc_array(mem, 3 * (size_t)count + 1, sizeof *room);
-    packing p = {.total = INT64_MAX};
+    packing p = {.all = room, .total = INT64_MAX};
     unet_status st = UNET_OK;
 
     p.best = un_alloc_array(mem, (size_t)count + 1, sizeof *p.best);
-    if (!room || !p.best)
+    if (!room || !p.best) {
         st = un_fail_nomem(err, 3 * (size_t)count * sizeof *room);
-    for (int i = 0; i < count && !st; i++) {
-        item[i].offset = 0;
-        if (item[i].bytes)
-            room[p.n++] = &item[i];
-    }
-    if (!st && p.n) {
-        p.all = room;
+    } else {
         p.order = room + count;
         p.placed = room + 2 * (ptrdiff_t)count;
+        list_items(&p, item, count);
+    }
+    for (int i = 0; i < count && !st; i++)
+        item[i].offset = item[i].fixed ? item[i].offset : 0;
+    if (p.n) {
         p.enough = most_alive(&p) / 50 * 51;
         search(&p);
-        for (int i = 0; i < p.n; i++)
-            p.all[i]->offset = p.best[i];
     }
+    for (int i = 0; i < p.n; i++)
+        p.all[i]->offset = p.best[i];
     *total = p.n ? (size_t)p.total : 0;
     un_free(room);
     un_free(p.best);

@@ -34,16 +34,19 @@ typedef struct un_plan {
     const un_graph *graph; /* borrowed: must outlive the plan */
     un_shape *shape;       /* [n_values] */
     un_place *place;       /* [n_values] */
-    char *moved;     /* [n_nodes] 1: nothing to run: done by where its values lie, or by the node it is fused into */
-    int *fused;      /* [n_nodes] for a convolution: the norm or activation that it does too, straight into that
-                        node's output (its own output has no memory then); else UN_NONE */
-    char *apart;     /* [n_nodes] 1: a concatenation that is never made (and moved): its readers read its two parts */
-    un_rows *rows;   /* [n_values]; NULL: there are no chains */
+    char *moved;   /* [n_nodes] 1: nothing to run: done by where its values lie, or by the node it is fused into */
+    int *fused;    /* [n_nodes] for a convolution: the norm or activation that it does too, straight into that
+                      node's output (its own output has no memory then); else UN_NONE */
+    char *apart;   /* [n_nodes] 1: a concatenation that is never made (and moved): its readers read its two parts; or a
+                      data gradient that is never made: its kernel writes the two slices of it (which are moved) */
+    un_rows *rows; /* [n_values]; NULL: there are no chains */
     un_chain *chain; /* in order */
     int *owner;      /* the values that own memory, by offset */
     int n_chains, n_owners;
     int real_bytes;   /* 4 or 8 */
     int training;     /* dropout drops */
+    int gradients;    /* 1: the gradient block is the front of the activation block. A gradient is there from when it is
+                         made; before, other values are. What has no gradient holds anything */
     size_t act_bytes; /* the activation block, 64-byte multiple */
 } un_plan;
 

@@ -27,7 +27,8 @@ typedef enum un_act {
  * of the convolution it transposes: y has `in` channels, x has `out`). bias has the channels of what is written. */
 typedef struct un_conv_args {
     un_view x, y;
-    un_view x2; /* conv: where the last x2.c channels of x lie, the others a multiple of 16; x2.c 0: x has them all */
+    un_view x2; /* where the last x2.c channels of x lie, the others a multiple of 16; x2.c 0: x has them all. Not for
+                   strides. Where x is written: a multiple of 32, or both with the same steps */
     const void *w;      /* master [co][ci/groups][kd][kh][kw]; what pack() reads                   */
     const void *packed; /* packed form, when the kernel has one                                    */
     const void

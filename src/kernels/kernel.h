@@ -26,6 +26,12 @@ static inline const un_view *un_view_of(const un_view *x, const un_view *x2, int
     return c < before ? x : x2;
 }
 
+/* Elements from the first one of the view to channel 0 of a pixel. */
+static inline ptrdiff_t un_view_at(const un_view *v, int n, int d, int h, int w)
+{
+    return n * v->sn + d * v->sd + h * v->sh + w * v->sw;
+}
+
 static inline int64_t un_view_pixels(const un_view *v)
 {
     return (int64_t)v->n * v->d * v->h * v->w;

@@ -11,7 +11,7 @@
 #include "train/feed.h"
 
 enum {
-    PROCESS_BYTES = 12 << 20,
+    PROCESS_BYTES = 10 << 20,
     UNUSED = 67, /* of so many bytes that are asked for the allocator leaves one more unused */
     PREDICT_MOST = 1 << 30,
     PREDICT_LEAST = 1 << 20,

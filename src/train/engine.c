@@ -9,6 +9,7 @@
 #include "graph/planner.h"
 #include "run/session.h"
 #include "train/schedule.h"
+#include "train/update.h"
 
 /* Partial sums of the tree: one for each bit of the largest ghost number. train.batch is at most 4096. */
 enum { LEVELS_MAX = 13 };
@@ -23,7 +24,9 @@ struct un_engine {
     un_program *program[PROGRAMS]; /* NULL: not needed */
     size_t bytes, block_bytes;
     int64_t count; /* elements of a block */
-    float *block[UN_BLOCK_COUNT], *grad;
+    float *block[UN_BLOCK_COUNT];
+    float *grad; /* among the activations of accumulate, in memory that others use until the backward pass fills it */
+    char *has_gradient;         /* [params] */
     float *partial[LEVELS_MAX]; /* sums of 2^i ghost batches */
     int levels;
     void *cut;         /* a target plane of the extents of the logits, when they differ from the image's */
@@ -47,6 +50,18 @@ static int levels_for(int groups)
     while ((1 << n) < groups)
         n++;
     return n;
+}
+
+static unet_status find_gradients(un_engine *e, unet_error *err)
+{
+    const un_graph *g = e->objective->accumulate;
+
+    e->has_gradient = un_alloc_zero(e->mem, (size_t)UN_MAX(g->n_params, 1));
+    if (!e->has_gradient)
+        return un_fail_nomem(err, (size_t)g->n_params);
+    for (int i = 0; i < g->n_params; i++)
+        e->has_gradient[i] = (char)un_has_gradient(g, i);
+    return UNET_OK;
 }
 
 static unet_status add_bytes(un_engine *e, size_t n, unet_error *err)
@@ -80,7 +95,7 @@ static un_program_spec program_spec(const un_engine *e, int i)
 
 static unet_status make_plans(un_engine *e, unet_error *err)
 {
-    const un_plan_options options[PROGRAMS] = {[ACCUMULATE] = {.training = 1}};
+    const un_plan_options options[PROGRAMS] = {[ACCUMULATE] = {.training = 1, .gradients = 1}};
     const un_objective *o = e->objective;
     const un_graph *graph[PROGRAMS] = {o->accumulate, o->apply, o->perturb, o->statistics};
     un_shape inputs[UN_OBJECTIVE_INPUTS] = {{0}};
@@ -134,10 +149,10 @@ static int64_t count_running(const un_engine *e)
     return n;
 }
 
-/* Gradient, state, copies of the weights, partial sums, planes, running values. */
+/* State, copies of the weights, partial sums, planes, running values. */
 static unet_status count_blocks(un_engine *e, unet_error *err)
 {
-    size_t blocks = 1 + (size_t)e->levels + (size_t)(e->objective->perturb != NULL), all;
+    size_t blocks = (size_t)e->levels + (size_t)(e->objective->perturb != NULL), all;
 
     for (int b = UN_BLOCK_PARAM + 1; b < UN_BLOCK_COUNT; b++)
         blocks += keeps(e, (un_block)b) != 0;
@@ -175,6 +190,8 @@ unet_status un_engine_create(un_engine **out, un_mem *mem, const un_engine_spec 
     if (!st && (spec->recompute || t->recompute != UN_CFG_RECOMPUTE_OFF))
         st = un_objective_recompute_norms(e->objective, e->image, err);
     if (!st)
+        st = find_gradients(e, err);
+    if (!st)
         st = make_plans(e, err);
     if (!st) {
         e->logits = e->plan[ACCUMULATE]->shape[e->objective->logits];
@@ -201,7 +218,7 @@ void un_engine_destroy(un_engine *e)
         un_free(e->block[b]);
     for (int i = 0; i < e->levels; i++)
         un_free(e->partial[i]);
-    un_free(e->grad);
+    un_free(e->has_gradient);
     un_free(e->cut);
     un_free(e->ones);
     un_free(e->home);
@@ -237,7 +254,7 @@ static unet_status make_block(un_engine *e, float **out, int wanted, unet_error 
 
 static unet_status make_blocks(un_engine *e, unet_error *err)
 {
-    unet_status st = make_block(e, &e->grad, 1, err);
+    unet_status st = UNET_OK;
 
     e->block[UN_BLOCK_PARAM] = e->spec.model->weights;
     for (int b = UN_BLOCK_PARAM + 1; b < UN_BLOCK_COUNT && !st; b++)
@@ -286,6 +303,8 @@ unet_status un_engine_start(un_engine *e, unet_error *err)
 
         if (e->plan[i])
             st = e->spec.backend->compile(&e->program[i], e->mem, &s, err);
+        if (!st && i == ACCUMULATE)
+            e->grad = e->spec.backend->gradients(e->program[i]);
     }
     if (st)
         return st;
@@ -455,6 +474,23 @@ static void upload_batch(un_engine *e, const un_batch *b, int64_t step)
     un_profile_span(e->spec.profile, "training", "batch to network", began);
 }
 
+/* Losses and the gradient block. Activations were where no gradient is, and between gradients: there it is cleared, as
+ * norms and sums go over the whole. */
+static unet_status run_accumulate(un_engine *e, un_step *s, unet_error *err)
+{
+    const un_graph *g = e->objective->accumulate;
+    const unet_status st = e->spec.backend->run(e->program[ACCUMULATE], s, err);
+
+    for (int i = 0; i < g->n_params && !st; i++) {
+        const un_param *p = &g->param[i];
+        const int64_t end = i + 1 < g->n_params ? p[1].offset : g->block_count;
+        const int64_t from = p->offset + (e->has_gradient[i] ? p->count : 0);
+
+        memset(e->grad + from, 0, (size_t)(end - from) * sizeof *e->grad);
+    }
+    return st;
+}
+
 /* SAM: the gradient at the weights that the one just computed leads uphill to. The weights, and the running values of
  * norms, come back as they are now. Inputs are loaded again: their memory serves others once they are read. */
 static unet_status accumulate_uphill(un_engine *e, const un_batch *b, un_step *s, unet_error *err)
@@ -465,7 +501,7 @@ static unet_status accumulate_uphill(un_engine *e, const un_batch *b, un_step *s
     st = e->spec.backend->run(e->program[PERTURB], s, err);
     if (!st) {
         upload_batch(e, b, s->step);
-        st = e->spec.backend->run(e->program[ACCUMULATE], s, err);
+        st = run_accumulate(e, s, err);
     }
     memcpy(e->block[UN_BLOCK_PARAM], e->home, e->block_bytes);
     return st;
@@ -484,7 +520,7 @@ unet_status un_engine_accumulate(un_engine *e, const un_batch *b, int64_t step, 
         memset(e->sum, 0, sizeof e->sum);
     e->groups = groups;
     upload_batch(e, b, step);
-    st = e->spec.backend->run(e->program[ACCUMULATE], &s, err);
+    st = run_accumulate(e, &s, err);
     if (st)
         return st;
     add_terms(e, step);

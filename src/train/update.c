@@ -54,8 +54,7 @@ un_group_values un_group_values_of(const un_cfg_optimiser *c, const char *name, 
 
 /* ---- graphs ---- */
 
-/* Only parameters that a gradient reached are updated: what no loss depends on stays as it is. */
-static int has_gradient(const un_graph *g, int param)
+int un_has_gradient(const un_graph *g, int param)
 {
     for (int i = 0; i < g->n_values; i++)
         if (g->value[i].store == UN_STORE_GRAD && g->value[i].param == param)
@@ -99,7 +98,7 @@ static void add_adaptive(un_graph *g, const un_graph *from, const un_cfg_optimis
         const un_attr a = {.limit = {c->clip_adaptive, 1e-3, unit_axis(from, &from->param[i])}};
         int in[2] = {g->param[i].value, UN_NONE};
 
-        if (!has_gradient(from, i) || part_of(g->param[i].name) == UN_CFG_PART_HEAD)
+        if (!un_has_gradient(from, i) || part_of(g->param[i].name) == UN_CFG_PART_HEAD)
             continue;
         in[1] = un_graph_grad(g, i);
         un_graph_node(g, UN_OP_AGC, g->param[i].name, in, 2, &a);
@@ -130,7 +129,7 @@ static void add_updates(un_graph *g, const un_graph *from, const un_cfg_optimise
         const un_group_values v = un_group_values_of(c, p->name, p->role);
         int in[2] = {p->value, UN_NONE};
 
-        if (!has_gradient(from, i))
+        if (!un_has_gradient(from, i))
             continue;
         step.optim.lr_mult = v.lr;
         step.optim.weight_decay = v.weight_decay;
@@ -146,7 +145,7 @@ static void add_lookahead(un_graph *g, const un_graph *from, const un_cfg_optimi
     const un_attr a = {.lookahead = {c->lookahead, c->lookahead_alpha}};
 
     for (int i = 0; i < g->n_params && !g->failed; i++)
-        if (has_gradient(from, i))
+        if (un_has_gradient(from, i))
             un_graph_node(g, UN_OP_LOOKAHEAD, g->param[i].name, &g->param[i].value, 1, &a);
 }
 

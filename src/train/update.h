@@ -12,6 +12,9 @@ UN_NODISCARD unet_status un_update_graph(
 UN_NODISCARD unet_status un_perturb_graph(
     un_graph **out, un_mem *mem, const un_graph *from, const un_cfg_optimiser *c, unet_error *err);
 
+/* Whether the graph makes a gradient of the parameter: what no loss depends on, and what is frozen, has none. */
+int un_has_gradient(const un_graph *g, int param);
+
 int un_average_kept(const un_cfg_optimiser *c); /* 1: an average of the weights is kept */
 
 /* What the optimiser does with a parameter of this name and role. */

@@ -184,11 +184,11 @@ static un_view joined(kc *c, const un_view *x, const un_view *x2, int absolute)
     return all;
 }
 
-/* An input of ci channels, sometimes in two places. */
-static un_view input_of(kc *c, const geometry *g, kc_fill in, un_view *x2)
+/* An input of ci channels, sometimes in two places: the first channels a multiple of `unit`. */
+static un_view input_of(kc *c, const geometry *g, kc_fill in, int unit, un_view *x2)
 {
     const int type = c->kernel->type,
-              first = g->groups == 1 && kc_int(c, 0, 1) ? kc_int(c, 0, (g->ci - 1) / 16) * 16 : 0;
+              first = g->groups == 1 && kc_int(c, 0, 1) ? kc_int(c, 0, (g->ci - 1) / unit) * unit : 0;
     un_view x = kc_tensor(c, type, g->n, g->x[0], g->x[1], g->x[2], first ? first : g->ci, in);
 
     *x2 = (un_view){0};
@@ -199,18 +199,36 @@ static un_view input_of(kc *c, const geometry *g, kc_fill in, un_view *x2)
     return x;
 }
 
+/* The gradient of an input, sometimes in two places: as kernels of 32 outputs at a time can write them. */
+static un_view gradient_of(kc *c, const geometry *g, un_view *x2)
+{
+    const int type = c->kernel->type, *x = g->x;
+    un_view whole;
+
+    *x2 = (un_view){0};
+    if (g->stride[0] > 1 || g->stride[1] > 1 || g->stride[2] > 1)
+        return kc_tensor(c, type, g->n, x[0], x[1], x[2], g->ci, KC_POISON);
+    if (g->ci != 32 || g->groups > 1 || kc_int(c, 0, 1))
+        return input_of(c, g, KC_POISON, 32, x2);
+    whole = kc_dense(c, type, g->n, x[0], x[1], x[2], 16, KC_POISON);
+    *x2 = kc_dense(c, type, g->n, x[0], x[1], x[2], 16, KC_POISON);
+    whole.c = 32;
+    return whole;
+}
+
 /* Reference in double for the same values; `sums` receives sum |ab| (+ |bias|). */
 static un_view conv_oracle(kc *c, const geometry *g, const un_conv_args *a, un_view *sums)
 {
     int back = c->kernel->family == UN_K_CONV_DGRAD, type = c->kernel->type;
     const un_kernel *ref = kc_reference(c->kernel->family, UN_KERNEL_F64);
     const un_view *out = back ? &a->x : &a->y, *in = back ? &a->y : &a->x;
+    const un_view one = {0};
     un_conv_args r = *a;
     un_view want, *r_out = back ? &r.x : &r.y, *r_in = back ? &r.y : &r.x;
 
     r.x2 = (un_view){0};
     for (int absolute = 1; absolute >= 0; absolute--) {
-        *r_in = joined(c, in, &a->x2, absolute);
+        *r_in = joined(c, in, back ? &one : &a->x2, absolute);
         *r_out = kc_dense(c, UN_KERNEL_F64, out->n, out->d, out->h, out->w, out->c,
             c->kernel == ref && !absolute ? KC_ZERO : KC_POISON);
         r.w = array_as(c, a->w, weight_count(g), type, absolute);
@@ -306,9 +324,9 @@ static int conv_args(kc *c, const geometry *g, un_conv_args *a)
     *a = (un_conv_args){.slope = 0.25f};
     COPY_GEOMETRY(*a, *g);
     if (back)
-        a->x = kc_tensor(c, type, g->n, g->x[0], g->x[1], g->x[2], g->ci, KC_POISON);
+        a->x = gradient_of(c, g, &a->x2);
     else
-        a->x = input_of(c, g, in, &a->x2);
+        a->x = input_of(c, g, in, 16, &a->x2);
     a->y = kc_tensor(c, type, g->n, g->y[0], g->y[1], g->y[2], g->co, back ? in : KC_POISON);
     a->w = kc_array(c, type, weight_count(g), in);
     if (c->exact && c->kernel->winograd && c->kernel->bf16 && back)
@@ -351,7 +369,7 @@ static void check_conv(kc *c)
     int back = c->kernel->family == UN_K_CONV_DGRAD;
     geometry g;
     un_conv_args a;
-    un_view want, sums;
+    un_view got, want, sums;
 
     for (int i = 0; i < 300; i++) {
         un_conv_args probe = {.slope = 0};
@@ -373,7 +391,8 @@ static void check_conv(kc *c)
         scale_bound(&sums, (double)(back ? g.co : g.ci) / g.groups * g.k[0] * g.k[1] * g.k[2], 1.2, unit_of(c->kernel));
     if (c->kernel->winograd)
         level_bound(&sums, c->kernel);
-    kc_compare(c, back ? "dx" : "y", back ? &a.x : &a.y, c->kernel->type, &want, &sums, 0);
+    got = back && a.x2.c ? joined(c, &a.x, &a.x2, 0) : back ? a.x : a.y;
+    kc_compare(c, back ? "dx" : "y", &got, back && a.x2.c ? UN_KERNEL_F64 : c->kernel->type, &want, &sums, 0);
     if (c->kernel->roomy)
         check_same_bits(c, &g, &a);
 }
@@ -385,7 +404,7 @@ static un_wgrad_args wgrad_args(kc *c, const geometry *g)
     un_wgrad_args a = {.dw = 0};
 
     COPY_GEOMETRY(a, *g);
-    a.x = input_of(c, g, in, &a.x2);
+    a.x = input_of(c, g, in, 16, &a.x2);
     a.dy = kc_tensor(c, type, g->n, g->y[0], g->y[1], g->y[2], g->co, in);
     if (c->exact && c->kernel->bf16)
         thin_input(c, &a.x, &a.x2);

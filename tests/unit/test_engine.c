@@ -80,6 +80,48 @@ static void compare_steps(un_engine *a, un_engine *b, int64_t count)
     un_free(before);
 }
 
+/* The gradient block lies where activations were: of these nothing is left, neither where running values and frozen
+ * weights have their places nor between parameters, and the norm is that of the gradients. */
+TEST(gradient_block_holds_gradients_alone)
+{
+    run r;
+    un_engine *e;
+    const un_graph *g;
+    un_step_result result;
+
+    open_run(&r,
+        "model: {dims: 2, in_channels: 1, classes: 2, depth: 2, base_filters: 18, head: softmax, norm: batch}\n"
+        "train: {steps: 2, batch: 2, patch: [32, 32]}\noptimiser: {name: sgd, clip_norm: 0}\n");
+    g = r.model->graph;
+    for (int i = 0; i < g->n_params; i++)
+        if (!strncmp(g->param[i].name, "enc1.conv", 9))
+            r.model->graph->param[i].trainable = 0;
+    e = engine_for(&r);
+    for (int step = 1; step <= 2; step++) {
+        double norm = 0;
+
+        fill_samples(&r.feed.b, step);
+        CHECK_OK(un_engine_accumulate(e, &r.feed.b, step, 0, 1, &err), &err);
+        for (int i = 0; i < g->n_params; i++) {
+            const un_param *p = &g->param[i];
+            const int64_t end = i + 1 < g->n_params ? p[1].offset : g->block_count;
+
+            for (int64_t k = p->offset; k < end; k++) {
+                const double v = (double)un_engine_gradient(e)[k];
+
+                if (!p->trainable || k >= p->offset + p->count)
+                    CHECK(v == 0);
+                norm += v * v;
+            }
+        }
+        CHECK_OK(un_engine_apply(e, step, 0.1, &result, &err), &err);
+        CHECK_NEAR(result.grad_norm, sqrt(norm), 1e-6 * sqrt(norm));
+        CHECK(result.loss > 0.3);
+    }
+    un_engine_destroy(e);
+    close_run(&r);
+}
+
 /* Seven ghost batches of one: the tree is ((0+1)+(2+3)) + ((4+5)+6), to the bit; and the mean is the gradient
  * of the batch of seven (no norm looks across samples, plain cross-entropy). */
 TEST(ghost_tree)

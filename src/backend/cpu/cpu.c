@@ -36,6 +36,11 @@ un_view un_lower_view(const un_lowering *l, int value)
         .sw = (ptrdiff_t)pl->sw};
 }
 
+static void *cpu_gradients(const un_program *p)
+{
+    return p->spec.plan->gradients ? p->act : p->spec.blocks.grad;
+}
+
 void *un_lower_param(const un_lowering *l, int value)
 {
     const un_value *v;
@@ -44,7 +49,7 @@ void *un_lower_param(const un_lowering *l, int value)
     if (value == UN_NONE)
         return NULL;
     v = &l->plan->graph->value[value];
-    base = v->store == UN_STORE_PARAM ? l->p->spec.blocks.param : l->p->spec.blocks.grad;
+    base = v->store == UN_STORE_PARAM ? l->p->spec.blocks.param : cpu_gradients(l->p);
     if (l->measuring)
         base = fake();
     return base + l->plan->graph->param[v->param].offset * l->plan->real_bytes;
@@ -99,13 +104,12 @@ static int keep_pack(un_lowering *l, const un_kernel *k, const un_conv_args *arg
     return l->n_packs - 1;
 }
 
-/* Room that is in use while the node, or the chain that it is of, runs: the first gap of the activations, or behind
- * them. */
-static void *share_room(un_lowering *l, int node, size_t bytes)
+/* Room that is in use while the node, or the chain that it is of, runs: the first gap of the activations from `at` on,
+ * or behind them. */
+static int64_t find_room(const un_lowering *l, int node, int64_t at, size_t bytes)
 {
     const un_plan *p = l->plan;
     const int first = l->chain ? l->chain->first : node, last = l->chain ? l->chain->last : node;
-    int64_t at = 0;
 
     for (int i = 0; i < p->n_owners && bytes; i++) {
         const un_place *pl = &p->place[p->owner[i]];
@@ -115,15 +119,23 @@ static void *share_room(un_lowering *l, int node, size_t bytes)
         if (pl->first <= last && first <= pl->last)
             at = UN_MAX(at, pl->offset + (int64_t)pl->bytes);
     }
+    return at;
+}
+
+static void *take_room(un_lowering *l, int64_t at, size_t bytes)
+{
+    if (!bytes)
+        return NULL;
     l->act_bytes = UN_MAX(l->act_bytes, (size_t)at + bytes);
-    return bytes ? un_lower_base(l) + at : NULL;
+    return un_lower_base(l) + at;
 }
 
 void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void *args, size_t size)
 {
     const un_kernel *k = un_lower_select(l, family, args);
-    size_t packed;
-    void *shared;
+    size_t packed, each_run, shared;
+    int64_t packed_at, shared_at;
+    void *where_packed, *where_shared;
     un_cpu_step *s;
     int pack = -1;
 
@@ -133,30 +145,33 @@ void un_lower_emit(un_lowering *l, int node, un_kernel_family family, const void
     }
     l->ns += k->cost ? k->cost(args) : 0;
     packed = k->packed_bytes ? un_round_up(k->packed_bytes(args), 64) : 0;
-    shared = share_room(l, node, un_lower_scratch(l, node, k, args, size));
+    shared = un_round_up(un_lower_scratch(l, node, k, args, size), 64);
+    each_run = l->p->spec.keep_packed ? 0 : packed;
+    packed_at = find_room(l, node, 0, each_run);
+    shared_at = find_room(l, node, 0, shared);
+    if (shared_at < packed_at + (int64_t)each_run && packed_at < shared_at + (int64_t)shared)
+        shared_at = find_room(l, node, packed_at + (int64_t)each_run, shared);
     l->n_steps++;
-    if (!l->p->spec.keep_packed)
-        l->packed_run = UN_MAX(l->packed_run, packed);
-    else if (packed)
+    where_packed = take_room(l, packed_at, each_run);
+    where_shared = take_room(l, shared_at, shared);
+    if (packed > each_run)
         pack = keep_pack(l, k, args, packed);
     if (l->measuring)
         return;
     s = &l->p->step[l->n_steps - 1];
     s->kernel = k;
     s->node = node;
-    s->shared = shared;
+    s->shared = where_shared;
     s->pack = pack;
     s->keep = l->keep;
     memcpy(&s->args, args, size);
-    if (packed && !l->p->spec.keep_packed)
-        s->args.conv.packed = s->packed = l->p->packed;
+    if (each_run)
+        s->args.conv.packed = s->packed = where_packed;
 }
 
 static unet_status lower_all(un_lowering *l, unet_error *err)
 {
     l->act_bytes = l->plan->act_bytes;
-    if (!l->p->spec.keep_packed) /* the one place for packed weights lies before the folded ones */
-        l->packed_bytes = l->measuring ? 0 : un_round_up(l->packed_run, 64);
     for (int i = 0, chain = 0; i < l->plan->graph->n_nodes; i++)
         if (chain < l->plan->n_chains && l->plan->chain[chain].first == i) {
             un_lower_chain(l, &l->plan->chain[chain]);
@@ -208,13 +223,8 @@ static void fold_all(un_program *p)
 
 static unet_status measure(un_lowering *l, un_program *p, unet_error *err)
 {
-    unet_status st;
-
     *l = (un_lowering){.p = p, .plan = p->spec.plan, .measuring = 1};
-    st = lower_all(l, err);
-    if (!p->spec.keep_packed)
-        l->packed_bytes += un_round_up(l->packed_run, 64);
-    return st;
+    return lower_all(l, err);
 }
 
 static unet_status cpu_needs(un_needs *out, const un_program_spec *s, unet_error *err)
@@ -298,7 +308,7 @@ static unet_status cpu_compile(un_program **out, un_mem *mem, const un_program_s
     if (!st)
         st = allocate(p, &l, err);
     if (!st) {
-        real = (un_lowering){.p = p, .plan = s->plan, .packed_run = l.packed_run};
+        real = (un_lowering){.p = p, .plan = s->plan};
         st = lower_all(&real, err);
     }
     UN_ASSERT(st || (real.n_steps == l.n_steps && real.packed_bytes == l.packed_bytes));
@@ -474,7 +484,7 @@ static void cpu_add(un_pool *pool, un_cpu_level level, int real_bytes, void *y, 
 const un_backend *un_backend_cpu(void)
 {
     static const un_backend table = {"cpu", cpu_needs, cpu_compile, cpu_destroy, cpu_upload, cpu_download, cpu_at,
-        cpu_refresh, cpu_run, cpu_add, un_cpu_work};
+        cpu_gradients, cpu_refresh, cpu_run, cpu_add, un_cpu_work};
 
     return &table;
 }

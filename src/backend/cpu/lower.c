@@ -68,14 +68,32 @@ static void fold_into(un_lowering *l, const un_node *norm, const un_node *conv, 
     a->bias = shift;
 }
 
-/* What a convolution reads: of a concatenation that is not made, its parts. */
+/* The two parts of a value that is not made. */
+static void parts_of(const un_lowering *l, int maker, int part[2])
+{
+    const un_node *n = node_at(l, maker);
+
+    if (n->op == UN_OP_CONCAT)
+        memcpy(part, n->in, 2 * sizeof *part);
+    for (int i = maker + 1; i < l->plan->graph->n_nodes; i++) {
+        const un_node *r = node_at(l, i);
+
+        if (n->op != UN_OP_CONCAT && r->op == UN_OP_SLICE && r->in[0] == n->out[0])
+            part[r->attr.slice.index] = r->out[0];
+    }
+}
+
+/* What a convolution reads, or its data gradient writes: of what is not made, the parts. */
 static void set_input(const un_lowering *l, int v, un_view *x, un_view *x2)
 {
     const int maker = l->plan->graph->value[v].producer;
-    const un_node *whole = maker != UN_NONE && l->plan->apart[maker] ? node_at(l, maker) : NULL;
+    const int whole = maker == UN_NONE || !l->plan->apart[maker];
+    int part[2] = {v, UN_NONE};
 
-    *x = un_lower_view(l, whole ? whole->in[0] : v);
-    *x2 = whole ? un_lower_view(l, whole->in[1]) : (un_view){0};
+    if (!whole)
+        parts_of(l, maker, part);
+    *x = un_lower_view(l, part[0]);
+    *x2 = whole ? (un_view){0} : un_lower_view(l, part[1]);
     x->c += x2->c;
 }
 
@@ -109,8 +127,9 @@ static void lower_conv(un_lowering *l, int i)
 static void lower_dgrad(un_lowering *l, int i)
 {
     const un_node *n = node_at(l, i);
-    un_conv_args a = {.y = un_lower_view(l, n->in[0]), .x = un_lower_view(l, n->out[0])};
+    un_conv_args a = {.y = un_lower_view(l, n->in[0])};
 
+    set_input(l, n->out[0], &a.x, &a.x2);
     set_conv(&a, &n->attr.conv);
     a.w = un_lower_param(l, n->in[1]);
     a.bias = n->op == UN_OP_CONV_TRANSPOSE && n->n_in > 2 ? un_lower_param(l, n->in[2]) : NULL;

@@ -41,7 +41,7 @@ typedef struct un_cpu_step {
     un_step_kind kind;
     const un_kernel *kernel;
     un_args args;
-    void *packed; /* where the weights are packed at each run; NULL: nowhere */
+    void *packed; /* where the weights are packed at each run, among the activations; NULL: nowhere */
     void *shared; /* scratch that its tasks share */
     int pack;     /* number of the packed weights that are kept; -1: none    */
     int node;
@@ -102,8 +102,8 @@ typedef struct un_lowering {
     int n_steps, n_folds, n_packs;
     size_t weight_bytes;
     double ns;
-    size_t act_bytes;                              /* of the plan, and shared scratch that lies in no gap of it */
-    size_t packed_bytes, packed_run, worker_bytes; /* packed_run: largest, when packed at each run */
+    size_t act_bytes; /* of the plan, and what its nodes work in and lies in no gap of it */
+    size_t packed_bytes, worker_bytes;
     unet_error *err;
     int no_kernel;         /* a family without a kernel was met */
     const un_chain *chain; /* that is being lowered; NULL: none */

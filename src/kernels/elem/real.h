@@ -39,7 +39,7 @@ typedef int32_t real_bits;
 
 static inline real *un_at(const un_view *v, int n, int d, int h, int w)
 {
-    return (real *)v->p + n * v->sn + d * v->sd + h * v->sh + w * v->sw;
+    return (real *)v->p + un_view_at(v, n, d, h, w);
 }
 
 /* Tasks by rows: n, d, h of task t. */

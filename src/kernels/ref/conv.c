@@ -130,6 +130,15 @@ static inline __attribute__((always_inline)) void sums_at(
         conv_at(a, n, p, first, sums, sum);
 }
 
+/* The pixel of the output, such that channel `first` of it lies `first` behind. */
+static inline real *pixel_of(const un_conv_args *a, const int back, int n, const int p[3], int first)
+{
+    int before = 0;
+    const un_view *to = back ? un_view_of(&a->x, &a->x2, first, &before) : &a->y;
+
+    return (real *)un_at(to, n, p[0], p[1], p[2]) - before;
+}
+
 /* A row of y, or of x in the gradient (`back`). */
 static inline __attribute__((always_inline)) void run_row(const un_conv_args *a, int64_t task, const int back)
 {
@@ -147,7 +156,7 @@ static inline __attribute__((always_inline)) void run_row(const un_conv_args *a,
                 sums_at(a, n, p, first, SUMS, back, sum);
             else
                 sums_at(a, n, p, first, sums, back, sum);
-            put(a, sum, sums, un_at(to, n, p[0], p[1], p[2]), first);
+            put(a, sum, sums, pixel_of(a, back, n, p, first), first);
         }
 }
 

@@ -19,7 +19,7 @@ static void forward(un_direct *d, const un_conv_args *a)
 /* The data gradient of a convolution of stride 1 is one with the taps turned round and the other padding. */
 static void backward(un_direct *d, const un_conv_args *a)
 {
-    *d = (un_direct){.in = a->y, .out = a->x};
+    *d = (un_direct){.in = a->y, .out = a->x, .out2 = a->x2};
     for (int i = 0; i < 3; i++) {
         int spread = is_spread(a);
 

@@ -19,8 +19,8 @@ enum { UN_WIDE = 16 }; /* UN_BF16: channels of layers that are worth it, and who
 /* What is computed: out[o] = sum over taps and channels of in[o*stride - pad + t*dilation] * w, written to every
  * `spread`-th pixel of `out` (transposed convolution), the taps of which are `subs` separate 1x1 products. */
 typedef struct un_direct {
-    un_view in, out; /* out: extents of the product, strides and first pixel as stored */
-    un_view in2;     /* of the last channels of the input, or of none (args.h: x2): they are staged */
+    un_view in, out;   /* out: extents of the product, strides and first pixel as stored */
+    un_view in2, out2; /* of the last channels, or of none (args.h: x2); those of the input are staged */
     int k[3], stride[3], pad[3], dilation[3];
     int taps; /* k[0] k[1] k[2] of one product */
     int subs; /* products from one input: 1, or the taps of a transposed convolution */

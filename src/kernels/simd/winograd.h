@@ -39,7 +39,7 @@ enum {
 /* The tiles of a 3x3 layer and where the transformed input goes: part xi of chunk c of tile t at xi * plane +
  * c * chunk_step + t * tile_step factors. */
 typedef struct un_tiles {
-    un_view in, in2, out; /* in2: of the last channels of the input, or of none (args.h: x2) */
+    un_view in, in2, out, out2; /* in2, out2: of the last channels, or of none (args.h: x2) */
     int kd, pad[3];
     int th, tw, chunks; /* tiles along h and w; chunks of one depth tap's channels */
     int64_t tiles;      /* of all samples and depths */
