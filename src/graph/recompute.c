@@ -233,12 +233,20 @@ unet_status un_recompute(un_graph *g, int n_forward, const un_block_range *block
 
 /* ---- norms, and what lies between them ---- */
 
-static int is_kept_elsewhere(const un_graph *g, const un_shape *shape, int n_forward, int v)
+/* Whether a concatenation reads v; with `shape` only one that is made. */
+static int is_joined(const un_graph *g, const un_shape *shape, int n_forward, int v)
 {
     for (int i = 0; i < n_forward; i++)
         for (int j = 0; g->node[i].op == UN_OP_CONCAT && j < g->node[i].n_in; j++)
-            if (g->node[i].in[j] == v && !un_is_apart(g, shape, i))
+            if (g->node[i].in[j] == v && !(shape && un_is_apart(g, shape, i)))
                 return 1;
+    return 0;
+}
+
+static int is_kept_elsewhere(const un_graph *g, const un_shape *shape, int n_forward, int v)
+{
+    if (is_joined(g, shape, n_forward, v))
+        return 1;
     for (int i = 0; i < g->n_outputs; i++)
         if (g->output[i] == v)
             return 1;
@@ -285,24 +293,15 @@ static int apply_again(work *w, int node, int at)
     return add_copy(w, &n, node, at);
 }
 
-/* Whether a concatenation reads v: it is then made again long before others read it. */
-static int is_joined(const work *w, int v)
-{
-    for (int i = 0; i < w->n_forward; i++)
-        for (int j = 0; w->g->node[i].op == UN_OP_CONCAT && j < w->g->node[i].n_in; j++)
-            if (w->g->node[i].in[j] == v)
-                return 1;
-    return 0;
-}
-
-/* What a norm reads, made again before node `at` where that is little work: by a convolution of the image. */
+/* What a norm reads, made again before node `at` where that is little work: by a convolution of the image. Not where a
+ * concatenation reads the norm, which is made again for that long before others read it. */
 static void first_layer_again(work *w, const un_shape *shape, int norm, int at)
 {
     const un_graph *g = w->g;
     const int v = g->node[norm].in[0], maker = g->value[v].producer;
     un_node n;
 
-    if (maker == UN_NONE || g->node[maker].op != UN_OP_CONV || is_joined(w, g->node[norm].out[0]) ||
+    if (maker == UN_NONE || g->node[maker].op != UN_OP_CONV || is_joined(g, NULL, w->n_forward, g->node[norm].out[0]) ||
         is_kept_elsewhere(g, shape, w->n_forward, v))
         return;
     n = g->node[maker];
@@ -371,7 +370,7 @@ static void join_again(work *w, const un_shape *shape, int node)
 }
 
 /* Where weights are larger than what the data gradient makes, it goes before the gradient of the weights: they are
- * packed for it where that will be. */
+ * packed for it where that will be. Producers are set anew by splice. */
 static void data_first(un_graph *g, int n_forward, const un_shape *shape)
 {
     for (int i = n_forward; i + 1 < g->n_nodes; i++) {

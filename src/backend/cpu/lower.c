@@ -73,18 +73,20 @@ static void parts_of(const un_lowering *l, int maker, int part[2])
 {
     const un_node *n = node_at(l, maker);
 
-    if (n->op == UN_OP_CONCAT)
+    if (n->op == UN_OP_CONCAT) {
         memcpy(part, n->in, 2 * sizeof *part);
+        return;
+    }
     for (int i = maker + 1; i < l->plan->graph->n_nodes; i++) {
         const un_node *r = node_at(l, i);
 
-        if (n->op != UN_OP_CONCAT && r->op == UN_OP_SLICE && r->in[0] == n->out[0])
+        if (r->op == UN_OP_SLICE && r->in[0] == n->out[0])
             part[r->attr.slice.index] = r->out[0];
     }
 }
 
 /* What a convolution reads, or its data gradient writes: of what is not made, the parts. */
-static void set_input(const un_lowering *l, int v, un_view *x, un_view *x2)
+static void set_views(const un_lowering *l, int v, un_view *x, un_view *x2)
 {
     const int maker = l->plan->graph->value[v].producer;
     const int whole = maker == UN_NONE || !l->plan->apart[maker];
@@ -103,7 +105,7 @@ static void lower_conv(un_lowering *l, int i)
     un_conv_args a = {.y = un_lower_view(l, n->out[0])};
     int next = l->plan->fused[i];
 
-    set_input(l, n->in[0], &a.x, &a.x2);
+    set_views(l, n->in[0], &a.x, &a.x2);
     set_conv(&a, &n->attr.conv);
     a.w = un_lower_param(l, n->in[1]);
     a.bias = n->n_in > 2 ? un_lower_param(l, n->in[2]) : NULL;
@@ -129,7 +131,7 @@ static void lower_dgrad(un_lowering *l, int i)
     const un_node *n = node_at(l, i);
     un_conv_args a = {.y = un_lower_view(l, n->in[0])};
 
-    set_input(l, n->out[0], &a.x, &a.x2);
+    set_views(l, n->out[0], &a.x, &a.x2);
     set_conv(&a, &n->attr.conv);
     a.w = un_lower_param(l, n->in[1]);
     a.bias = n->op == UN_OP_CONV_TRANSPOSE && n->n_in > 2 ? un_lower_param(l, n->in[2]) : NULL;
@@ -169,7 +171,7 @@ static void add_users(un_lowering *l, int i, un_wgrad_args a)
     a.db = NULL;
     add.x = a.dw;
     for (int j = 2; j < n->n_in; j += 2) {
-        set_input(l, n->in[j], &a.x, &a.x2);
+        set_views(l, n->in[j], &a.x, &a.x2);
         a.dy = un_lower_view(l, n->in[j + 1]);
         un_lower_emit(l, i, UN_K_CONV_WGRAD, &a, sizeof a);
         un_lower_emit(l, i, UN_K_AXPBY, &add, sizeof add);
@@ -181,7 +183,7 @@ static void lower_wgrad(un_lowering *l, int i)
     const un_node *n = node_at(l, i);
     un_wgrad_args a = {.dy = un_lower_view(l, n->in[1])};
 
-    set_input(l, n->in[0], &a.x, &a.x2);
+    set_views(l, n->in[0], &a.x, &a.x2);
     set_wgrad(&a, &n->attr.conv);
     a.dw = un_lower_param(l, n->out[0]);
     a.db = un_lower_param(l, n->out[1]);
