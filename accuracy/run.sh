@@ -15,7 +15,8 @@
 #                                            results in accuracy/results-train and docs/accuracy-train.md
 # Environment: UNET (program), UNET_SHARED (folder whose data/ holds the sets), ACCURACY_TABLE, ACCURACY_RESULTS,
 # ACCURACY_PAGE and ACCURACY_WORK (files and folders in place of those), ACCURACY_DIVIDE (divides the time, to try the
-# tool itself).
+# tool itself), ACCURACY_SPEED (for settle: how many times as fast this machine is as that of the results that it adds to;
+# steps are settled for that part of the time, and the results say so).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -32,6 +33,7 @@ results=${ACCURACY_RESULTS:-accuracy/results$tail}
 page=${ACCURACY_PAGE:-docs/accuracy$tail.md}
 work=${ACCURACY_WORK:-build/accuracy$tail}
 divide=${ACCURACY_DIVIDE:-1}
+speed=${ACCURACY_SPEED:-1}
 . accuracy/common.sh
 kernels=$(last_change src/kernels src/backend)
 
@@ -95,16 +97,20 @@ train() {
 settled() { [ -f "$(plan_of "$1" "$2")" ] && echo "--config $(plan_of "$1" "$2")"; }
 
 # settle SET BUDGET: makes the plan. The lists of a fold are named in it and therefore stay beside it.
+# slowed SET BUDGET: " at 1/3 of the speed" of a plan for a slower machine.
 settle() {
-    local plan folder
+    local plan folder words
     plan=$(plan_of "$1" "$2") folder=$work/plans/$1
     in_steps "$1" || [ -f "$plan" ] && return 0
     mkdir -p "$folder"
     make_lists "$1" "$folder"
-    "$unet" plan "$data/$(data_of "$1")" $(length "$1" "$2") --quiet $(given "$1" 4) $(lists "$folder") >"$plan.new"
+    words=$(amount "$1" "$2" | awk -v speed="$speed" '{printf "--time %.4g", $1 / speed}')
+    "$unet" plan "$data/$(data_of "$1")" $words --quiet $(given "$1" 4) $(lists "$folder") >"$plan.new"
+    [ "$speed" = 1 ] || echo "# at 1/$speed of the speed" >>"$plan.new"
     mv "$plan.new" "$plan"
     echo "   $(sed -n 's/^  steps: */steps: /p' "$plan")"
 }
+slowed() { sed -n 's/^# \(at .* of the speed\)$/ \1/p' "$(plan_of "$1" "$2")"; }
 
 # evaluate SET FOLDER KEYS: with those keys that are about the data.
 evaluate() {
@@ -158,7 +164,8 @@ pictures() {
 write_result() {
     local run=$4/model.safetensors.run keys=${5:+ $5} values minutes wall
     wall=$(number seconds "$4/train.json" | awk '{printf "%.2f", $1 / 60}') minutes=$wall
-    ! settled "$1" "$2" >/dev/null || minutes="\"$(seconds "$1" "$2" | awk '{printf "%.4g", $1 / 60}') planned\""
+    ! settled "$1" "$2" >/dev/null ||
+        minutes="\"$(seconds "$1" "$2" | awk '{printf "%.4g", $1 / 60}') planned$(slowed "$1" "$2")\""
     values=$(figures "$1" "$4") || { echo "$4/eval/scores.json lacks a figure of $table" >&2; return 1; }
     mkdir -p "$results"
     {
