@@ -15,7 +15,7 @@
 #                                            results in accuracy/results-train and docs/accuracy-train.md
 # Environment: UNET (program), UNET_SHARED (folder whose data/ holds the sets), ACCURACY_TABLE, ACCURACY_RESULTS,
 # ACCURACY_PAGE and ACCURACY_WORK (files and folders in place of those), ACCURACY_DIVIDE (divides the time, to try the
-# tool itself), ACCURACY_SPEED (for settle: how many times as fast this machine is as that of the results that it adds to;
+# tool itself), ACCURACY_SPEED (for settle: how many times as fast this machine is as that of the results it adds to;
 # steps are settled for that part of the time, and the results say so).
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -15,20 +15,10 @@ static int supports(const void *args)
     return one && a->y.w == a->x.w && a->y.h == a->x.h && a->y.d == a->x.d;
 }
 
-typedef int lanes __attribute__((vector_size(UN_W * 4)));
-
 /* Elements 2i and 2i + 1: the sums of elements i and i + UN_W / 2 of a and b. */
 static inline __attribute__((always_inline)) un_v halves(un_v a, un_v b)
 {
-#if defined(__AVX512F__)
-    const lanes low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
-#elif defined(__aarch64__)
-    const lanes low = {0, 4, 1, 5};
-#else
-    const lanes low = {0, 8, 1, 9, 2, 10, 3, 11};
-#endif
-
-    return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, low + UN_W / 2);
+    return un_v_zip(a, b, 0) + un_v_zip(a, b, 1);
 }
 
 /* Element i: the sum of all elements of v[i * step]. */

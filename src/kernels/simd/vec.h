@@ -49,6 +49,38 @@ static inline void un_v_store(float *p, un_v v)
     *(un_v_any *)p = v;
 }
 
+typedef int un_v_order __attribute__((vector_size(UN_W * 4)));
+
+/* Elements of a and b in turns: of their lower halves, or of their upper ones. */
+static inline un_v un_v_zip(un_v a, un_v b, int upper)
+{
+#if defined(__AVX512F__)
+    const un_v_order low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+#elif defined(__aarch64__)
+    const un_v_order low = {0, 4, 1, 5};
+#else
+    const un_v_order low = {0, 8, 1, 9, 2, 10, 3, 11};
+#endif
+
+    return upper ? __builtin_shuffle(a, b, low + UN_W / 2) : __builtin_shuffle(a, b, low);
+}
+
+/* Row i becomes column i. Each round moves one bit of an element's column to its row. */
+static inline __attribute__((always_inline)) void un_v_transpose(un_v rows[UN_W])
+{
+#pragma GCC unroll 4
+    for (int round = 1; round < UN_W; round *= 2) {
+        un_v t[UN_W];
+
+#pragma GCC unroll 16
+        for (int i = 0; i < UN_W; i++)
+            t[i] = un_v_zip(rows[i / 2], rows[i / 2 + UN_W / 2], i % 2);
+#pragma GCC unroll 16
+        for (int i = 0; i < UN_W; i++)
+            rows[i] = t[i];
+    }
+}
+
 #if defined(__AVX2__) && !defined(__AVX512BW__)
 static inline __m256i un_v_first(int n)
 {
@@ -84,6 +116,49 @@ static inline void un_v_store_part(float *p, un_v v, int n)
     un_v_store(t, v);
     memcpy(p, t, (size_t)n * sizeof *t);
 #endif
+}
+
+/* Element j of row[i]: float i from p + j * step on, for the n rows and j < count; the rest zero. */
+static inline __attribute__((always_inline)) void un_v_load_columns(
+    un_v *row, const int n, const float *p, ptrdiff_t step, int count)
+{
+#pragma GCC unroll 4
+    for (int t = 0; t < n; t += UN_W) {
+        const int part = n - t < UN_W ? n - t : UN_W;
+        un_v c[UN_W];
+
+#pragma GCC unroll 16
+        for (int j = 0; j < UN_W; j++)
+            c[j] = j < count ? un_v_load_part(p + j * step + t, part) : (un_v){0};
+        un_v_transpose(c);
+#pragma GCC unroll 16
+        for (int i = 0; i < part; i++)
+            row[t + i] = c[i];
+    }
+}
+
+/* The reverse. */
+static inline __attribute__((always_inline)) void un_v_store_columns(
+    const un_v *row, const int n, float *p, ptrdiff_t step, int count)
+{
+#pragma GCC unroll 4
+    for (int t = 0; t < n; t += UN_W) {
+        const int part = n - t < UN_W ? n - t : UN_W;
+        un_v c[UN_W];
+
+#pragma GCC unroll 16
+        for (int i = 0; i < UN_W; i++)
+            c[i] = i < part ? row[t + i] : (un_v){0};
+        un_v_transpose(c);
+#pragma GCC unroll 16
+        for (int j = 0; j < UN_W; j++)
+            if (j < count && part == UN_W)
+                un_v_store(p + j * step + t, c[j]);
+            else if (j < count && part == 1)
+                p[j * step + t] = c[j][0];
+            else if (j < count)
+                un_v_store_part(p + j * step + t, c[j], part);
+    }
 }
 
 #endif

@@ -431,6 +431,32 @@ static void add_chunks(float *sums, int64_t count, int64_t step, int chunks)
             sums[i] += sums[k * step + i];
 }
 
+/* What the channels of a block of vectors have in dw, a run of `count` floats each: channels of x with their taps. */
+static void put_rows(const cut *c, const float *acc, float *dw, int count, int channels, int nv)
+{
+    const ptrdiff_t step = (ptrdiff_t)c->a->x.c * c->taps;
+
+    for (int v = 0; v < channels; v += UN_W)
+        for (int first = 0; first < count; first += UN_W) {
+            const int n = count - first < UN_W ? count - first : UN_W;
+            un_v rows[UN_W];
+
+            for (int i = 0; i < n; i++) {
+                const int s = (first + i) / c->taps, t = (first + i) % c->taps;
+
+                rows[i] = un_v_load(acc + ((ptrdiff_t)t * c->s_each + s) * nv * UN_W + v);
+            }
+            for (int i = n; i < UN_W; i++)
+                rows[i] = (un_v){0};
+            un_v_transpose(rows);
+            for (int i = 0; i < UN_W && v + i < channels; i++)
+                if (n == UN_W)
+                    un_v_store(dw + (v + i) * step + first, rows[i]);
+                else
+                    un_v_store_part(dw + (v + i) * step + first, rows[i], n);
+        }
+}
+
 /* One block of vectors of one group. */
 static void finish(const cut *c, int64_t task, float *shared)
 {
@@ -451,13 +477,13 @@ static void finish(const cut *c, int64_t task, float *shared)
     }
     if (v_count > 0)
         add_chunks(acc, c->block, c->floats, c->chunks);
-    for (int t = 0; t < c->taps; t++)
+    if (!c->swap)
+        put_rows(c, acc, (float *)a->dw + ((ptrdiff_t)v0 * a->x.c + s0) * c->taps, s_count * c->taps, v_count, nv);
+    for (int t = 0; c->swap && t < c->taps; t++)
         for (int s = 0; s < s_count; s++)
-            for (int v = 0; v < v_count; v++) {
-                ptrdiff_t o = c->swap ? s0 + s : v0 + v, i = c->swap ? v0 + v : s0 + s;
-
-                ((float *)a->dw)[(o * a->x.c + i) * c->taps + t] = acc[((ptrdiff_t)t * c->s_each + s) * nv * UN_W + v];
-            }
+            for (int v = 0; v < v_count; v++)
+                ((float *)a->dw)[((ptrdiff_t)(s0 + s) * a->x.c + v0 + v) * c->taps + t] =
+                    acc[((ptrdiff_t)t * c->s_each + s) * nv * UN_W + v];
 }
 
 static void run(const void *args, int phase, int64_t task, void *worker, void *shared)

@@ -18,6 +18,7 @@ enum {
     TILES = 32,       /* of a block */
     TILES_LARGE = 24, /* where a group has its full size: what it reads and its sums stay there together */
     TASKS = 16,
+    AHEAD = 8,                                  /* channels whose weights are fetched */
     PLANE = (TILES + UN_STEP) * UN_CHUNK,       /* factors between parts xi, [steps of tiles][UN_CHUNK][UN_STEP] */
     CHUNK = UN_XI * PLANE + UN_STEP * UN_CHUNK, /* factors of a chunk of V or D: odd lines too */
     NEXT = (int)UN_W < (int)UN_CHUNK ? (int)UN_W : CHUNK, /* factors between vectors of D */
@@ -320,12 +321,12 @@ static inline __attribute__((always_inline)) void transform_dw(un_v o[3], const 
 #endif
 }
 
-/* dw of one channel of V and one vector of outputs, from parts `step` floats apart. */
-static void finish_vector(const wgrad *p, const float *m, ptrdiff_t step, float *dw, ptrdiff_t per_out, int n)
+/* dw of one channel of V and one vector of outputs, from parts `step` floats apart. Lines `ahead` of it are fetched. */
+static __attribute__((noinline)) void finish_vector(
+    const wgrad *p, const float *m, ptrdiff_t step, float *dw, ptrdiff_t per_out, ptrdiff_t ahead, int n)
 {
     const ptrdiff_t xi_step = (ptrdiff_t)p->out * p->in;
-    un_v t[3][UN_IN], in[UN_IN], out[3];
-    float w[9][UN_W];
+    un_v t[3][UN_IN], in[UN_IN], out[3], w[9];
 
     for (int i = 0; i < UN_IN; i++) {
         for (int r = 0; r < UN_IN; r++) {
@@ -342,11 +343,11 @@ static void finish_vector(const wgrad *p, const float *m, ptrdiff_t step, float 
     for (int r = 0; r < 3; r++) {
         transform_dw(out, t[r]);
         for (int i = 0; i < 3; i++)
-            un_v_store(w[r * 3 + i], out[i]);
+            w[r * 3 + i] = out[i];
     }
     for (int o = 0; o < n; o++)
-        for (int i = 0; i < 9; i++)
-            dw[o * per_out + i] = w[i][o];
+        __builtin_prefetch(dw + o * per_out + ahead, 1, 2);
+    un_v_store_columns(w, 9, dw, per_out, n);
 }
 
 /* The results of one chunk of V of a group, tap by tap; sums: its parts, one behind the other. */
@@ -361,8 +362,8 @@ static void finish_chunk(const wgrad *p, const group *g, int chunk, const float 
         float *dw = (float *)p->a->dw + ((ptrdiff_t)(g->out + o) * ci + first) * taps + tap * 9;
 
         for (int k = 0; k < UN_CHUNK && first + k < ci; k++)
-            finish_vector(
-                p, m + k * width, p->sums, dw + k * taps, ci * taps, g->count - o < UN_W ? g->count - o : UN_W);
+            finish_vector(p, m + k * width, p->sums, dw + k * taps, ci * taps, AHEAD * taps,
+                g->count - o < UN_W ? g->count - o : UN_W);
     }
 }
 
