@@ -1,5 +1,6 @@
 /* Sessions on pixels: the results of the way through files, strides and types, memory given and counted, threads, float
  * mode, stack. */
+#include <limits.h>
 #include <pthread.h>
 
 #include "base/file.h"
@@ -326,13 +327,15 @@ static void *run_bounded(void *v)
 
 enum { STACK_FACTOR = UN_TEST_SANITIZED ? 8 : 1 }; /* instrumented frames are larger */
 
+/* In the least stack of the system, where that is larger (128 KiB on 64-bit ARM). */
 static void in_stack(void *(*f)(void *), bounded *b, size_t bytes)
 {
+    const size_t wanted = bytes * STACK_FACTOR, least = (size_t)PTHREAD_STACK_MIN;
     pthread_attr_t a;
     pthread_t id;
 
     CHECK_INT(pthread_attr_init(&a), 0);
-    CHECK_INT(pthread_attr_setstacksize(&a, bytes * STACK_FACTOR), 0);
+    CHECK_INT(pthread_attr_setstacksize(&a, wanted > least ? wanted : least), 0);
     CHECK_INT(pthread_create(&id, &a, f, b), 0);
     pthread_join(id, NULL);
     pthread_attr_destroy(&a);
