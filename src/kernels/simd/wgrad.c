@@ -439,6 +439,7 @@ static void put_rows(const cut *c, const float *acc, float *dw, int count, int c
     for (int v = 0; v < channels; v += UN_W)
         for (int first = 0; first < count; first += UN_W) {
             const int n = count - first < UN_W ? count - first : UN_W;
+            float *to = dw + v * step + first;
             un_v rows[UN_W];
 
             for (int i = 0; i < n; i++) {
@@ -446,14 +447,10 @@ static void put_rows(const cut *c, const float *acc, float *dw, int count, int c
 
                 rows[i] = un_v_load(acc + ((ptrdiff_t)t * c->s_each + s) * nv * UN_W + v);
             }
-            for (int i = n; i < UN_W; i++)
-                rows[i] = (un_v){0};
-            un_v_transpose(rows);
-            for (int i = 0; i < UN_W && v + i < channels; i++)
-                if (n == UN_W)
-                    un_v_store(dw + (v + i) * step + first, rows[i]);
-                else
-                    un_v_store_part(dw + (v + i) * step + first, rows[i], n);
+            if (n == UN_W)
+                un_v_store_columns(rows, UN_W, to, step, channels - v);
+            else
+                un_v_store_columns(rows, n, to, step, channels - v);
         }
 }
 
