@@ -86,7 +86,7 @@ lists() {
 train() {
     local args=("$data/$(data_of "$1")" -o "$4/model.safetensors" --json --quiet)
     if [ -f "$4/model.safetensors.run/checkpoint.safetensors" ]; then
-        args+=(--resume)
+        args+=(--resume $(given "$1" 4 | grep -oE -- '--[a-z]+' || true))
     else
         args+=($(settled "$1" "$2" || echo "$(length "$1" "$2") $5 $(lists "$4")") --seed "$3" --overwrite)
     fi
@@ -231,8 +231,8 @@ done
 write_page() {
     local files=("$results"/*.json)
     [ -f "${files[0]}" ] || files=()
-    cat "$head" - >"$page.new" < <(awk -f accuracy/common.awk -f "$writer" "$table" "${files[@]}")
-    mv "$page.new" "$page"
+    cat "$head" - >"$page.$$" < <(awk -f accuracy/common.awk -f "$writer" "$table" "${files[@]}")
+    mv "$page.$$" "$page"
 }
 [ "$mode" != table ] || { write_page; exit; }
 

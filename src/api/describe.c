@@ -25,8 +25,12 @@ static unet_status training_bytes(
     size_t *bytes, const unet_model *m, un_shape in, un_cfg_recompute recompute, unet_error *err)
 {
     un_model *t = un_alloc(m->c->mem, sizeof *t);
-    const un_engine_spec spec = {
-        .model = t, .backend = un_backend_cpu(), .pool = m->c->pool, .level = m->c->level, .keep_best = 1};
+    const un_engine_spec spec = {.model = t,
+        .backend = un_backend_cpu(),
+        .pool = m->c->pool,
+        .level = m->c->level,
+        .exact = m->c->options.exact,
+        .keep_best = 1};
     un_engine *e;
     unet_status st;
 

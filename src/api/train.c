@@ -445,6 +445,7 @@ static void settle_run(training *t)
         .backend = un_backend_cpu(),
         .pool = t->pool ? t->pool : t->c->pool,
         .level = t->c->level,
+        .exact = t->c->options.exact,
         .folder = t->folder,
         .resume = t->o->resume || t->o->extend_steps,
         .extend = t->o->extend_steps,

@@ -32,6 +32,7 @@ unet_status un_app_context(unet_context **out, const un_args *a, uint64_t memory
         return un_app_fail(err, UNET_E_ARG, NULL, "--mem: more than this machine can address");
     o.threads = (int)a->common.threads;
     o.cpu = a->common.cpu;
+    o.exact = a->common.exact;
     o.memory_cap = (size_t)memory_cap;
     o.log = log_line;
     o.log_ctx = (void *)(uintptr_t)&a->common;

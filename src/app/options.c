@@ -35,6 +35,10 @@ const un_opt un_common_options[] = {
         .value = "LEVEL",
         .help = "CPU level of the kernels; the best one when not given",
         .words = cpu_levels},
+    {.name = "exact",
+        .type = UN_OPT_FLAG,
+        .offset = offsetof(un_common, exact),
+        .help = "convolutions that sum directly, without Winograd forms: slower, rounding less"},
 };
 const int un_common_option_count = sizeof un_common_options / sizeof *un_common_options;
 

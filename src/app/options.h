@@ -47,6 +47,7 @@ typedef struct un_common {
     int help, json, quiet;
     int64_t threads; /* 0: one for each processor */
     const char *cpu; /* NULL: the best level      */
+    int exact;       /* no Winograd forms         */
 } un_common;
 extern const un_opt un_common_options[];
 extern const int un_common_option_count;

@@ -258,6 +258,7 @@ static unet_status add_engine(const maker *m, unet_error *err)
         .backend = m->spec->backend,
         .pool = m->spec->session.pool,
         .level = m->spec->session.level,
+        .exact = m->spec->session.exact,
         .keep_best = un_dataset_count_role(m->spec->data, UN_ROLE_SELECT) > 0};
     un_pipeline_options o = {.threads = un_account_workers(m->cfg, m->spec->session.pool)};
     un_engine *e;

@@ -36,7 +36,7 @@ static void write_record(un_text *t, const un_config *c, const un_train_options 
 /* One session serves all pairs: they have one shape. */
 static unet_status fill_pairs(un_model *m, const un_train_options *opt, unet_error *err)
 {
-    const un_session_options o = {.pool = opt->pool, .level = opt->level};
+    const un_session_options o = {.pool = opt->pool, .level = opt->level, .exact = opt->exact};
     un_session *s = NULL;
     unet_status st = un_model_make_pairs(m, err);
 

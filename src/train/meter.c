@@ -73,6 +73,7 @@ static un_engine_spec engine_spec(const un_meter *m, un_model *model)
         .backend = m->spec.backend,
         .pool = m->spec.session.pool,
         .level = m->spec.session.level,
+        .exact = m->spec.session.exact,
         .keep_best = un_dataset_count_role(m->spec.data, UN_ROLE_SELECT) > 0};
 }
 

@@ -366,6 +366,7 @@ unet_status un_runlog_environment(un_runlog *l, const un_run_environment *e, une
     un_text_json_string(&t, cpu);
     un_text_add(&t, ",\n  \"cpu_level\": ");
     un_text_json_string(&t, un_cpu_level_name(e->level));
+    un_text_printf(&t, ",\n  \"exact\": %s", e->exact ? "true" : "false");
     un_text_printf(&t, ",\n  \"threads\": %d,\n  \"training_pictures\": %lld,\n  \"stated_peak_bytes\": %lld",
         e->threads, (long long)e->pictures, (long long)e->peak_bytes);
     un_text_add(&t, ",\n  \"data_checksum\": ");

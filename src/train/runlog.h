@@ -63,7 +63,7 @@ typedef struct un_run_environment {
     const char *version, *built; /* of unet; compiler and build */
     const char *data;            /* checksum, empty: none */
     un_cpu_level level;
-    int threads;
+    int threads, exact;           /* exact: without Winograd forms */
     int64_t pictures, peak_bytes; /* training pictures; memory stated before the start */
 } un_run_environment;
 UN_NODISCARD unet_status un_runlog_environment(un_runlog *l, const un_run_environment *e, unet_error *err);

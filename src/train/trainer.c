@@ -105,6 +105,7 @@ static unet_status open_log(trainer *t, unet_error *err)
         .data = t->state.data,
         .level = t->opt->level,
         .threads = un_pool_threads(t->opt->pool),
+        .exact = t->opt->exact,
         .pictures = t->opt->pictures,
         .peak_bytes = (int64_t)t->opt->stated_bytes};
     unet_status st;

@@ -52,9 +52,9 @@ static void check_sum(const unet_profile *p)
     CHECK(sum <= unet_profile_seconds(p) * (1 + 1e-9));
 }
 
-static void train(unet_profile *p)
+static void train(unet_profile *p, const char *filters)
 {
-    static const char *const keys[] = {"model.base_filters=4", "model.depth=2", "train.patch=[32, 32]", "train.batch=4",
+    const char *const keys[] = {filters, "model.depth=2", "train.patch=[32, 32]", "train.batch=4",
         "train.ghost_batch=2", "train.steps=6", "train.val_interval=3", "train.select_share=0.3"};
     unet_train_options o = UNET_TRAIN_OPTIONS_INIT;
     unet_train_result result;
@@ -106,7 +106,7 @@ TEST(of_a_training)
     char *text;
 
     open_all(&p);
-    train(p);
+    train(p, "model.base_filters=4");
     check_sum(p);
     CHECK_INT(find(p, "training", "wait for data")->runs, 12);
     CHECK_INT(find(p, "training", "selection")->runs, 2);
@@ -124,6 +124,37 @@ TEST(of_a_training)
     close_all(p);
 }
 
+/* Rows of a training of 16 filters whose kernel is a Winograd form. */
+static int winograd_rows(int exact)
+{
+    unet_context_options o = UNET_CONTEXT_OPTIONS_INIT;
+    unet_profile *p;
+    unet_profile_row r;
+    int rows = 0;
+
+    o.threads = 2;
+    o.exact = exact;
+    CHECK_OK(unet_context_create(&context, &o, &err), &err);
+    CHECK_OK(unet_profile_create(&p, context, &err), &err);
+    train(p, "model.base_filters=16");
+    for (size_t i = 0; unet_profile_get(p, i, &r); i++)
+        rows += r.kernel && strstr(r.kernel, "winograd");
+    close_all(p);
+    return rows;
+}
+
+TEST(exact_leaves_out_winograd_forms)
+{
+    unet_context_options o = UNET_CONTEXT_OPTIONS_INIT;
+    int fast;
+
+    CHECK_OK(unet_context_create(&context, &o, &err), &err);
+    fast = strcmp(unet_context_cpu(context), "ref") != 0;
+    unet_context_destroy(context);
+    CHECK_INT(winograd_rows(0) > 0, fast);
+    CHECK_INT(winograd_rows(1), 0);
+}
+
 TEST(of_a_prediction)
 {
     unet_predict_options o = UNET_PREDICT_OPTIONS_INIT;
@@ -134,7 +165,7 @@ TEST(of_a_prediction)
     const char *inputs[1] = {in};
 
     open_all(&p);
-    train(NULL);
+    train(NULL, "model.base_filters=4");
     snprintf(in, sizeof in, "%s/images", data);
     snprintf(out, sizeof out, "%s/out", un_test_tmp());
     snprintf(json, sizeof json, "%s/trace.json", un_test_tmp());
