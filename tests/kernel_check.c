@@ -1,5 +1,7 @@
 #include "kernel_check.h"
 
+#include <stdlib.h>
+
 #include "base/cpu.h"
 #include "base/mem.h"
 
@@ -142,12 +144,26 @@ void kc_release(kc_tensor *t)
     un_free(t->base);
 }
 
+/* The emulated programs hold the kernels of all levels, compiled for any processor of the kind: they check those that
+ * this processor lacks, in test-all each. */
+static int is_checked(const un_kernel *k)
+{
+    const un_cpu_level level = (un_cpu_level)k->level;
+    const int has = un_cpu_has(level) && (!k->bf16 || un_cpu_has_bf16(level));
+
+#ifdef KCHECK_EMULATED
+    return k->level && (!has || getenv("UNET_TEST_ALL"));
+#else
+    return has;
+#endif
+}
+
 const un_kernel *kc_next(un_kernel_family family, int *i)
 {
     while (*i < un_kernel_count) {
         const un_kernel *k = un_kernels[(*i)++];
 
-        if (k->family == family && (!k->level || un_cpu_has(k->level)) && (!k->bf16 || un_cpu_has_bf16(k->level)))
+        if (k->family == family && is_checked(k))
             return k;
     }
     return NULL;

@@ -139,6 +139,8 @@ else
     ninja -C build >build/ninja.out || { tail -n 40 build/ninja.out; echo "0 passed, 1 failed"; exit 1; }
     part "release" build "" -t 3 "${names[@]}"
     part "SIMD off" build "UNET_CPU=ref $brief" -t $patience "${plain[@]}" "${names[@]}"
+    [ "$mode" != --all ] || ! grep -qw avx512f /proc/cpuinfo ||
+        part "AVX-512 off" build UNET_CPU=avx2 -t 3 "${names[@]}"
     build build-asan "${sanitized[@]}" -Db_sanitize=address,undefined
     part "address and undefined-behaviour sanitizers" build-asan "$brief" -t $((patience + 2)) "${suite[@]}" \
         "${names[@]}"

@@ -1,6 +1,6 @@
 /* The gate without a clock: what each layer of four networks does at each CPU level, against
- * tests/golden/work-LEVEL.tsv. A change that is meant: UNET_TEST_WRITE=1 writes the files of the levels that this
- * machine has. */
+ * tests/golden/work-LEVEL.tsv. Nothing is run, so that levels which this machine lacks are checked too. A change that
+ * is meant: UNET_TEST_WRITE=1 writes the files. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "base/file.h"
 #include "graph/planner.h"
+#include "kernels/kernel.h"
 #include "model/file.h"
 #include "train/objective.h"
 #include "train/schedule.h"
@@ -131,6 +132,14 @@ static void compare(const char *got, const char *want, const char *file)
     un_test_note("%s: %d layers, largest difference %.1f %%", file, lines, 100 * worst);
 }
 
+static int is_compiled(int level)
+{
+    for (int i = 0; i < un_kernel_count; i++)
+        if (un_kernels[i]->level == level)
+            return 1;
+    return 0;
+}
+
 TEST(work_of_each_layer)
 {
     int levels = 0;
@@ -141,7 +150,7 @@ TEST(work_of_each_layer)
         size_t size;
         un_text t, want;
 
-        if (!un_cpu_has((un_cpu_level)level))
+        if (!is_compiled(level) || level == UN_CPU_NEON) /* no figures are stored of that */
             continue;
         levels++;
         snprintf(file, sizeof file, "tests/golden/work-%s.tsv", un_cpu_level_name((un_cpu_level)level));
@@ -161,5 +170,5 @@ TEST(work_of_each_layer)
         un_text_free(&t);
     }
     if (!levels)
-        un_test_skip("this machine has no level with stored figures");
+        un_test_skip("no level with stored figures is compiled for this kind of processor");
 }
