@@ -8,7 +8,7 @@
 #include "backend/backend.h"
 #include "base/file.h"
 #include "graph/planner.h"
-#include "kernels/kernel.h"
+#include "kernels/args.h"
 #include "model/file.h"
 #include "train/objective.h"
 #include "train/schedule.h"
@@ -171,4 +171,50 @@ TEST(work_of_each_layer)
     }
     if (!levels)
         un_test_skip("no level with stored figures is compiled for this kind of processor");
+}
+
+static un_view dense(int n, int d, int h, int w, int c)
+{
+    return (un_view){.n = n,
+        .d = d,
+        .h = h,
+        .w = w,
+        .c = c,
+        .sw = c,
+        .sh = (ptrdiff_t)w * c,
+        .sd = (ptrdiff_t)h * w * c,
+        .sn = (ptrdiff_t)d * h * w * c};
+}
+
+/* Sums that a weight gradient keeps apart take 8 MiB at most, or the room of the gradient itself. */
+TEST(partial_sums_are_few)
+{
+    static const struct layer {
+        int in, out, k, kd, d, h;
+    } layers[] = {{64, 64, 3, 1, 1, 256}, {128, 64, 3, 1, 1, 256}, {192, 320, 3, 1, 1, 96}, {64, 128, 3, 3, 32, 64},
+        {64, 64, 7, 1, 1, 128}, {48, 96, 5, 5, 24, 48}, {512, 512, 3, 1, 1, 32}, {1, 16, 3, 1, 1, 512}};
+    int seen = 0;
+
+    for (size_t l = 0; l < sizeof layers / sizeof *layers; l++)
+        for (int i = 0; i < un_kernel_count; i++) {
+            const struct layer *y = &layers[l];
+            const un_kernel *k = un_kernels[i];
+            const un_wgrad_args a = {.x = dense(8, y->d, y->h, y->h, y->in),
+                .dy = dense(8, y->d, y->h, y->h, y->out),
+                .dw = &seen,
+                .k = {y->kd, y->k, y->k},
+                .stride = {1, 1, 1},
+                .pad = {y->kd / 2, y->k / 2, y->k / 2},
+                .dilation = {1, 1, 1},
+                .groups = 1};
+            const double dw = 4.0 * y->in * y->out * y->kd * y->k * y->k, mib = 1 << 20;
+
+            if (k->family != UN_K_CONV_WGRAD || k->type != UN_KERNEL_F32 || !k->shared_bytes || !k->supports(&a))
+                continue;
+            seen++;
+            if ((double)k->shared_bytes(&a) > fmax(8 * mib, 1.1 * dw + mib / 8))
+                un_test_fail(__FILE__, __LINE__, "%s, %d->%d: %.1f MiB of sums, weights of %.1f", k->name, y->in,
+                    y->out, (double)k->shared_bytes(&a) / mib, dw / mib);
+        }
+    CHECK(seen > 0 || un_kernel_count == 0 || un_test_level() == UN_CPU_REF);
 }

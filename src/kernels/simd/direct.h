@@ -84,6 +84,16 @@ static inline int un_blocks(int n, int size)
     return (n + size - 1) / size;
 }
 
+enum { UN_PARTIAL_FLOATS = 1 << 21 }; /* of a weight gradient: 8 MiB */
+
+/* Parts of a weight gradient whose sums of `floats` are kept apart: as many as are wanted, while they have room. */
+static inline int un_parts_with_room(int wanted, int64_t floats)
+{
+    const int64_t most = UN_PARTIAL_FLOATS / floats;
+
+    return wanted <= most ? wanted : most > 1 ? (int)most : 1;
+}
+
 static inline __attribute__((always_inline)) un_v un_activate(un_v v, int act, float slope)
 {
     const un_v zero = {0};

@@ -37,7 +37,7 @@ typedef struct cut {
 static cut cut_of(const un_wgrad_args *a)
 {
     cut c = {.a = a, .taps = a->dw ? a->k[0] * a->k[1] * a->k[2] : 0, .vector = a->dy.c, .spread = a->dw ? a->x.c : 1};
-    int blocks;
+    int blocks, groups;
 
     c.swap = a->dw && a->x.c % UN_W == 0 && a->dy.c * (a->x.c / UN_W) < a->x.c * un_blocks(a->dy.c, UN_W);
     if (c.swap) {
@@ -54,11 +54,12 @@ static cut cut_of(const un_wgrad_args *a)
     if (c.merged && a->x.c <= FEW)
         c.staged = ((a->dy.w - 1) * a->stride[2] + a->k[2]) * a->x.c;
     c.rows = (int64_t)a->dy.n * a->dy.d * a->dy.h;
-    c.chunks = un_blocks(TASKS, c.v_groups * c.s_groups);
-    if (c.chunks > c.rows)
-        c.chunks = (int)c.rows;
     c.block = (int64_t)c.taps * c.s_each * CO;
     c.floats = BIAS + c.block * (c.v_each / CO);
+    groups = c.v_groups * c.s_groups;
+    c.chunks = un_parts_with_room(un_blocks(TASKS, groups), c.floats * groups);
+    if (c.chunks > c.rows)
+        c.chunks = (int)c.rows;
     return c;
 }
 

@@ -40,7 +40,7 @@ typedef struct wgrad {
 
 static void plan(wgrad *p, const un_wgrad_args *a)
 {
-    int most, wanted, tiles;
+    int most, groups, wanted, tiles;
 
     *p = (wgrad){.a = a};
     un_tiles_init(&p->g, &a->x, &a->dy, a->k[0], a->pad);
@@ -56,13 +56,14 @@ static void plan(wgrad *p, const un_wgrad_args *a)
     tiles = p->in * p->out < GROUP_IN * UN_CHUNK * GROUP_OUT ? TILES : TILES_LARGE;
     p->blocks = (int)((p->columns + tiles - 1) / tiles);
     p->block = (int)((p->columns + p->blocks - 1) / p->blocks);
-    wanted = un_blocks(TASKS, p->groups_in * p->groups_out);
+    p->sums = p->out + (ptrdiff_t)UN_XI * p->out * p->in;
+    groups = p->groups_in * p->groups_out;
+    wanted = un_parts_with_room(un_blocks(TASKS, groups), p->sums * groups);
     p->segments = un_blocks(wanted, p->blocks);
     p->segments = p->segments > a->dy.d ? a->dy.d : p->segments;
     p->depth = un_blocks(a->dy.d, p->segments);
     p->segments = un_blocks(a->dy.d, p->depth);
     p->parts = wanted > p->blocks * p->segments ? p->blocks * p->segments : wanted;
-    p->sums = p->out + (ptrdiff_t)UN_XI * p->out * p->in;
 }
 
 static int supports(const void *args)
