@@ -96,10 +96,11 @@ UNET_API UNET_NODISCARD unet_status unet_session_create(
 UNET_API void unet_session_destroy(unet_session *s); /* NULL is fine */
 
 /* in: of the session's width, height and depth; grey or colour as the files of the training. mask: U8 class indices of
- * the same extents, or NULL; of independent classes (multilabel) a channel for each class, 0 or 255. probabilities: F32
- * with out_channels, or NULL. Pictures are normalised as in training and results are those of `unet predict`, bit for
- * bit. A fourth channel to be left out: channels 3 with pixel_bytes of 4 values. Rows from the last to the first: data
- * at the last row of the first slice with negative row_bytes; slices likewise with slice_bytes.
+ * the same extents, or NULL; of independent classes (multilabel) a channel for each class, 0 or 255; by the thresholds
+ * that the model has (predict.threshold). probabilities: F32 with out_channels, or NULL. Pictures are normalised as in
+ * training and results are those of `unet predict`, bit for bit. A fourth channel to be left out: channels 3 with
+ * pixel_bytes of 4 values. Rows from the last to the first: data at the last row of the first slice with negative
+ * row_bytes; slices likewise with slice_bytes.
  *
  * Volumes are for 3-D models (unet_model_info.dims); a 2-D model takes depth 1 only, a 3-D model takes it too. They are
  * not turned: what the network sees as d, h, w is z, y, x here. `unet predict` turns a NIfTI file that states its

@@ -131,20 +131,24 @@ static unsigned char *row_of(const unet_pixels *p, int z, int y)
     return (unsigned char *)p->data + z * p->slice_bytes + y * p->row_bytes;
 }
 
+enum { PIECE = 256 }; /* classes that are on the stack at a time */
+
 static void write_mask(const writer *w, int z, int y, const float *p)
 {
     unsigned char *to = row_of(w->mask, z, y);
     const int labels = w->mask->channels;
+    int32_t class[PIECE];
 
     for (int x = 0; x < w->width; x++, to += w->mask->pixel_bytes, p += w->channels) {
-        int32_t k;
+        const int k = x % PIECE;
 
-        un_classes_of(w->config, p, 1, &k);
+        if (!k)
+            un_classes_of(w->config, p, UN_MIN(w->width - x, PIECE), class);
         if (w->config->model.head != UN_CFG_HEAD_MULTILABEL)
-            *to = (unsigned char)k;
+            *to = (unsigned char)class[k];
         else
             for (int i = 0; i < labels; i++)
-                to[i] = k >> i & 1 ? 255 : 0;
+                to[i] = class[k] >> i & 1 ? 255 : 0;
     }
 }
 

@@ -580,22 +580,36 @@ unet_status un_predictor_run(
 
 /* ---- classes ---- */
 
+/* The likeliest; class 1 from its threshold on; a bit for each channel above its own. */
+typedef enum class_rule { LIKELIEST, SECOND, BITS } class_rule;
+
 typedef struct class_sink {
     int32_t *classes;
-    int h, w, channels, head;
+    int h, w, channels;
+    class_rule rule;
     const un_cfg_nums *threshold;
 } class_sink;
+
+/* Of two classes 0.5 is no threshold but the likelier one: class 0 where both have the same probability. */
+static class_rule rule_of(const un_config *c)
+{
+    if (c->model.head != UN_CFG_HEAD_SOFTMAX)
+        return BITS;
+    return c->model.classes == 2 && number_at(&c->predict.threshold, 1, 0.5) != 0.5 ? SECOND : LIKELIEST;
+}
 
 static int32_t class_of(const class_sink *s, const float *p)
 {
     int32_t best = 0;
 
-    if (s->head == UN_CFG_HEAD_SOFTMAX) {
+    if (s->rule == LIKELIEST) {
         for (int i = 1; i < s->channels; i++)
             if (p[i] > p[best])
                 best = i;
         return best;
     }
+    if (s->rule == SECOND)
+        return (double)p[1] >= number_at(s->threshold, 1, 0.5);
     for (int i = 0; i < UN_MIN(s->channels, 31); i++)
         if ((double)p[i] >= number_at(s->threshold, i, 0.5))
             best |= 1 << i;
@@ -604,7 +618,7 @@ static int32_t class_of(const class_sink *s, const float *p)
 
 void un_classes_of(const un_config *c, const float *p, int64_t n, int32_t *classes)
 {
-    const class_sink s = {classes, 1, 1, un_model_channels(&c->model), (int)c->model.head, &c->predict.threshold};
+    const class_sink s = {classes, 1, 1, un_model_channels(&c->model), rule_of(c), &c->predict.threshold};
 
     for (int64_t i = 0; i < n; i++, p += s.channels)
         classes[i] = class_of(&s, p);
@@ -626,7 +640,7 @@ unet_status un_predictor_classes(
     un_predictor *p, const float *image, int d, int h, int w, int32_t *classes, unet_error *err)
 {
     const un_config *c = &p->model->config;
-    class_sink s = {classes, h, w, un_model_channels(&c->model), (int)c->model.head, &c->predict.threshold};
+    class_sink s = {classes, h, w, un_model_channels(&c->model), rule_of(c), &c->predict.threshold};
 
     return un_predictor_run(p, image, d, h, w, take_classes, &s, err);
 }

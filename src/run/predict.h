@@ -77,8 +77,9 @@ UN_NODISCARD unet_status un_predictor_run_rows(un_predictor *p, un_predict_read 
 UN_NODISCARD unet_status un_predictor_run(
     un_predictor *p, const float *image, int d, int h, int w, un_predict_sink sink, void *ctx, unet_error *err);
 
-/* The same with classes as result, [d][h][w]: argmax (softmax), 0/1 by the threshold (sigmoid), or a bit for each of up
- * to 31 channels above its threshold (multilabel). */
+/* The same with classes as result, [d][h][w]: argmax (softmax; of two classes with a threshold that is not 0.5: class 1
+ * from it on), 0/1 by the threshold (sigmoid), or a bit for each of up to 31 channels above its threshold (multilabel).
+ */
 UN_NODISCARD unet_status un_predictor_classes(
     un_predictor *p, const float *image, int d, int h, int w, int32_t *classes, unet_error *err);
 

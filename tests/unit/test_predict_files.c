@@ -663,6 +663,49 @@ TEST(objects_of_volumes)
     un_image_free(&im);
 }
 
+/* Pixels of class 1 in the files of a ramp: where the probability says so, and where the overlay is painted. */
+static int bright_from(const char *key, double threshold)
+{
+    unet_predict_options o;
+    un_image mask, overlay, prob;
+    const char *inputs[] = {at("edge")};
+    int bright = 0;
+
+    options_for(&o, "two.safetensors", inputs, "edge_out");
+    o.set = &key;
+    o.set_count = key != NULL;
+    o.overlay = o.probabilities = 1;
+    CHECK_OK(predict(&o, NULL, NULL, NULL, NULL), &err);
+    CHECK_OK(un_image_read(&mask, NULL, at("edge_out/a.png"), &(un_image_read_options){.keep_palette = 1}, &err), &err);
+    CHECK_OK(un_image_read(&overlay, NULL, at("edge_out/a_overlay.png"), NULL, &err), &err);
+    CHECK_OK(un_image_read(&prob, NULL, at("edge_out/a_prob.tif"), NULL, &err), &err);
+    CHECK(overlay.w == 600 && overlay.h > 500);
+    for (int i = 0; i < 500 * 600; i++) {
+        const uint8_t *rgb = (uint8_t *)overlay.data + 3 * i;
+
+        CHECK_INT(((uint8_t *)mask.data)[i], un_image_at(&prob, 2 * (size_t)i + 1) >= threshold);
+        CHECK_INT(rgb[0] != rgb[2], ((uint8_t *)mask.data)[i]);
+        bright += ((uint8_t *)mask.data)[i];
+    }
+    un_image_free(&mask);
+    un_image_free(&overlay);
+    un_image_free(&prob);
+    return bright;
+}
+
+TEST(threshold_of_two_classes)
+{
+    int likelier;
+
+    two_classes();
+    CHECK_OK(un_make_dirs(at("edge"), &err), &err);
+    save_ramp("edge/a.png", 500, 600);
+    likelier = bright_from(NULL, 0.5);
+    CHECK_INT(bright_from("predict.threshold=0.5", 0.5), likelier);
+    CHECK(bright_from("predict.threshold=0.1", 0.1) > likelier);
+    CHECK(bright_from("predict.threshold=[0.1, 0.9]", 0.9) < likelier);
+}
+
 TEST(only_some_keys_can_be_set)
 {
     unet_predict_options o = UNET_PREDICT_OPTIONS_INIT;
