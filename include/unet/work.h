@@ -156,8 +156,8 @@ typedef struct unet_eval_options {
     int no_floor; /* 1: without the trivial predictor (Otsu's threshold) beside it */
     unet_progress_fn progress;
     void *progress_ctx;
-    /* Writes a model here whose predict.temperature and, of sigmoid and multilabel heads, predict.threshold are fitted
-     * on the pictures that are scored. NULL: none is written. Not on the split "test". */
+    /* Writes a model here whose predict.temperature and, but for a softmax of more than two classes, predict.threshold
+     * are fitted on the pictures that are scored. NULL: none is written. Not on the split "test". */
     const char *calibrate;
 } unet_eval_options;
 #define UNET_EVAL_OPTIONS_INIT                                                                                         \

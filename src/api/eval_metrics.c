@@ -101,11 +101,25 @@ static double tempered(double threshold, double temperature)
     return own / (own + other);
 }
 
+/* The best one of class k. Of two classes of a softmax 0.5 would be the likelier one, to which pixels of 0.5 do not
+ * belong: a hair less. */
+static double best_threshold(const un_eval_metrics *m, int k, double temperature)
+{
+    double v[UN_M_COUNT], best;
+
+    un_curve_metrics(v, m->curves, k);
+    if (isnan(v[UN_M_BEST_THRESHOLD]))
+        return 0.5;
+    best = tempered(v[UN_M_BEST_THRESHOLD], temperature);
+    return best == 0.5 && m->cfg->model.head == UN_CFG_HEAD_SOFTMAX ? 0.5 - 0x1p-54 : best;
+}
+
+/* Each independent label has a threshold, and class 1 of two; of more there is none. */
 static void set_fitted(const un_eval_metrics *m, un_config *cfg, const char *split, un_text *told)
 {
-    const int channels = un_model_channels(&cfg->model), first = cfg->model.head == UN_CFG_HEAD_SIGMOID;
+    const int labels = cfg->model.head == UN_CFG_HEAD_MULTILABEL;
+    const int thresholds = labels ? cfg->model.classes : cfg->model.classes == 2;
     un_cfg_predict *p = &cfg->predict;
-    double v[UN_M_COUNT];
 
     p->temperature.n = m->temperatures;
     snprintf(p->calibrated, sizeof p->calibrated, "%s", split);
@@ -114,12 +128,9 @@ static void set_fitted(const un_eval_metrics *m, un_config *cfg, const char *spl
         p->temperature.v[k] = un_temperature_fit(m->temperature[k]);
         un_text_printf(told, "%s%.4g", k ? ", " : "", p->temperature.v[k]);
     }
-    if (cfg->model.head == UN_CFG_HEAD_SOFTMAX)
-        return;
-    p->threshold.n = channels;
-    for (int k = 0; k < channels; k++) {
-        un_curve_metrics(v, m->curves, k + first);
-        p->threshold.v[k] = isnan(v[UN_M_BEST_THRESHOLD]) ? 0.5 : tempered(v[UN_M_BEST_THRESHOLD], p->temperature.v[k]);
+    for (int k = 0; k < thresholds; k++) {
+        p->threshold.n = thresholds;
+        p->threshold.v[k] = best_threshold(m, labels ? k : 1, p->temperature.v[k]);
         un_text_printf(told, "%s%.4g", k ? ", " : ", threshold ", p->threshold.v[k]);
     }
 }

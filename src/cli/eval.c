@@ -39,7 +39,8 @@ static const un_opt options[] = {
         .type = UN_OPT_FILE,
         .offset = offsetof(eval_options, calibrate),
         .value = "FILE",
-        .help = "write a copy of the model with threshold and temperature fitted on these pictures; not on test"},
+        .help = "write a copy of the model with temperature and threshold (softmax: of two classes) fitted on these "
+                "pictures; not on test"},
     {.name = "no-floor",
         .type = UN_OPT_FLAG,
         .offset = offsetof(eval_options, no_floor),

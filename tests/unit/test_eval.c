@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "io/image.h"
 #include "level_model.h"
 #include "unet/unet.h"
@@ -174,17 +175,22 @@ TEST(further_metrics)
     CHECK(strstr(err.message, "Did you mean 'hd95'?"));
 }
 
-/* The pooled calibration error as it is printed. */
-static void ece_of(char out[16], const char *json, const char *class)
+/* A metric's pooled value as it is printed. */
+static void pooled_of(char out[16], const char *json, const char *class, const char *metric)
 {
     const char *at, *pooled;
     char row[80];
 
-    snprintf(row, sizeof row, "\"class\": \"%s\", \"metric\": \"ece\"", class);
+    snprintf(row, sizeof row, "\"class\": \"%s\", \"metric\": \"%s\"", class, metric);
     at = strstr(json, row);
     pooled = at ? strstr(at, "\"pooled\": ") : NULL;
     CHECK(pooled);
     snprintf(out, 16, "%.15s", pooled + 10);
+}
+
+static void ece_of(char out[16], const char *json, const char *class)
+{
+    pooled_of(out, json, class, "ece");
 }
 
 TEST(calibration_is_fitted_stored_and_used)
@@ -296,21 +302,127 @@ TEST(calibration_of_labels)
     unet_string_free(json);
 }
 
-/* A softmax has one temperature, and no threshold. */
+static int slope(int y, int x)
+{
+    (void)y;
+    return x;
+}
+
+/* The border lies beyond the middle, and not in one column. */
+static int ragged(int y, int x)
+{
+    return x + (x * 37 + y * 11) % 17 - 8 >= 133;
+}
+
+static void slope_set(void)
+{
+    CHECK_OK(un_make_dirs(at("slope/images"), &err), &err);
+    CHECK_OK(un_make_dirs(at("slope/masks"), &err), &err);
+    save_grey("slope/images/a.png", 20, 256, slope);
+    save_grey("slope/masks/a.png", 20, 256, ragged);
+    save_grey("slope/images/b.png", 20, 256, slope);
+    save_grey("slope/masks/b.png", 20, 256, ragged);
+    CHECK_OK(un_file_write(NULL, at("slope/val.txt"), "a\n", 2, &err), &err);
+    CHECK_OK(un_file_write(NULL, at("slope/train.txt"), "b\n", 2, &err), &err);
+}
+
+/* Pooled Dice of the class `high` before and after, what was fitted (in words too), and best threshold and Dice. */
+typedef struct fitted {
+    double before, after, dice, temperature, threshold;
+    int thresholds;
+    char words[80], at[16];
+} fitted;
+
+static fitted fit(const char *model, const char *data)
+{
+    static const char *const set[] = {"eval.metrics=best_threshold,best_dice", "eval.resamples=0"};
+    unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
+    unet_eval_result r;
+    fitted f = {0};
+    const un_cfg_predict *p;
+    un_model *m;
+    char *text, *json, dice[16];
+
+    o.model = at(model);
+    o.data = at(data);
+    o.set = set;
+    o.set_count = 2;
+    o.calibrate = at("fitted.safetensors");
+    CHECK_OK(eval(&o, &r, &text, &json), &err);
+    f.before = r.dice_pooled;
+    CHECK(strstr(text, "fitted on the split 'val': temperature "));
+    snprintf(f.words, sizeof f.words, "%.*s", (int)strcspn(strstr(text, "fitted"), "\n"), strstr(text, "fitted"));
+    un_test_note("%s", f.words);
+    pooled_of(f.at, json, "high", "best_threshold");
+    pooled_of(dice, json, "high", "best_dice");
+    dice[strcspn(dice, ",}")] = 0;
+    CHECK(un_parse_double(dice, &f.dice));
+    unet_string_free(text);
+    unet_string_free(json);
+    CHECK_OK(un_model_load(&m, NULL, at("fitted.safetensors"), &err), &err);
+    p = &m->config.predict;
+    CHECK_INT(p->temperature.n, 1);
+    f.temperature = p->temperature.v[0];
+    f.thresholds = p->threshold.n;
+    f.threshold = p->threshold.v[0];
+    un_model_destroy(m);
+    o.model = at("fitted.safetensors");
+    o.calibrate = NULL;
+    CHECK_OK(eval(&o, &r, NULL, NULL), &err);
+    f.after = r.dice_pooled;
+    return f;
+}
+
+#define HIGH "classes: [low, high], mapping: [{value: 0, class: 0}, {value: 1, class: 1}]"
+
+/* The network's two logits differ by what the other's only one is: the same probability of class 1. */
+TEST(calibration_of_two_classes)
+{
+    fitted two, one;
+
+    slope_set();
+    save_model("two.safetensors", "dims: 2, depth: 1, in_channels: 1, classes: 2, head: softmax", HIGH);
+    save_model("one.safetensors", "dims: 2, depth: 1, in_channels: 1, classes: 2, head: sigmoid", HIGH);
+    two = fit("two.safetensors", "slope");
+    one = fit("one.safetensors", "slope");
+    CHECK(two.thresholds == 1 && two.threshold > 0.5 && two.temperature > 0.1);
+    CHECK(strstr(two.words, ", threshold 0."));
+    CHECK_NEAR(two.after, two.dice, 1e-12);
+    un_test_note("Dice %.4f, then %.4f", two.before, two.after);
+    CHECK(two.after > two.before + 0.005);
+    CHECK_STR(two.at, one.at);
+    CHECK(two.dice == one.dice);
+    CHECK_NEAR(two.threshold, one.threshold, 1e-4); /* 1 - p is rounded, the other class not */
+    CHECK_NEAR(two.temperature, one.temperature, 1e-3);
+    CHECK(two.before == one.before && two.after == one.after);
+}
+
+/* Both classes as likely everywhere: the best threshold takes all of it, the likelier class would be class 0. */
+TEST(calibration_of_a_tie)
+{
+    un_model *m = level_model("dims: 2, depth: 1, in_channels: 1, classes: 2, head: softmax", HIGH);
+    fitted f;
+
+    slope_set();
+    memset(m->weights, 0, (size_t)m->graph->block_count * sizeof *m->weights);
+    CHECK_OK(un_model_save(m, at("tie.safetensors"), &err), &err);
+    un_model_destroy(m);
+    f = fit("tie.safetensors", "slope");
+    CHECK(f.threshold < 0.5 && f.threshold > 0.4999 && f.before == 0);
+    CHECK_NEAR(f.after, f.dice, 1e-12);
+}
+
+/* More than two classes have one temperature, and no threshold. */
 TEST(calibration_of_classes)
 {
-    unet_eval_options o = UNET_EVAL_OPTIONS_INIT;
-    un_model *m;
+    fitted f;
 
-    small_set();
-    o.model = at("set.safetensors");
-    o.data = at("set");
-    o.calibrate = at("set_calibrated.safetensors");
-    CHECK_OK(eval(&o, NULL, NULL, NULL), &err);
-    CHECK_OK(un_model_load(&m, NULL, at("set_calibrated.safetensors"), &err), &err);
-    CHECK(m->config.predict.temperature.n == 1 && m->config.predict.temperature.v[0] > 1);
-    CHECK(m->config.predict.threshold.n == 1 && m->config.predict.threshold.v[0] == 0.5);
-    un_model_destroy(m);
+    slope_set();
+    save_model("three.safetensors", "dims: 2, depth: 1, in_channels: 1, classes: 3, head: softmax",
+        "classes: [low, high, none], mapping: [{value: 0, class: 0}, {value: 1, class: 1}, {value: 2, class: 2}]");
+    f = fit("three.safetensors", "slope");
+    CHECK(f.thresholds == 1 && f.threshold == 0.5 && f.temperature > 1 && f.after == f.before);
+    CHECK(!strstr(f.words, "threshold"));
 }
 
 static int two_stripes(int y, int x)
