@@ -59,10 +59,22 @@ bench: configure
 	@$(BUILD)/bench/speed --threads $(THREADS)
 	@$(BUILD)/tests/kcheck --bench
 
-## bench-mem  64 filters: milliseconds by the memory allowed (docs/performance.md)
+## bench-mem  64 filters: milliseconds by the memory allowed, into bench/results (docs/benchmarks.md; 3 minutes)
 bench-mem: build
+	@ninja -C $(BUILD) bench/speed bench/ours bench/process >/dev/null
+	@bench/record.sh memory --threads $(THREADS) $(ARGS)
+
+## bench-scaling  one and two threads in turns, into bench/results (docs/benchmarks.md; 15 minutes); ARGS: CASE...
+.PHONY: bench-scaling
+bench-scaling: build
 	@ninja -C $(BUILD) bench/speed >/dev/null
-	@$(BUILD)/bench/speed --threads $(THREADS) --memory 64@256x256x3
+	@bench/record.sh scaling $(ARGS)
+
+## bench-start  from the start of the process to the mask, into bench/results (docs/benchmarks.md; a minute)
+.PHONY: bench-start
+bench-start: build
+	@ninja -C $(BUILD) bench/speed bench/ours bench/process >/dev/null
+	@bench/start.sh $(ARGS)
 
 ## install    to PREFIX (default /usr/local); DESTDIR is honoured
 install: configure
@@ -94,11 +106,11 @@ handbook: configure
 	@ninja -C $(BUILD) src/cli/unet
 	@tools/handbook.sh
 
-## bench-bf16  float32 and bf16 in turns, then their masks on the bundled nuclei (docs/precision.md; 5 minutes)
+## bench-bf16  float32 and bf16 in turns, into bench/results (docs/benchmarks.md), then their masks (docs/precision.md)
 .PHONY: bench-bf16
 bench-bf16: build
 	@ninja -C $(BUILD) bench/speed >/dev/null
-	@$(BUILD)/bench/speed --threads $(THREADS) --bf16 --layers 0
+	@bench/record.sh bf16 --threads $(THREADS) $(ARGS)
 	@bench/precision.sh
 
 ## bench-peers  beside ONNX Runtime, OpenVINO, PyTorch, MNN and ncnn; ARGS: bench/peers/README.md (an hour)

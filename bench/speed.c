@@ -2,10 +2,12 @@
  * run or a training step, GFLOP/s and the layers that take longest, each with its share of the float32 peak and of the
  * memory bandwidth, both measured first. With --scaling: what N threads (2) make of the time of one, in turns in this
  * very build. With --memory: how the time grows as fewer packed weights are allowed. With --bf16: float32 and bf16 in
- * turns, and of inference what the rounding does to the logits of a network as it is initialised.
+ * turns, and of inference what the rounding does to the logits of a network as it is initialised. With --tsv the same
+ * figures as a table for programs (bench/record.sh), a row for each thing that was timed, "-" where a column has none.
  *
- * speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--bf16] [--seconds S] [--layers N] [CASE...]
- * a CASE is a part of its name */
+ * speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--bf16] [--tsv] [--seconds S] [--layers N]
+ *       [CASE...]
+ * a CASE is a part of its name, here or in the table */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +24,7 @@
 #include "train/schedule.h"
 
 typedef struct options {
-    int level, threads, exact, scaling, memory, bf16, layers, n_names;
+    int level, threads, exact, scaling, memory, bf16, tsv, layers, n_names;
     double seconds;
     char **names;
 } options;
@@ -68,6 +70,47 @@ static double now_s(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- the table for programs ---- */
+
+static const char columns[] =
+    "case\tthreads\tprecision\tmedian_ms\tleast_ms\tmib\tlogits_percent\tbyte_ns\tlevel\tcpu\tversion";
+
+/* What is below 0 has no figure. */
+typedef struct figures {
+    int threads, bf16;
+    double ms, least, mib, logits, byte_ns;
+} figures;
+
+/* The name of the same case in bench/peers/cases.py. */
+static void peer_name(char *buf, size_t size, const net *n)
+{
+    char depth[16] = "", batch[16] = "";
+
+    if (n->d > 1)
+        snprintf(depth, sizeof depth, "%dx", n->d);
+    if (n->n > 1)
+        snprintf(batch, sizeof batch, "-b%d", n->n);
+    snprintf(buf, size, "%s-%d-%s%dx%dx%d%s%s%s", n->train ? "train" : "infer", n->filters, depth, n->h, n->w, n->c,
+        batch, n->norm ? "-" : "", n->norm ? n->norm : "");
+}
+
+static void print_row(const bench *b, const net *n, const figures *f)
+{
+    const double values[] = {f->ms, f->least, f->mib, f->logits, f->byte_ns};
+    char name[64], cpu[128];
+
+    peer_name(name, sizeof name, n);
+    un_cpu_model(cpu, sizeof cpu);
+    printf("%s\t%d\t%s", name, f->threads, f->bf16 ? "bf16" : "float32");
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (values[i] < 0)
+            printf("\t-");
+        else
+            printf("\t%.3f", values[i]);
+    printf("\t%s\t%s\t%s\n", un_cpu_level_name((un_cpu_level)b->opt->level), cpu, UN_VERSION);
+    fflush(stdout);
 }
 
 /* ---- layers ---- */
@@ -204,12 +247,21 @@ static int more(const bench *b, const times *t, double began)
     return t->runs < 3 || (t->runs < 400 && now_s() - began < b->opt->seconds);
 }
 
-static void report(const bench *b, const net *n, times *t, double flops, double mib, const un_profile *p)
+/* out NULL: printed, with the layers; else the figures go there. */
+static void report(const bench *b, const net *n, times *t, double flops, double mib, const un_profile *p, figures *out)
 {
-    double ms = median(t);
+    const double ms = median(t);
+    const figures f = {un_pool_threads(b->pool), b->bf16, ms, t->ms[0], mib, -1, b->byte_ns};
+    layer *l;
     int count;
-    layer *l = gather(p, t->runs, &count);
 
+    if (out)
+        *out = f;
+    else if (b->opt->tsv)
+        print_row(b, n, &f);
+    if (out || b->opt->tsv)
+        return;
+    l = gather(p, t->runs, &count);
     printf("%-30s %9.2f ms  least %9.2f  %7.1f GFLOP/s %4.0f %% of peak  %7.1f MiB\n", n->name, ms, t->ms[0],
         flops / ms * 1e-6, 100 * flops / ms * 1e-6 / b->peak, mib);
     print_layers(b, l, count);
@@ -227,8 +279,7 @@ static un_shape padded(const net *n)
         (n->w + grid - 1) / grid * grid, n->c};
 }
 
-/* ms NULL: reports; else only the median goes there. */
-static unet_status run_session(const bench *b, const net *n, const un_model *model, double *ms, unet_error *err)
+static unet_status run_session(const bench *b, const net *n, const un_model *model, figures *out, unet_error *err)
 {
     un_session_options so = {
         .pool = b->pool, .level = (un_cpu_level)b->opt->level, .exact = b->opt->exact, .byte_ns = b->byte_ns};
@@ -261,10 +312,8 @@ static unet_status run_session(const bench *b, const net *n, const un_model *mod
         st = un_session_run(s, image, NULL, NULL, err);
         t.ms[t.runs] = (now_s() - at) * 1e3;
     }
-    if (!st && ms)
-        *ms = median(&t);
-    else if (!st)
-        report(b, n, &t, 2 * cost.macs, (double)bytes / 1048576, so.profile);
+    if (!st)
+        report(b, n, &t, 2 * cost.macs, (double)bytes / 1048576, so.profile, out);
     un_session_destroy(s);
     un_profile_destroy(so.profile);
     un_free(image);
@@ -279,7 +328,7 @@ static unet_status step(un_engine *e, const un_batch *batch, int64_t number, une
     return st ? st : un_engine_apply(e, number, 1e-4, &result, err);
 }
 
-static unet_status run_training(const bench *b, const net *n, un_model *model, double *ms, unet_error *err)
+static unet_status run_training(const bench *b, const net *n, un_model *model, figures *out, unet_error *err)
 {
     un_engine_spec spec = {.model = model,
         .backend = un_backend_cpu(),
@@ -318,10 +367,8 @@ static unet_status run_training(const bench *b, const net *n, un_model *model, d
         st = step(e, &batch, 2 + t.runs, err);
         t.ms[t.runs] = (now_s() - at) * 1e3;
     }
-    if (!st && ms)
-        *ms = median(&t);
-    else if (!st)
-        report(b, n, &t, 6 * cost.macs, (double)un_engine_bytes(e) / 1048576, spec.profile);
+    if (!st)
+        report(b, n, &t, 6 * cost.macs, (double)un_engine_bytes(e) / 1048576, spec.profile, out);
     un_engine_destroy(e);
     un_profile_destroy(spec.profile);
     un_free(batch.image);
@@ -329,20 +376,19 @@ static unet_status run_training(const bench *b, const net *n, un_model *model, d
     return st;
 }
 
-static unet_status run_net(const bench *b, const net *n, double *ms, unet_error *err)
+static unet_status run_net(const bench *b, const net *n, figures *out, unet_error *err)
 {
     un_model *model;
     unet_status st = make_model(&model, n, b->bf16, err);
 
     if (!st)
-        st = n->train ? run_training(b, n, model, ms, err) : run_session(b, n, model, ms, err);
+        st = n->train ? run_training(b, n, model, out, err) : run_session(b, n, model, out, err);
     un_model_destroy(model);
     return st;
 }
 
 /* Two kinds of run in turns, as the machine's speed changes: medians of TURNS short whiles each, and the least. */
-static unet_status run_turns(
-    const bench *a, const bench *b, const net *n, double ms[2], double least[2], unet_error *err)
+static unet_status run_turns(const bench *a, const bench *b, const net *n, figures out[2], unet_error *err)
 {
     enum { TURNS = 5 };
     bench pair[2] = {*a, *b};
@@ -352,11 +398,15 @@ static unet_status run_turns(
 
     o.seconds /= TURNS;
     pair[0].opt = pair[1].opt = &o;
-    for (int i = 0; i < 2 * TURNS && !st; i++)
-        st = run_net(&pair[i % 2], n, &t[i % 2].ms[t[i % 2].runs++], err);
+    for (int i = 0; i < 2 * TURNS && !st; i++) {
+        st = run_net(&pair[i % 2], n, &out[i % 2], err);
+        t[i % 2].ms[t[i % 2].runs++] = out[i % 2].ms;
+    }
     for (int i = 0; i < 2 && !st; i++) {
-        ms[i] = median(&t[i]);
-        least[i] = t[i].ms[0];
+        out[i].ms = median(&t[i]);
+        out[i].least = t[i].ms[0];
+        if (a->opt->tsv)
+            print_row(a, n, &out[i]);
     }
     return st;
 }
@@ -364,14 +414,15 @@ static unet_status run_turns(
 static unet_status run_scaling(const bench *b, const net *n, unet_error *err)
 {
     bench one = *b;
-    double ms[2], least[2];
+    figures f[2] = {{0}};
     unet_status st;
 
     one.pool = NULL;
-    st = run_turns(&one, b, n, ms, least, err);
-    if (!st)
+    st = run_turns(&one, b, n, f, err);
+    if (!st && !b->opt->tsv)
         printf("%-30s 1 thread %9.2f ms, %d threads %9.2f ms: %.2f times as fast (least %.2f and %.2f ms: %.2f)\n",
-            n->name, ms[0], un_pool_threads(b->pool), ms[1], ms[0] / ms[1], least[0], least[1], least[0] / least[1]);
+            n->name, f[0].ms, f[1].threads, f[1].ms, f[0].ms / f[1].ms, f[0].least, f[1].least,
+            f[0].least / f[1].least);
     fflush(stdout);
     return st;
 }
@@ -388,16 +439,18 @@ static unet_status run_memory(const bench *b, const net *n, unet_error *err)
         const un_session_options so = {
             .pool = b->pool, .level = (un_cpu_level)b->opt->level, .exact = b->opt->exact, .byte_ns = price};
         size_t bytes;
-        double ms;
+        figures f;
 
         st = un_session_bytes(&bytes, NULL, model, padded(n), &so, err);
         if (st || bytes == last)
             continue;
         last = bytes;
         priced.byte_ns = price;
-        st = run_session(&priced, n, model, &ms, err);
-        if (!st)
-            printf("%-30s %8.1f MiB %9.2f ms   a byte at %.3f ns\n", n->name, (double)bytes / 1048576, ms, price);
+        st = run_session(&priced, n, model, &f, err);
+        if (!st && b->opt->tsv)
+            print_row(b, n, &f);
+        else if (!st)
+            printf("%-30s %8.1f MiB %9.2f ms   a byte at %.3f ns\n", n->name, f.mib, f.ms, price);
         fflush(stdout);
     }
     un_model_destroy(model);
@@ -456,13 +509,21 @@ static double difference(const float *x, const float *y, int64_t count)
 static void print_sides(const bench *b, const net *n, side o[2])
 {
     const double ms[2] = {median(&o[0].t), median(&o[1].t)};
+    const double apart = 100 * difference(o[0].logits, o[1].logits, un_shape_count(un_session_output(o[0].s)));
     int count;
-    layer *l = gather(o[1].profile, o[1].t.runs, &count);
+    layer *l;
 
+    for (int i = 0; i < 2 && b->opt->tsv; i++)
+        print_row(b, n,
+            &(figures){
+                un_pool_threads(b->pool), i, ms[i], o[i].t.ms[0], (double)o[i].bytes / 1048576, i ? apart : -1, 0});
+    if (b->opt->tsv)
+        return;
+    l = gather(o[1].profile, o[1].t.runs, &count);
     printf("%-22s float32 %8.2f ms %7.1f MiB, bf16 %8.2f ms %7.1f MiB: %.2f times as fast (least %.2f and %.2f ms), "
            "logits differ by %.2f %%\n",
         n->name, ms[0], (double)o[0].bytes / 1048576, ms[1], (double)o[1].bytes / 1048576, ms[0] / ms[1], o[0].t.ms[0],
-        o[1].t.ms[0], 100 * difference(o[0].logits, o[1].logits, un_shape_count(un_session_output(o[0].s))));
+        o[1].t.ms[0], apart);
     print_layers(b, l, count);
     print_kernels(b, l, b->opt->layers ? count : 0);
     fflush(stdout);
@@ -508,14 +569,14 @@ static unet_status run_precisions(const bench *b, const net *n, unet_error *err)
 static unet_status run_train_precisions(const bench *b, const net *n, unet_error *err)
 {
     bench short_numbers = *b;
-    double ms[2], least[2];
+    figures f[2] = {{0}};
     unet_status st;
 
     short_numbers.bf16 = 1;
-    st = run_turns(b, &short_numbers, n, ms, least, err);
-    if (!st)
-        printf("%-30s float32 %9.2f ms, bf16 %9.2f ms: %.2f times as fast (least %.2f and %.2f ms)\n", n->name, ms[0],
-            ms[1], ms[0] / ms[1], least[0], least[1]);
+    st = run_turns(b, &short_numbers, n, f, err);
+    if (!st && !b->opt->tsv)
+        printf("%-30s float32 %9.2f ms, bf16 %9.2f ms: %.2f times as fast (least %.2f and %.2f ms)\n", n->name, f[0].ms,
+            f[1].ms, f[0].ms / f[1].ms, f[0].least, f[1].least);
     fflush(stdout);
     return st;
 }
@@ -524,8 +585,11 @@ static unet_status run_train_precisions(const bench *b, const net *n, unet_error
 
 static int wanted(const options *o, const net *n)
 {
+    char other[64];
+
+    peer_name(other, sizeof other, n);
     for (int i = 0; i < o->n_names; i++)
-        if (strstr(n->name, o->names[i]))
+        if (strstr(n->name, o->names[i]) || strstr(other, o->names[i]))
             return 1;
     return o->n_names == 0;
 }
@@ -535,7 +599,8 @@ static int is_flag(options *o, const char *word)
     const struct {
         const char *name;
         int *set;
-    } flags[] = {{"--exact", &o->exact}, {"--scaling", &o->scaling}, {"--memory", &o->memory}, {"--bf16", &o->bf16}};
+    } flags[] = {{"--exact", &o->exact}, {"--scaling", &o->scaling}, {"--memory", &o->memory}, {"--bf16", &o->bf16},
+        {"--tsv", &o->tsv}};
 
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (!strcmp(word, flags[i].name)) {
@@ -582,8 +647,9 @@ int main(int argc, char **argv)
     char cpu[128];
 
     if (!parse(&o, argc, argv)) {
-        fputs("usage: speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--bf16] [--seconds S] "
-              "[--layers N] [CASE...]\n",
+        fputs(
+            "usage: speed [--level NAME] [--threads N] [--exact] [--scaling] [--memory] [--bf16] [--tsv] [--seconds S] "
+            "[--layers N] [CASE...]\n",
             stderr);
         return 2;
     }
@@ -593,7 +659,9 @@ int main(int argc, char **argv)
     }
     st = un_pool_create(&b.pool, NULL, o.threads, &err);
     un_cpu_model(cpu, sizeof cpu);
-    if (!st && (o.scaling || o.memory))
+    if (!st && o.tsv)
+        printf("%s\n", columns);
+    else if (!st && (o.scaling || o.memory))
         printf("%s, %s\n", cpu, un_cpu_level_name((un_cpu_level)o.level));
     else if (!st) {
         b.peak = o.threads * machine_peak(o.level);

@@ -4,7 +4,8 @@
  *   ours train MODEL IMAGE TARGET THREADS            one batch of the extents in MODEL; TARGET: int32 [n][d][h][w]
  * infer and train print a line of JSON after the first result and then obey lines on standard input:
  *   run COUNT    runs so often, prints the times
- *   peak         prints the largest resident memory so far */
+ *   peak         prints the largest resident memory so far
+ *   packed       infer: prints the bytes of packed weights, which all sessions of a model share */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,6 +221,21 @@ static unet_status run_once(job *j, unet_error *err)
     return j->session ? infer_once(j, err) : train_step(j, err);
 }
 
+/* What a session holds beside the model less what it takes for itself: within what small blocks take. */
+static unet_status print_packed(const job *j, unet_error *err)
+{
+    const un_session_options opt = {.pool = j->pool, .level = j->level};
+    const un_shape in = un_session_input(j->session);
+    size_t all, own = 0;
+    unet_status st = un_session_bytes(&all, NULL, j->model, in, &opt, err);
+
+    if (!st)
+        st = un_session_room(&own, NULL, j->model, in, &opt, err);
+    if (!st)
+        printf("{\"packed_kib\":%zu}\n", all > own ? (all - own) / 1024 : 0);
+    return st;
+}
+
 static unet_status obey(job *j, unet_error *err)
 {
     static double ms[RUNS_MAX];
@@ -242,6 +258,8 @@ static unet_status obey(job *j, unet_error *err)
             printf("],\"loss\":%.9g}\n", j->loss);
         } else if (!strcmp(line, "peak\n"))
             printf("{\"peak_kib\":%ld}\n", peak_kib());
+        else if (j->session && !strcmp(line, "packed\n"))
+            st = print_packed(j, err);
         else
             st = un_fail(err, UNET_E_ARG, "not understood: %s", line);
         fflush(stdout);
