@@ -7,6 +7,7 @@ import argparse
 import datetime
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -38,6 +39,13 @@ DISAGREE_BF16 = 0.1
 
 class Failed(Exception):
     pass
+
+
+def last_exception(text, otherwise):
+    """The line that names the last exception (PyTorch prints help behind it), else the last one."""
+    lines = [x.strip() for x in text.splitlines() if x.strip()]
+    named = [x for x in lines if re.match(r"[\w.]*(Error|Exception|Failed|Unsupported)(:|$)", x)]
+    return [otherwise, *lines[-1:], *named[-1:]][-1]
 
 
 class Contender:
@@ -77,8 +85,7 @@ class Contender:
     def last_words(self):
         code = self.process.wait()
         self.errors.seek(0)
-        lines = [x.strip() for x in self.errors.read().splitlines() if x.strip()]
-        return (lines[-1] if lines else f"ended with code {code}").replace(ROOT + "/", "")[:200]
+        return last_exception(self.errors.read(), f"ended with code {code}").replace(ROOT + "/", "")[:200]
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
@@ -305,9 +312,9 @@ def store(case, seed, threads, result):
             data = json.load(f)
     data["machine"] = facts
     entry = data["cases"].setdefault(case.name, {})
-    entry.update({"kind": case.kind, "set": case.set, "variant": case.variant, "seed": seed, "filters": case.filters, "batch": case.batch,
-                  "extent": list(case.extent), "padded": list(case.padded), "channels": case.channels,
-                  "depth": case.depth})
+    entry.update({"kind": case.kind, "set": case.set, "variant": case.variant, "seed": seed,
+                  "filters": case.filters, "batch": case.batch, "extent": list(case.extent),
+                  "padded": list(case.padded), "channels": case.channels, "depth": case.depth})
     result["commit"], result["date"] = commit(), datetime.date.today().isoformat()
     entry.setdefault("threads", {})[str(threads)] = result
     os.makedirs(os.path.dirname(path), exist_ok=True)
