@@ -4,7 +4,10 @@ from figures import down
 
 
 def number(text, digits=1):
-    return "" if text == "-" else f"{float(text):.{digits}f}"
+    """No more digits than there are."""
+    if text == "-":
+        return ""
+    return text if "." not in text else f"{float(text):.{digits}f}"
 
 
 def ratio(a, b):
