@@ -6,9 +6,14 @@ function met(r, bars,    i) {
         if (fset[i] == rset[r] && verdict(value[r, i], bars[i]) == "no") return "no"
     return "yes"
 }
+# Three digits; four, cut, where three would look like a bar that is not met.
+function hidden(v, bar) { return verdict(v, bar) == "no" && verdict(sprintf("%.3f", v) + 0, bar) == "yes" }
+function figure(v, i) {
+    return hidden(v, must[i]) || hidden(v, aim[i]) ? sprintf("%.4f", int(v * 10000) / 10000) : sprintf("%.3f", v)
+}
 function shown(r,    i, s) {
     for (i = 1; i <= figures; i++)
-        if (fset[i] == rset[r]) s = s (s == "" ? "" : " / ") sprintf("%.3f", value[r, i])
+        if (fset[i] == rset[r]) s = s (s == "" ? "" : " / ") figure(value[r, i], i)
     return s
 }
 function newer(a, b) { return rdate[a] > rdate[b] || (rdate[a] == rdate[b] && rfile[a] > rfile[b]) }
@@ -36,7 +41,7 @@ function over_seeds(set, n, at,    i, k, m, lo, hi, sum, s, seen) {
             sum += v
             m++
         }
-        s = s (s == "" ? "" : " / ") sprintf("%.3f (%.3f to %.3f, %d seeds)", sum / m, lo, hi, m)
+        s = s (s == "" ? "" : " / ") figure(sum / m, i) " (" figure(lo, i) " to " figure(hi, i) ", " m " seeds)"
     }
     return s
 }
