@@ -55,7 +55,7 @@ static void add_losses(net *t, int form)
 {
     const un_attr ce = {
         .loss = {
-            .form = form, .weight = 0.7, .smoothing = cfg.loss.smoothing, .smooth = 1, .batch = 1, .pos_weight = 1}};
+            .form = form, .weight = 0.7, .smoothing = cfg.loss.smoothing, .smooth = 1, .batch = 1, .pos_weight = 2.5}};
     const un_attr dice = {
         .loss = {.kind = UN_LOSS_DICE, .form = form, .weight = 1.3, .smooth = 1, .batch = 0, .background = 1}};
     const int in[2] = {t->g->output[0], t->target_value};

@@ -6,7 +6,7 @@
 
 typedef struct loss_case {
     int form, c, batch, background, squared, pixel_weights, class_weights, all_ignored;
-    double smoothing, smooth, weight;
+    double smoothing, smooth, weight, pos_weight;
 } loss_case;
 
 /* Numbers that all kinds can live with. */
@@ -15,7 +15,6 @@ static const un_loss_args kind_args = {.alpha = 0.3,
     .gamma = 1.5,
     .delta = 0.4,
     .q = 0.7,
-    .pos_weight = 1,
     .share = 0.3,
     .threshold = 0.2,
     .radius = 2,
@@ -70,11 +69,13 @@ static double naive_ce(const loss_case *l, const loss_data *t)
             if (l->form == UN_LOSS_MULTILABEL) {
                 double s = (double)t->soft[i * l->c + k] * (1 - l->smoothing) + l->smoothing / 2;
 
-                num -= w * cw * (s * log(p[k]) + (1 - s) * log(1 - p[k]));
+                num -= w * cw * (l->pos_weight * s * log(p[k]) + (1 - s) * log(1 - p[k]));
                 den += w * cw;
             } else {
                 double q = (t->target[i] == k ? 1 - l->smoothing : 0) + l->smoothing / classes;
 
+                if (l->form == UN_LOSS_BINARY && k == 1)
+                    q *= l->pos_weight;
                 num -= w * cw * q * log(p[k]);
                 if (t->target[i] == k)
                     den += w * cw;
@@ -157,6 +158,7 @@ static un_loss_args args_of(const loss_case *l, const loss_data *t, int kind, in
     a.weight = l->weight;
     a.smoothing = kind == UN_LOSS_CE ? l->smoothing : 0;
     a.smooth = l->smooth;
+    a.pos_weight = l->pos_weight;
     a.batch = l->batch;
     a.background = l->background;
     a.squared = kind == UN_LOSS_DICE && l->squared;
@@ -237,18 +239,20 @@ static void check_loss(int kind, const loss_case *l, int n, int d, int h, int w,
 }
 
 static const loss_case loss_cases[] = {
-    {UN_LOSS_SOFTMAX, 3, 1, 0, 0, 0, 0, 0, 0, 1, 1},
-    {UN_LOSS_SOFTMAX, 4, 0, 1, 0, 1, 1, 0, 0.1, 0.5, 0.7},
-    {UN_LOSS_SOFTMAX, 2, 0, 0, 1, 1, 0, 0, 0, 0, 2},
-    {UN_LOSS_SOFTMAX, 5, 1, 1, 1, 0, 1, 0, 0.3, 1, 1},
-    {UN_LOSS_BINARY, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1},
-    {UN_LOSS_BINARY, 1, 0, 1, 1, 1, 1, 0, 0.2, 1, 1.5},
-    {UN_LOSS_MULTILABEL, 3, 1, 0, 0, 0, 0, 0, 0, 1, 1},
-    {UN_LOSS_MULTILABEL, 2, 0, 0, 1, 1, 1, 0, 0.1, 1, 1},
-    {UN_LOSS_SOFTMAX, 3, 1, 0, 0, 0, 0, 1, 0.1, 0, 1},
-    {UN_LOSS_SOFTMAX, 3, 0, 1, 0, 1, 0, 1, 0, 1, 1},
-    {UN_LOSS_BINARY, 1, 1, 0, 0, 0, 0, 1, 0, 1, 1},
-    {UN_LOSS_MULTILABEL, 2, 0, 0, 1, 0, 1, 1, 0, 0, 1},
+    {UN_LOSS_SOFTMAX, 3, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1},
+    {UN_LOSS_SOFTMAX, 4, 0, 1, 0, 1, 1, 0, 0.1, 0.5, 0.7, 1},
+    {UN_LOSS_SOFTMAX, 2, 0, 0, 1, 1, 0, 0, 0, 0, 2, 1},
+    {UN_LOSS_SOFTMAX, 5, 1, 1, 1, 0, 1, 0, 0.3, 1, 1, 1},
+    {UN_LOSS_BINARY, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1},
+    {UN_LOSS_BINARY, 1, 0, 1, 1, 1, 1, 0, 0.2, 1, 1.5, 1},
+    {UN_LOSS_MULTILABEL, 3, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1},
+    {UN_LOSS_MULTILABEL, 2, 0, 0, 1, 1, 1, 0, 0.1, 1, 1, 1},
+    {UN_LOSS_BINARY, 1, 0, 1, 0, 1, 1, 0, 0.1, 1, 1, 2.5},
+    {UN_LOSS_MULTILABEL, 3, 1, 0, 0, 1, 1, 0, 0.1, 1, 1, 2.5},
+    {UN_LOSS_SOFTMAX, 3, 1, 0, 0, 0, 0, 1, 0.1, 0, 1, 1},
+    {UN_LOSS_SOFTMAX, 3, 0, 1, 0, 1, 0, 1, 0, 1, 1, 1},
+    {UN_LOSS_BINARY, 1, 1, 0, 0, 0, 0, 1, 0, 1, 1, 1},
+    {UN_LOSS_MULTILABEL, 2, 0, 0, 1, 0, 1, 1, 0, 0, 1, 1},
 };
 
 /* The hinge is for sigmoids. */
