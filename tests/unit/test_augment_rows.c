@@ -193,6 +193,9 @@ LONG_TEST(rows_of_volumes)
     r.picture.spacing[0] = 5;
     walk(&r, (const int[3]){5, 24, 28});
     un_ready_free(&r);
+    r = shapes(12, 40, 44, 3); /* colours */
+    walk(&r, (const int[3]){8, 32, 32});
+    un_ready_free(&r);
 }
 
 /* A lower magnitude changes less (but for the luck of the nearest pixel). */
@@ -689,6 +692,40 @@ TEST(rows_do_what_they_say)
     CHECK(count[0] > 0 && count[1] < 10);
     each_draw(UN_AUGMENT_TRANSLATE, 2, DRAWS, is_whole, count);
     each_draw(UN_AUGMENT_INVERSE_GAMMA, 1, DRAWS, keeps_order, count);
+}
+
+/* What changes the colour of a pixel does not ask where it lies: a volume changes as the picture of its slices one
+ * below the other does, bit for bit. */
+TEST(colours_of_volumes)
+{
+    const int deep[3] = {8, 32, 32}, tall[3] = {1, 8 * 32, 32};
+    un_ready volume = shapes(deep[0], deep[1], deep[2], 3), flat = volume;
+    int n = 0;
+
+    flat.picture.d = tall[0];
+    flat.picture.h = tall[1];
+    for (int k = 0; k < UN_AUGMENT_COUNT; k++) {
+        const un_augment_op op = (un_augment_op)k;
+        const un_cfg_augment on = alone(op, 1), none = {.outside = on.outside};
+
+        if (un_augment_row_of(op)->where != UN_AUGMENT_IN_COLOUR)
+            continue;
+        n++;
+        for (int i = 0; i < DRAWS; i++) {
+            shot was, a, b;
+
+            take(&was, &volume, &none, deep, i);
+            take(&a, &volume, &on, deep, i);
+            take(&b, &flat, &on, tall, i);
+            if (same_image(&was, &a) || !same_image(&a, &b))
+                un_test_fail(__FILE__, __LINE__, "%s: slices are not all changed alike", un_augment_row_of(op)->name);
+            drop(&was);
+            drop(&a);
+            drop(&b);
+        }
+    }
+    CHECK_INT(n, 4); /* stain, hue, saturation, grey */
+    un_ready_free(&volume);
 }
 
 /* Light that went through one stain alone: its density is multiplied by that stain's gain. */
