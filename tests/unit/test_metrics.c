@@ -268,6 +268,115 @@ TEST(curves_run_from_corner_to_corner)
     un_curves_destroy(c);
 }
 
+/* ---- points of the curves, counted again from the pixels ---- */
+
+enum { DRAWN = 3000 };
+
+typedef struct drawn_pixels {
+    float p[DRAWN];
+    int own[DRAWN];
+} drawn_pixels;
+
+/* Each class has pixels of its own, so that one taken for the other shows. */
+static void draw_pixels(drawn_pixels *d, int class_index)
+{
+    double *p = golden_fill("p", DRAWN), *y = golden_fill("y", DRAWN);
+
+    for (int i = 0; i < DRAWN; i++) {
+        const double share = floor((p[i] + 1) / 2 * 512) / 512;
+
+        d->p[i] = (float)(class_index ? share : share * share);
+        d->own[i] = (y[i] + 1) / 2 < (class_index ? 0.1 + 0.6 * share : 0.3 + 0.3 * share);
+    }
+    un_free(p);
+    un_free(y);
+}
+
+/* False positive rate, recall and precision when pixels from probability t on are taken. */
+typedef struct taken {
+    double wrong, recall, precision;
+} taken;
+
+static taken take_from(const drawn_pixels *d, double t)
+{
+    double n[2] = {0}, of[2] = {0};
+
+    for (int i = 0; i < DRAWN; i++) {
+        of[d->own[i]]++;
+        n[d->own[i]] += (double)d->p[i] >= t;
+    }
+    return (taken){n[0] / of[0], n[1] / of[1], n[1] / (n[0] + n[1])};
+}
+
+static double apart(const taken *t, double x, double y)
+{
+    return fabs(t->wrong - x) + fabs(t->recall - y);
+}
+
+/* Each point is that of a threshold, the higher one first, and none of the 512 is further from a point than what thins
+ * the curve: 2 of 200. The point of precision and recall is that of the same threshold. */
+static void check_sweep(const un_curves *c, int class_index, const drawn_pixels *d)
+{
+    double x[2][UN_CURVE_POINTS + 2], y[2][UN_CURVE_POINTS + 2];
+    const int n = un_curve_points(x[0], y[0], c, class_index, UN_CURVE_ROC);
+    int i = -1;
+
+    CHECK_INT(un_curve_points(x[1], y[1], c, class_index, UN_CURVE_PR), n);
+    for (int k = 511; k >= 0; k--) {
+        const taken t = take_from(d, class_index ? k / 512.0 : k * k / 512.0 / 512);
+
+        if (t.wrong + t.recall == 0)
+            continue;
+        if (i + 1 < n && apart(&t, x[0][i + 1], y[0][i + 1]) < 1e-12) {
+            i++;
+            CHECK_NEAR(x[1][i], t.recall, 1e-12);
+            CHECK_NEAR(y[1][i], t.precision, 1e-12);
+        }
+        CHECK(i >= 0);
+        CHECK(apart(&t, x[0][i], y[0][i]) < 2.0 / UN_CURVE_POINTS);
+    }
+    CHECK_INT(i, n - 1);
+}
+
+static void check_reliability(const un_curves *c, int class_index, const drawn_pixels *d)
+{
+    double x[UN_CURVE_POINTS + 2], y[UN_CURVE_POINTS + 2];
+
+    CHECK_INT(un_curve_points(x, y, c, class_index, UN_CURVE_RELIABILITY), UN_RELIABILITY_BINS);
+    for (int r = 0; r < UN_RELIABILITY_BINS; r++) {
+        const double from = r / 15.0, to = (r + 1) / 15.0; /* powers of two have no multiple there but 0 and 1 */
+        double n = 0, sum = 0, own = 0;
+
+        for (int i = 0; i < DRAWN; i++)
+            if ((double)d->p[i] >= from && (double)d->p[i] < to) {
+                n++;
+                sum += (double)d->p[i];
+                own += d->own[i];
+            }
+        CHECK(n > 0);
+        CHECK_NEAR(x[r], sum / n, 1e-12);
+        CHECK_NEAR(y[r], own / n, 1e-12);
+    }
+}
+
+TEST(points_of_curves)
+{
+    static drawn_pixels d[2];
+    un_curves *c;
+
+    CHECK_OK(un_curves_create(&c, NULL, 2, &err), &err);
+    for (int k = 0; k < 2; k++) {
+        draw_pixels(&d[k], k);
+        for (int i = 0; i < DRAWN; i++)
+            un_curves_add(c, k, d[k].p[i], d[k].own[i]);
+    }
+    for (int k = 0; k < 2; k++) {
+        check_sweep(c, k, &d[k]);
+        check_reliability(c, k, &d[k]);
+    }
+    un_curves_destroy(c);
+}
+
 TEST(temperature_equals_its_reference)
 {
     double *p = golden_fill("p", 3000), *y = golden_fill("y", 3000);
