@@ -19,8 +19,9 @@ typedef struct un_metric_rules {
 
 enum { UN_TRUTH, UN_PREDICTION };
 
-/* Both masks are cut to the smallest box that holds them: all metrics are the same on it as on the whole picture, for
- * what lies outside the picture counts as background everywhere. */
+/* Both masks are cut to the smallest box that holds them and one pixel round them, where the picture goes on: all
+ * metrics are the same on it as on the whole picture. What lies outside the picture counts as background, but for the
+ * distances by which objects that touch are split, which see it nowhere. */
 typedef struct un_mask_pair {
     uint8_t *mask[2]; /* [d][h][w] of `size`, 0 or 1; NULL when both are empty */
     int32_t *object;  /* the same of the true objects' numbers, 0 outside of the mask; NULL: they are not known */

@@ -32,6 +32,18 @@ static int find_box(int lo[3], int hi[3], const un_scored_picture *p, int k)
     return found;
 }
 
+/* A pixel more on each side where the picture goes on: what lies there is background, which distances to the background
+ * have to see (objects that touch). */
+static void widen_box(int lo[3], int hi[3], un_shape size)
+{
+    const int end[3] = {size.d, size.h, size.w};
+
+    for (int a = 0; a < 3; a++) {
+        lo[a] = UN_MAX(lo[a] - 1, 0);
+        hi[a] = UN_MIN(hi[a] + 1, end[a]);
+    }
+}
+
 static void fill_masks(un_mask_pair *m, const un_scored_picture *p, int k, const int lo[3])
 {
     int64_t i = 0;
@@ -68,6 +80,7 @@ static unet_status make_pair(
     m->diagonal = un_sqrt((m->volume ? extent[0] * extent[0] : 0) + extent[1] * extent[1] + extent[2] * extent[2]);
     if (!find_box(lo, hi, p, k))
         return UNET_OK;
+    widen_box(lo, hi, p->size);
     m->size = (un_shape){1, hi[0] - lo[0], hi[1] - lo[1], hi[2] - lo[2], 1};
     all = (size_t)m->size.d * (size_t)m->size.h * (size_t)m->size.w;
     for (int side = 0; side < 2; side++)
