@@ -2,13 +2,13 @@
  * its gradient in double is the slope of its loss, it learns two pictures by heart, survives saving and loading,
  * predicts them, and goes on after a stop to the same bits. UNET_TEST_ALL: all; else those of small pictures. */
 #include "covering.h"
+#include "slope.h"
 #include "two_pictures.h"
 
 #include <stdlib.h>
 
 #include "base/math.h"
 #include "base/size.h"
-#include "graph/planner.h"
 #include "run/predict.h"
 #include "train/restore.h"
 #include "train/schedule.h"
@@ -291,149 +291,7 @@ static void describe(int row, const char *what)
     un_test_note("%d: %s %s", row, text, what);
 }
 
-/* ---- gradient against slope, in double ---- */
-
-typedef struct checked {
-    un_objective *o;
-    un_plan *plan;
-    un_program *program;
-    double *param, *grad;
-    int64_t count;
-} checked;
-
-static void start_check(checked *k, const un_model *m, const un_config *c)
-{
-    const un_plan_options doubles = {.doubles = 1, .training = 1};
-    un_program_spec spec = {.level = UN_CPU_REF, .seed = 7};
-    un_shape in[4];
-
-    CHECK_OK(un_objective_create(&k->o, NULL, m->graph, c, 0, &err), &err);
-    CHECK_OK(un_objective_inputs(k->o,
-                 (un_shape){c->train.ghost_batch, c->train.patch[0], c->train.patch[1], c->train.patch[2],
-                     c->model.in_channels},
-                 in, &err),
-        &err);
-    CHECK_OK(un_plan_create(&k->plan, NULL, k->o->accumulate, in, &doubles, &err), &err);
-    k->count = m->graph->block_count;
-    k->param = un_alloc_array(NULL, (size_t)k->count, sizeof *k->param);
-    k->grad = un_alloc_array(NULL, (size_t)k->count, sizeof *k->grad);
-    for (int64_t i = 0; i < k->count; i++)
-        k->param[i] = (double)m->weights[i];
-    spec.plan = k->plan;
-    spec.blocks = (un_blocks){.param = k->param, .grad = k->grad};
-    CHECK_OK(un_backend_cpu()->compile(&k->program, NULL, &spec, &err), &err);
-}
-
-/* Targets have the extents of the logits: the centre of the batch's. */
-static void load_check(const checked *k, const un_batch *b)
-{
-    const un_backend *cpu = un_backend_cpu();
-    const un_shape z = k->plan->shape[k->o->logits];
-    const int planes = k->o->accumulate->value[k->o->target].type == UN_TYPE_F32 ? b->classes : 0;
-    const int64_t pixels = (int64_t)b->n * b->d * b->h * b->w;
-    double *image = un_alloc_array(NULL, (size_t)(pixels * b->c), sizeof *image);
-    float *target = un_alloc_array(NULL, (size_t)un_shape_pixels(z) * b->classes, sizeof *target), *to = target;
-
-    for (int64_t i = 0; i < pixels * b->c; i++)
-        image[i] = (double)b->image[i];
-    cpu->upload(k->program, k->o->image, image);
-    for (int n = 0; n < z.n; n++)
-        for (int d = 0; d < z.d; d++)
-            for (int h = 0; h < z.h; h++)
-                for (int w = 0; w < z.w; w++) {
-                    const int64_t at =
-                        ((((int64_t)n * b->d + d + (b->d - z.d) / 2) * b->h) + h + (b->h - z.h) / 2) * b->w + w +
-                        (b->w - z.w) / 2;
-
-                    if (planes)
-                        memcpy(to, b->soft + planes * at, (size_t)planes * sizeof *to);
-                    else
-                        memcpy(to, b->target + at, sizeof *to);
-                    to += planes ? planes : 1;
-                }
-    cpu->upload(k->program, k->o->target, target);
-    un_free(image);
-    un_free(target);
-}
-
-/* Inputs are loaded each time: their memory serves others once they are read. */
-static double loss_at(const checked *k, const un_batch *b)
-{
-    un_step s = {.step = 1, .grad_scale = 1};
-    double sum = 0;
-
-    load_check(k, b);
-    CHECK_OK(un_backend_cpu()->run(k->program, &s, &err), &err);
-    for (int i = 0; i < k->o->n_terms; i++) {
-        double parts[UN_TERM_PARTS];
-
-        for (int p = 0; p < k->o->term[i].n_parts; p++)
-            un_backend_cpu()->download(k->program, k->o->term[i].value[p], &parts[p]);
-        sum += k->o->term[i].weight * un_loss_term_value(&k->o->term[i], 0, parts);
-    }
-    return sum;
-}
-
-/* Along random directions d: (f(w + e d) - f(w - e d)) / 2e against g.d. A kink of ReLU or a tie of max-pooling
- * between the two points spoils one direction, not all, and the less the closer they are: the best of three counts. */
-static double slope_error(const checked *k, const un_graph *g, const un_batch *b, un_rng *random)
-{
-    double e = 1e-7, *d = un_alloc_array(NULL, (size_t)k->count, sizeof *d),
-           *w = un_alloc_array(NULL, (size_t)k->count, sizeof *w);
-    double *grad = un_alloc_array(NULL, (size_t)k->count, sizeof *w), best = INFINITY, up, down;
-
-    memcpy(w, k->param, (size_t)k->count * sizeof *w);
-    loss_at(k, b);
-    memcpy(grad, k->grad, (size_t)k->count * sizeof *w);
-    for (int t = 0; t < 3 && !(best < 1e-6); t++, e /= 10) {
-        double slope = 0, size = 0;
-
-        for (int i = 0; i < g->n_params; i++)
-            for (int64_t j = 0; j < g->param[i].count; j++)
-                d[g->param[i].offset + j] = g->param[i].trainable ? un_rng_normal(random) : 0;
-        for (int64_t i = 0; i < k->count; i++) {
-            slope += grad[i] * d[i];
-            size += fabs(grad[i] * d[i]);
-            k->param[i] = w[i] + e * d[i];
-        }
-        up = loss_at(k, b);
-        for (int64_t i = 0; i < k->count; i++)
-            k->param[i] = w[i] - e * d[i];
-        down = loss_at(k, b);
-        best = fmin(best, fabs((up - down) / (2 * e) - slope) / fmax(size, 1e-12));
-    }
-    memcpy(k->param, w, (size_t)k->count * sizeof *w);
-    un_free(d);
-    un_free(w);
-    un_free(grad);
-    return best;
-}
-
-static double gradient_error(const un_config *c, const two_pictures *t, uint32_t stream)
-{
-    const un_batch *b;
-    checked k = {0};
-    un_model *m;
-    two_feed feed;
-    un_rng random;
-    double off;
-
-    two_open(&feed, t, c);
-    CHECK_OK(un_model_create(&m, NULL, c, &err), &err);
-    start_check(&k, m, c);
-    CHECK_OK(two_start(&feed, 1, &err), &err);
-    CHECK_OK(two_next(&feed, &b, &err), &err);
-    un_rng_init(&random, 11, UN_RNG_TEST, stream, 0, 0);
-    off = slope_error(&k, m->graph, b, &random);
-    un_backend_cpu()->destroy(k.program);
-    un_plan_destroy(k.plan);
-    un_objective_destroy(k.o);
-    un_free(k.param);
-    un_free(k.grad);
-    un_model_destroy(m);
-    two_close(&feed);
-    return off;
-}
+/* ---- gradient against slope ---- */
 
 TEST(gradients)
 {
@@ -452,7 +310,7 @@ TEST(gradients)
         }
         n++;
         two_make(&t, 0.1);
-        off = gradient_error(c, &t, (uint32_t)row);
+        off = slope_gradient_error(c, &t, (uint32_t)row);
         worst = fmax(worst, off);
         if (!(off < 1e-5)) {
             describe(row, "has a wrong gradient");
@@ -723,7 +581,7 @@ TEST(deep)
         CHECK_OK(un_config_parse(c, NULL, text, strlen(text), "test", &err), &err);
         CHECK_OK(un_train_settle(c, 2, &err), &err);
         two_make(&t, 0.1);
-        off = gradient_error(c, &t, (uint32_t)depth);
+        off = slope_gradient_error(c, &t, (uint32_t)depth);
         if (!(off < 1e-5))
             un_test_fail(__FILE__, __LINE__, "depth %d: slope and gradient differ by %g", depth, off);
         snprintf(folder, sizeof folder, "%s", un_test_tmp());
