@@ -139,8 +139,6 @@ class Variant(base.Net):
         return self.conv(name, x, co, self.axes("kernel", level, 3))
 
     def gate(self, level, skip, g):
-        if self.m.get("gate", "none") == "none":
-            return skip
         n, inner, s = f"gate{level}", max(skip.shape[1] // 2, 1), self.axes("strides", level, 2)
         a = self.conv(n + ".x", skip, inner, s, s, bias=False, patches=True) + self.conv(n + ".g", g, inner)
         return skip * self.linear(torch.sigmoid(self.conv(n + ".psi", F.relu(a), 1)), s)
@@ -165,10 +163,10 @@ class Variant(base.Net):
             sides[i + 1] = x
             up = self.up_to(f"up{i}", x, i)
             skip = enc[i]
-            if skip.shape[2:] != up.shape[2:]:
-                cut = [(a - b) // 2 for a, b in zip(skip.shape[2:], up.shape[2:])]
-                skip = skip[(slice(None), slice(None)) + tuple(slice(c, c + n) for c, n in zip(cut, up.shape[2:]))]
-            x = self.block(f"dec{i}", i, torch.cat([self.gate(i, skip, x), up], 1), self.filters(i))
+            if self.m.get("gate", "none") != "none":  # over whole pixels of x, then cropped
+                wide = [n * s for n, s in zip(x.shape[2:], self.axes("strides", i, 2))]
+                skip = self.gate(i, centre(skip, wide), x)
+            x = self.block(f"dec{i}", i, torch.cat([centre(skip, up.shape[2:]), up], 1), self.filters(i))
         return x, sides
 
     def decode_nested(self, enc):
@@ -226,13 +224,19 @@ class Variant(base.Net):
         kind = self.m.get("decoder", "unet")
         x, sides = {"unet": self.decode, "nested": self.decode_nested, "full": self.decode_full}[kind](enc)
         weights = self.m.get("supervision", [])
-        sides = [self.conv(f"side{i + 1}", sides[i + 1], self.channels()) for i, w in enumerate(weights) if w > 0]
-        if self.m.get("stem", "none") == "none":
-            return [self.conv("head", x, self.channels())] + sides
-        return [self.up_conv("head", x, self.channels(), (self.m.get("stem_size", 4),) * self.dims)] + sides
+        head = lambda name, x: self.conv(name, x, self.channels()) if self.m.get("stem", "none") == "none" else \
+            self.up_conv(name, x, self.channels(), (self.m.get("stem_size", 4),) * self.dims)
+        side = head if kind == "nested" else lambda name, x: self.conv(name, x, self.channels())
+        return [head("head", x)] + [side(f"side{i + 1}", sides[i + 1]) for i, w in enumerate(weights) if w > 0]
 
     def __call__(self, x):
         return self.all(x)[0]
+
+
+def centre(x, size):
+    """The middle of x, of these extents."""
+    cut = [(a - b) // 2 for a, b in zip(x.shape[2:], size)]
+    return x[(slice(None), slice(None)) + tuple(slice(c, c + n) for c, n in zip(cut, size))]
 
 
 def nearest(t, size):
@@ -289,6 +293,8 @@ CASES = {
     "attention": case({"gate": "attention"}),
     "attention_strides": case({"gate": "attention", "strides": [[1, 2], [2, 3]], "upsample": "bilinear", **SILU}, (16, 36)),
     "attention_valid": case({"gate": "attention", "padding": "valid", "norm": "none", "depth": 1}, (28, 32)),
+    "attention_valid_linear": case({"gate": "attention", "padding": "valid", "upsample": "bilinear", "norm": "batch", "depth": 1},
+                                   (28, 32)),
     "attention_volume": case({"gate": "attention", "dims": 3, "norm": "instance"}),
     "aspp": case({"bottom": "aspp", "dilations": [1, 2, 3]}),
     "aspp_volume": case({"bottom": "aspp", "dims": 3, "norm": "instance"}),
@@ -299,6 +305,7 @@ CASES = {
     "supervised_volume": case({"supervision": [0.5], "dims": 3, "norm": "instance"}),
     "nested": case({"decoder": "nested", "depth": 3, "base_filters": 2}),
     "nested_supervised": case({"decoder": "nested", "supervision": [1], "upsample": "bilinear", "block": "residual"}),
+    "nested_stem": case({"decoder": "nested", "supervision": [1], "stem": "patchify", "stem_size": 2}),
     "nested_volume": case({"decoder": "nested", "supervision": [1], "dims": 3, "norm": "instance"}),
     "full": case({"decoder": "full", "depth": 3, "base_filters": 2, "supervision": [1, 0.5, 0.25]}),
     "full_volume": case({"decoder": "full", "dims": 3, "base_filters": 2, "norm": "instance",

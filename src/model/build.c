@@ -94,30 +94,32 @@ static void encode(un_builder *b, int x, int channels, int *enc)
     enc[m->depth] = un_build_bottom(b, x);
 }
 
-/* Deep supervision (Lee et al. 2015): outputs that only training reads. */
-static void side_outputs(un_builder *b, const un_decoded *d, int *side)
-{
-    const un_cfg_nums *weight = &b->m->supervision;
-    char name[16];
-
-    for (int i = 1; i <= un_model_sides(b->m); i++) {
-        snprintf(name, sizeof name, "side%d", i);
-        side[i] = weight->v[i - 1] > 0
-                      ? un_build_pointwise(b, name, d->side[i], d->side_channels[i], un_model_channels(b->m), 1)
-                      : UN_NONE;
-    }
-}
-
 /* Behind a stem the head is a transposed convolution: a 1x1 one to stem_size^dims times the classes whose channels
  * become pixels (Shi et al. 2016). */
-static int head(un_builder *b, int x, int channels)
+static int head(un_builder *b, const char *name, int x, int channels)
 {
     const int co = un_model_channels(b->m);
     int s[3];
 
     stem_stride(b->m, s);
-    return b->m->stem == UN_CFG_STEM_NONE ? un_build_pointwise(b, "head", x, channels, co, 1)
-                                          : un_build_transposed(b, "head", x, channels, co, s, 1);
+    return b->m->stem == UN_CFG_STEM_NONE ? un_build_pointwise(b, name, x, channels, co, 1)
+                                          : un_build_transposed(b, name, x, channels, co, s, 1);
+}
+
+/* Deep supervision (Lee et al. 2015): outputs that only training reads, at the extents of their level; those of a
+ * nested decoder at full size, where fewer columns may run. */
+static void side_outputs(un_builder *b, const un_decoded *d, int *side)
+{
+    const int whole = b->m->decoder == UN_CFG_DECODER_NESTED, co = un_model_channels(b->m);
+    const un_cfg_nums *weight = &b->m->supervision;
+    char name[16];
+
+    for (int i = 1; i <= un_model_sides(b->m); i++) {
+        snprintf(name, sizeof name, "side%d", i);
+        side[i] = !(weight->v[i - 1] > 0) ? UN_NONE
+                  : whole                 ? head(b, name, d->side[i], d->side_channels[i])
+                                          : un_build_pointwise(b, name, d->side[i], d->side_channels[i], co, 1);
+    }
 }
 
 static void outputs(un_builder *b, const un_decoded *d)
@@ -126,7 +128,7 @@ static void outputs(un_builder *b, const un_decoded *d)
     int side[UN_CFG_LEVELS_MAX + 1], x;
 
     side_outputs(b, d, side);
-    x = head(b, d->x, d->channels);
+    x = head(b, "head", d->x, d->channels);
     un_graph_output(b->g, x);
     un_graph_output(b->g, un_graph_op(b->g, UN_OP_SOFTMAX, "probabilities", &x, 1, &a));
     for (int i = 1; i <= un_model_sides(b->m); i++)

@@ -26,6 +26,25 @@ static int channels_of(const un_builder *b, int level)
     return level == b->m->depth ? un_model_encoded(b->m, level) : un_model_filters(b->m, level);
 }
 
+/* What the skip connection hands to level `level`, of the extents of `up`. A gate reads whole pixels of the coarser
+ * value, so it comes before the crop where, with valid padding, a convolution made the interpolated value smaller. */
+static int skipped(un_builder *b, int level, int skip, int up, int coarse, int below)
+{
+    char name[NAME];
+    int resized;
+
+    snprintf(name, sizeof name, "up%d.resize", level);
+    resized = b->m->gate == UN_CFG_GATE_NONE ? UN_NONE : un_graph_find_value(b->g, name);
+    if (resized != UN_NONE) {
+        snprintf(name, sizeof name, "gate%d.crop", level);
+        skip = un_build_like(b, name, skip, resized);
+        skip = un_build_gate(b, level, skip, coarse, below);
+    }
+    snprintf(name, sizeof name, "crop%d", level);
+    skip = un_build_like(b, name, skip, up);
+    return resized != UN_NONE ? skip : un_build_gate(b, level, skip, coarse, below);
+}
+
 /* One level of the U: up, joined with the skip connection. */
 static int decode(un_builder *b, int level, int x, int skip)
 {
@@ -38,9 +57,7 @@ static int decode(un_builder *b, int level, int x, int skip)
     x = un_build_up(b, name, level, x, below, filters);
     if (!un_config_int_at(&b->m->skips, level))
         return decoder_block(b, block, level, x, filters, filters);
-    snprintf(name, sizeof name, "crop%d", level);
-    skip = un_build_like(b, name, skip, x);
-    skip = un_build_gate(b, level, skip, coarse, below);
+    skip = skipped(b, level, skip, x, coarse, below);
     snprintf(name, sizeof name, "cat%d", level);
     return decoder_block(
         b, block, level, un_build_join(b, name, (int[]){skip, x}, 2), un_model_encoded(b->m, level) + filters, filters);
