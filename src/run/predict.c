@@ -394,7 +394,8 @@ static unet_status make_axes(job *j, un_mem *mem, unet_error *err)
 
     un_tiling_grid(j->p->model, &j->p->opt, grid);
     for (int i = 0; i < 3 && !st; i++)
-        st = un_axis_create(&j->axis[i], mem, &j->t, i, j->extent[i], un_tiling_step(&j->t, &j->p->opt, grid, i), err);
+        st = un_axis_create(
+            &j->axis[i], mem, &j->t, i, j->extent[i], un_tiling_step(&j->t, &j->p->opt, grid, i), grid[i], err);
     j->rest = (int64_t)j->extent[2] * (j->slab == 0 ? j->extent[1] : 1);
     return st;
 }

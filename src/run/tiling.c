@@ -44,11 +44,13 @@ static void place_windows(un_axis *a, int halo, int blend, int step, int last)
     }
 }
 
-unet_status un_axis_create(un_axis *a, un_mem *mem, const un_tiling *t, int axis, int extent, int step, unet_error *err)
+unet_status un_axis_create(
+    un_axis *a, un_mem *mem, const un_tiling *t, int axis, int extent, int step, int grid, unet_error *err)
 {
-    int n = t->count[axis], size = t->window[axis], blend = t->blend;
-    /* valid padding: windows may reach beyond the picture, so that they all start on the grid */
-    int last = t->lead[axis] && !blend ? (n - 1) * step : UN_MAX(t->padded[axis] - size, 0);
+    int n = t->count[axis], size = t->window[axis], blend = t->blend, last = UN_MAX(t->padded[axis] - size, 0);
+
+    if (t->lead[axis] && !blend) /* valid padding: beyond the picture as far as one piece, so that it is on the grid */
+        last = (int)un_round_up((size_t)last, (size_t)grid);
 
     *a = (un_axis){.extent = extent, .size = size, .count = n};
     a->start = un_alloc_array(mem, (size_t)n, sizeof *a->start);
@@ -334,7 +336,7 @@ static unet_status choose_exact(const chooser *c, un_tiling *t, const int extent
     unet_status st = UNET_OK;
 
     for (int i = 0; i < 3; i++) {
-        t->halo[i] = c->valid ? 0 : c->reach[i];
+        t->halo[i] = c->reach[i];
         t->padded[i] = (int)un_round_up((size_t)extent[i], (size_t)c->grid[i]);
         least[i] = UN_MIN(t->padded[i], 2 * t->halo[i] + c->grid[i]);
         want[i] = t->padded[i];
@@ -428,6 +430,23 @@ static size_t budget_of(const chooser *c, const int extent[3])
     return budget;
 }
 
+/* Valid padding: pixels at an end of a window that depend on its end. Linear interpolation, that of gates too, repeats
+ * the last pixel there; the convolutions behind it lose as many pixels as they spread them. */
+static int repeated(const un_cfg_model *m, int axis)
+{
+    int n = 0;
+
+    for (int level = 0; level < m->depth && (m->upsample == UN_CFG_UP_BILINEAR || m->gate != UN_CFG_GATE_NONE);
+         level++) {
+        int fine[3], coarse[3];
+
+        un_model_level_grid(m, level, fine);
+        un_model_level_grid(m, level + 1, coarse);
+        n += coarse[axis] / fine[axis] / 2 * fine[axis];
+    }
+    return n;
+}
+
 static unet_status set_up(chooser *c, const int extent[3], unet_error *err)
 {
     un_view views[UN_TTA_MAX];
@@ -446,7 +465,8 @@ static unet_status set_up(chooser *c, const int extent[3], unet_error *err)
     c->budget = budget_of(c, extent);
     c->capped = un_mem_left(c->mem) != SIZE_MAX;
     for (int i = 0; i < 3; i++)
-        c->reach[i] = (int)un_round_up((size_t)UN_MAX(reach.before[i], reach.after[i]), (size_t)c->grid[i]);
+        c->reach[i] = c->valid ? repeated(&c->model->config.model, i)
+                               : (int)un_round_up((size_t)UN_MAX(reach.before[i], reach.after[i]), (size_t)c->grid[i]);
     if (c->turns)
         c->reach[1] = c->reach[2] = UN_MAX(c->reach[1], c->reach[2]);
     c->shapes = un_alloc_array(c->mem, (size_t)c->model->graph->n_values, sizeof *c->shapes);

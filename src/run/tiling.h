@@ -16,7 +16,7 @@ typedef struct un_axis {
 } un_axis;
 
 UN_NODISCARD unet_status un_axis_create(
-    un_axis *a, un_mem *mem, const un_tiling *t, int axis, int extent, int step, unet_error *err);
+    un_axis *a, un_mem *mem, const un_tiling *t, int axis, int extent, int step, int grid, unet_error *err);
 void un_axis_destroy(un_axis *a);
 
 /* Chooses windows for a picture: fills *t. patch: the trained size. */

@@ -277,6 +277,16 @@ TEST(windows_fit_what_is_free)
 TEST(valid_padding)
 {
     check_same("dims: 2, depth: 2, base_filters: 3, norm: batch, padding: valid", 1, 60, 75, 24, 4);
+    /* interpolation repeats the last pixel of a window: that is not taken from there */
+    check_same("dims: 2, depth: 2, base_filters: 3, norm: batch, padding: valid, upsample: bilinear", 1, 60, 75, 24, 4);
+    check_same("dims: 2, depth: 3, base_filters: 2, norm: batch, padding: valid, upsample: bilinear, kernel: [[5, 5], "
+               "[3, 3], [1, 1], [3, 3]]",
+        1, 60, 75, 40, 4);
+    check_same("dims: 2, depth: 2, base_filters: 3, norm: batch, padding: valid, gate: attention", 1, 60, 75, 24, 4);
+    check_same("dims: 2, depth: 2, base_filters: 3, norm: none, padding: valid, gate: attention, upsample: nearest, "
+               "strides: [3, 2]",
+        1, 60, 75, 30, 4);
+    check_same("dims: 3, depth: 1, base_filters: 2, norm: batch, padding: valid, upsample: bilinear", 9, 20, 50, 16, 4);
 }
 
 TEST(odd_sizes)
