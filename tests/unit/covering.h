@@ -9,10 +9,10 @@
 #include "base/rng.h"
 #include "test.h"
 
-enum { COVERING_TRIES = 60 };
+enum { COVERING_TRIES = 60 }; /* where the set does not say how many */
 
 typedef struct covering {
-    int factors, most_rows;
+    int factors, most_rows, tries;                /* tries: rows drawn for a pair; more where few rows are allowed */
     const int *levels;                            /* [factors] */
     int (*allowed)(void *ctx, const int *row);    /* 0: such a row is not taken */
     void (*missed)(void *ctx, const int pair[4]); /* a pair that no drawn row was allowed with; NULL: nothing is done */
@@ -46,7 +46,7 @@ static inline void covering_add(covering *c, un_rng *random, const int pair[4])
 {
     int best = 0, row[64], *to = c->row + c->rows * c->factors;
 
-    for (int t = 0; t < COVERING_TRIES; t++) {
+    for (int t = 0; t < (c->tries ? c->tries : COVERING_TRIES); t++) {
         int gain;
 
         for (int f = 0; f < c->factors; f++)

@@ -14,6 +14,21 @@ typedef struct slope_check {
     int64_t count;
 } slope_check;
 
+/* Biases and shifts of 0 would put a ReLU behind a channel without a value on its kink: all are moved. */
+static inline void slope_set(slope_check *k, const un_model *m)
+{
+    const un_graph *g = m->graph;
+    un_rng r;
+
+    un_rng_init(&r, 13, UN_RNG_TEST, 0, 0, 0);
+    for (int64_t i = 0; i < k->count; i++)
+        k->param[i] = (double)m->weights[i];
+    for (int p = 0; p < g->n_params; p++)
+        for (int64_t i = 0; i < g->param[p].count; i++)
+            if (g->param[p].role == UN_PARAM_BIAS || g->param[p].role == UN_PARAM_NORM_SHIFT)
+                k->param[g->param[p].offset + i] += 0.1 * un_rng_normal(&r);
+}
+
 static inline void slope_start(slope_check *k, const un_model *m, const un_config *c)
 {
     const un_plan_options doubles = {.doubles = 1, .training = 1};
@@ -31,8 +46,7 @@ static inline void slope_start(slope_check *k, const un_model *m, const un_confi
     k->count = m->graph->block_count;
     k->param = un_alloc_array(NULL, (size_t)k->count, sizeof *k->param);
     k->grad = un_alloc_array(NULL, (size_t)k->count, sizeof *k->grad);
-    for (int64_t i = 0; i < k->count; i++)
-        k->param[i] = (double)m->weights[i];
+    slope_set(k, m);
     spec.plan = k->plan;
     spec.blocks = (un_blocks){.param = k->param, .grad = k->grad};
     CHECK_OK(un_backend_cpu()->compile(&k->program, NULL, &spec, &err), &err);
