@@ -465,8 +465,9 @@ static unet_status set_up(chooser *c, const int extent[3], unet_error *err)
     c->budget = budget_of(c, extent);
     c->capped = un_mem_left(c->mem) != SIZE_MAX;
     for (int i = 0; i < 3; i++)
-        c->reach[i] = c->valid ? repeated(&c->model->config.model, i)
-                               : (int)un_round_up((size_t)UN_MAX(reach.before[i], reach.after[i]), (size_t)c->grid[i]);
+        c->reach[i] = (int)un_round_up((size_t)UN_MAX(reach.before[i], reach.after[i]), (size_t)c->grid[i]);
+    for (int i = 0; i < 3 && c->valid; i++)
+        c->reach[i] = repeated(&c->model->config.model, i);
     if (c->turns)
         c->reach[1] = c->reach[2] = UN_MAX(c->reach[1], c->reach[2]);
     c->shapes = un_alloc_array(c->mem, (size_t)c->model->graph->n_values, sizeof *c->shapes);
