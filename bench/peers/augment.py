@@ -10,6 +10,7 @@ import datetime
 import json
 import math
 import os
+import re
 import statistics
 import sys
 import time
@@ -25,6 +26,10 @@ FOLDER = os.path.join(run.ROOT, "bench", "results", "augment")
 EXTENT, PATCH = 512, 256
 TURN_MS = 60
 PREPARE = 20  # times that a picture is prepared
+# Draws that share the preparation of a picture: those of a default training of half an hour (CamVid in
+# docs/accuracy.md, the fewest of its full runs on pictures); of one with many pictures; where the cache holds none.
+DRAWS = {348: "a default training of half an hour, CamVid", 20: "a training with many pictures",
+         1: "prepared anew each time"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,9 @@ OPS = [
     Op("clahe", "clahe=1 clahe_share=1 clahe_clip=3", "A.CLAHE((3, 3), p=1)"),
     Op("haze", "haze=1 haze_share=0.5", "A.RandomFog(0.08, (0, 0.5), p=1)", colour=True,
        extra=True),  # it draws discs
+    # both: one or two polygons of a random darkness anywhere; ours also brighter ones, with soft edges
+    Op("shade", "shade=1 shade_share=0.5 shade_width=1 shade_layers=2",
+       "A.RandomShadow((0, 0, 1, 1), (1, 2), 5, (0, 0.5), p=1)"),
     Op("blur", "blur=1 blur_px=[0.5,1.2]", "A.GaussianBlur(0, (0.5, 1.2), p=1)"),
     Op("motion", "motion=1 motion_px=[2,8]", "A.MotionBlur((3, 9), p=1)"),
     Op("defocus", "defocus=1 defocus_px=[1,3]", "A.Defocus((1, 3), p=1)"),
@@ -80,12 +88,36 @@ OPS = [
     Op("jpeg", "jpeg=1 jpeg_loss=0.8", "A.ImageCompression('jpeg', (20, 100), p=1)"),
     Op("cutout", "cutout=1 cutout_share=0.3 cutout_boxes=2", "A.CoarseDropout((2, 2), (0.01, 0.3), (0.01, 0.3), p=1)"),
     Op("gridmask", "gridmask=1 gridmask_share=0.4 gridmask_px=[24,64]", "A.GridDropout(0.4, True, (24, 64), p=1)"),
+    # both: a point in the middle half; theirs joins patches that were cut before, which is less work
+    Op("mosaic", "mosaic=1", f"A.Mosaic((2, 2), ({PATCH}, {PATCH}), ({PATCH}, {PATCH}), (0.25, 0.75), p=1)"),
     Op("default policy", "policy=default",
        "A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5), A.RandomRotate90(p=0.5), A.Rotate(30, border_mode=B, p=0.3), "
        "A.Affine(scale=(0.7, 1.4), border_mode=B, p=0.3), A.RandomGamma((70, 150), p=0.3), "
        "A.RandomBrightnessContrast(0, 0.25, p=0.3), A.RandomBrightnessContrast(0.1, 0, p=0.3), "
        "A.GaussNoise((0, 0.05), p=0.15)", extra=True),
 ]
+
+LEFT_OUT = {  # every other operation of ours
+    "inverse_gamma": "RandomGamma counts from the dark end alone",
+    "window": "none moves both ends of the range and cuts (AutoContrast, RandomToneCurve: other curves)",
+    "random_conv": "none",
+    "bias_field": "Illumination draws a ramp, a corner or a Gaussian, no polynomial of the position",
+    "ghosting": "none works in k-space",
+    "spike": "none works in k-space",
+    "stripes": "none",
+    "mixup": "none since 2.0",
+    "cutmix": "none",
+    "copy_paste": "OverlayElements pastes what it is given and leaves the mask as it is",
+}
+
+
+def check_complete():
+    """Each row of our registry is compared or left out with a reason."""
+    with open(os.path.join(run.ROOT, "src", "data", "augment.def")) as f:
+        ours = set(re.findall(r"^UN_AUGMENT\(\w+, +\d+, +(\w+)", f.read(), re.M))
+    named = {o.name for o in OPS if not o.name.startswith(("none", "default"))} | set(LEFT_OUT)
+    if ours != named:
+        sys.exit(f"augment.py: OPS and LEFT_OUT do not fit augment.def: {', '.join(sorted(ours ^ named))}")
 
 
 def write_picture(folder, channels):
@@ -114,8 +146,10 @@ def rival(image, mask, h, w, c, patch):
 
     cv2.setNumThreads(1)
     picture = {"image": np.fromfile(image, np.uint8).reshape(h, w, c), "mask": np.fromfile(mask, np.uint8).reshape(h, w)}
+    ends = [slice(0, patch), slice(h - patch, h)]
+    others = [{k: np.ascontiguousarray(v[y, x]) for k, v in picture.items()} for y in ends for x in ends]
     normalise = A.Normalize([120 / 255, 110 / 255, 100 / 255] if c == 3 else [110 / 255], [60 / 255] * c)
-    sample = None
+    sample, given = None, picture
 
     def answer(**facts):
         print(json.dumps(facts), flush=True)
@@ -127,12 +161,13 @@ def rival(image, mask, h, w, c, patch):
             # ours: the picture beyond the patch comes in; theirs crops first, which is less work
             op = eval(f"[{rest}]", {"A": A, "B": cv2.BORDER_REFLECT_101, "cv2": cv2})
             sample = A.Compose([A.RandomCrop(patch, patch), *op, normalise], seed=1)
+            given = {**picture, "mosaic_metadata": others} if any(isinstance(t, A.Mosaic) for t in op) else picture
             answer()
             continue
         ms = []
         for _ in range(int(rest)):
             began = time.perf_counter()
-            out = sample(**picture)
+            out = sample(**given)
             ms.append(1e3 * (time.perf_counter() - began))
         assert out["image"].size == patch * patch * c and out["image"].dtype == np.float32
         answer(ms=ms)
@@ -196,6 +231,9 @@ is their time by ours: above 1 we are faster. The mean is geometric, over the op
 * **unet:** the picture is prepared once and kept as the training keeps it (float32, normalised, with what the sampler asks of
   it), so a patch begins there. Preparing it took {prepare}; a picture that does not fit into `train.cache` needs this
   once more each time it comes.
+* **From the decoded picture to the tensor,** with nothing left out, go the means *with preparation*: each patch takes
+  its share of that time. The reading taken here is that of a training, in which a picture is prepared once and drawn
+  many times: the first of these rows. The last is for a picture that each patch needs prepared anew.
 * **albumentations:** `Compose([RandomCrop, operation, Normalize])` on the 8-bit picture; no copy to channels first, no
   conversion to a tensor of PyTorch. One thread (`cv2.setNumThreads(1)`). Borders reflect. Its operations on values work on 8
   bits, many by a table of 256 entries; ours on float32, so that 16-bit pictures lose nothing. Its fog is made of discs, too
@@ -203,8 +241,10 @@ is their time by ours: above 1 we are faster. The mean is geometric, over the op
 """
 
 
-def mean_of(facts):
-    ratios = [facts["ops"][o.name]["theirs"] / facts["ops"][o.name]["ours"] for o in OPS
+def mean_of(facts, draws=0):
+    """Geometric mean and least ratio; with the preparation of a picture shared by so many draws, if any."""
+    more = facts["prepare_ms"] / draws if draws else 0
+    ratios = [facts["ops"][o.name]["theirs"] / (facts["ops"][o.name]["ours"] + more) for o in OPS
               if not o.extra and o.name in facts["ops"]]
     return math.exp(statistics.fmean(map(math.log, ratios))), min(ratios)
 
@@ -226,25 +266,33 @@ def page(data):
     means = [mean_of(f) for _, f in columns]
     lines.append("| **geometric mean** | " + " | ".join(f" | | **{a:.2f}**" for a, _ in means) + " |")
     lines.append("| least | " + " | ".join(f" | | {b:.2f}" for _, b in means) + " |")
+    for draws, which in DRAWS.items():
+        name = f"mean with preparation, {draws} draw{'s' * (draws > 1)} of a picture ({which})"
+        lines.append(f"| {name} | " + " | ".join(f" | | {mean_of(f, draws)[0]:.2f}" for _, f in columns) + " |")
     return "\n".join(lines)
 
 
-def settings():
+def settings(measured):
     rows = ["| operation | unet | albumentations |", "|---|---|---|"]
-    rows += [f"| {o.name} | `{o.ours}` | `{o.theirs.replace('|', '/')}` |" for o in OPS if o.ours]
-    return "## What was compared\n\n`B` reflects at the border.\n\n" + "\n".join(rows)
+    rows += [f"| {o.name} | `{o.ours}` | `{o.theirs.replace('|', '/')}` |" for o in OPS
+             if o.ours and o.name in measured]
+    left = ["| operation | what albumentations has |", "|---|---|"]
+    left += [f"| {name} | {why} |" for name, why in LEFT_OUT.items()]
+    return ("## What was compared\n\n`B` reflects at the border.\n\n" + "\n".join(rows) +
+            "\n\n## What was not\n\nThe other operations of `unet list augmentations`:\n\n" + "\n".join(left))
 
 
 def write_page():
-    parts, prepared = [], ""
+    parts, prepared, measured = [], "", set()
     for name in sorted(os.listdir(FOLDER)):
         with open(os.path.join(FOLDER, name)) as f:
             data = json.load(f)
         parts.append(page(data))
+        measured.update(*(c["ops"] for c in data["channels"].values()))
         prepared = ", ".join(f"{v['prepare_ms']:.1f} ms with {c} channel{'s' * (c != '1')}" for c, v in sorted(data["channels"].items(), reverse=True))
     head = HEAD.format(extent=EXTENT, patch=PATCH, prepare=prepared)
     with open(os.path.join(run.ROOT, "docs", "augmentation-speed.md"), "w") as f:
-        f.write("\n".join([head, *parts, "", settings()]) + "\n")
+        f.write("\n".join([head, *parts, "", settings(measured)]) + "\n")
 
 
 def store(channels, facts):
@@ -275,6 +323,7 @@ def main():
     p.add_argument("--quick", action="store_true", help="a tenth of the time, nothing is saved")
     p.add_argument("--list", action="store_true", help="name the operations")
     a = p.parse_args()
+    check_complete()
     ops = [o for o in OPS if not a.op or o.name in a.op]
     if a.list:
         print("\n".join(o.name for o in OPS))
