@@ -113,7 +113,7 @@ bench-bf16: build
 	@bench/record.sh bf16 --threads $(THREADS) $(ARGS)
 	@bench/precision.sh
 
-## bench-peers  beside ONNX Runtime, OpenVINO, PyTorch, MNN and ncnn; ARGS: bench/peers/README.md (an hour)
+## bench-peers  beside ONNX Runtime, OpenVINO, PyTorch, MNN and ncnn; ARGS: bench/peers/README.md (two hours)
 bench-peers: setup
 	@bench/peers/run.sh $(ARGS)
 

@@ -44,7 +44,8 @@ class Variant(base.Net):
     def unit(self, block, tag, x, co, k=1, stride=1, act=True, **other):
         if "weight" in other:
             other["weight"] = f"{block}.conv{other['weight']}"
-        x = self.conv(f"{block}.conv{tag}", x, co, k, stride, self.m["norm"] == "none", **other)
+        bias = self.m["norm"] == "none" or self.m.get("bias") == "on"
+        x = self.conv(f"{block}.conv{tag}", x, co, k, stride, bias, **other)
         return self.norm(f"{block}.norm{tag}", x, act)
 
     def mean(self, x):

@@ -17,11 +17,14 @@ class Case:
 
     @property
     def grid(self):
-        return 2**self.depth
+        return 2**self.depth * VARIANTS.get(self.variant, {}).get("stem_size", 1)
 
     @property
     def padded(self):
-        """Extents the network runs at: pictures are mirrored at the edge up to a multiple of 2^depth, for all alike."""
+        """Extents the network runs at: pictures are mirrored at the edge up to a multiple of the grid, for all alike. A
+        network without padding has extents that fit it."""
+        if self.model.get("padding") == "valid":
+            return self.extent
         return tuple((e + self.grid - 1) // self.grid * self.grid for e in self.extent)
 
     @property
@@ -44,7 +47,9 @@ class Case:
 
 
 LR, WEIGHT_DECAY = 0.001, 0.01
-# docs/architectures.md; PyTorch runs the definitions of tools/torch_variants.py
+# The section `model` of what docs/architectures.md has; PyTorch runs the definitions of tools/torch_variants.py and
+# torch_encoders.py. nnunet, classic2015, *_deep, large and huge are presets, classic2015 without its dropout, whose
+# draws would differ.
 VARIANTS = {
     "residual": {"block": "residual"},
     "attention": {"gate": "attention"},
@@ -55,6 +60,32 @@ VARIANTS = {
     "inverted": {"block": "inverted"},
     "se": {"recalibrate": "se"},
     "unet3p": {"decoder": "full"},
+    "scse": {"recalibrate": "scse"},
+    "aspp": {"bottom": "aspp"},
+    "dilated": {"bottom": "dilated"},
+    "unetpp_deep": {"decoder": "nested", "supervision": [1, 1, 1]},
+    "unet3p_deep": {"decoder": "full", "supervision": [1, 1, 1, 1]},
+    "nnunet": {"norm": "instance", "activation": "leaky_relu", "activation_slope": 0.01, "downsample": "conv",
+               "bias": "on", "max_filters": 512, "supervision": [0.5, 0.25, 0.125, 0.0625]},
+    "classic2015": {"padding": "valid", "norm": "none"},
+    "large": {"stem": "space_to_depth", "stem_size": 2},
+    "huge": {"stem": "patchify", "stem_size": 4},
+    "vgg16": {"encoder": "vgg16"},
+    "resnet34": {"encoder": "resnet34"},
+    "mobilenet_v2": {"encoder": "mobilenet_v2"},
+    "efficientnet_b0": {"encoder": "efficientnet_b0"},
+}
+# Most have 16 filters, four poolings and four patches of 96x96. Otherwise: what a paper fixes, all poolings of an
+# encoder, and pictures that a stem makes 96x96.
+VARIANT_SIZE = {"filters": 16, "batch": 4, "extent": (96, 96), "channels": 3}
+VARIANT_SIZES = {
+    "nnunet": {"filters": 32},
+    "classic2015": {"filters": 64, "batch": 1, "extent": (284, 284)},
+    "large": {"extent": (192, 192)},
+    "huge": {"extent": (384, 384)},
+    "resnet34": {"depth": 5},
+    "mobilenet_v2": {"depth": 5},
+    "efficientnet_b0": {"depth": 5},
 }
 
 
@@ -82,7 +113,7 @@ LIST = [
     named("train", 16, 8, (192, 192), 3),
     named("train", 32, 9, (40, 56, 40), 1, depth=3),
 ]
-LIST += [named("train", 16, 4, (96, 96), 3, set="variant", variant=v) for v in VARIANTS]
+LIST += [named("train", **{**VARIANT_SIZE, **VARIANT_SIZES.get(v, {})}, set="variant", variant=v) for v in VARIANTS]
 QUICK = [
     named("infer", 16, 1, (128, 128), 3, set="quick"),
     named("infer", 8, 1, (16, 32, 32), 1, depth=3, set="quick"),

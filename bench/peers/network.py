@@ -152,16 +152,25 @@ def torch_module(net, fold):
     return Module()
 
 
-def variant_module(path, definition):
-    """The definition of tools/torch_variants.py with the weights of a model file: image -> logits and further outputs."""
+def tools():
+    """Makes the definitions of tools/ importable."""
     import os
     import sys
 
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools")
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def variant_module(path, definition):
+    """The definition of tools/torch_variants.py, or of tools/torch_encoders.py, with the weights of a model file:
+    image -> logits and those of deep supervision."""
     import torch
     from safetensors.numpy import load_file
     from torch import nn
 
-    sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
+    tools()
+    from torch_encoders import Encoded
     from torch_variants import Variant
 
     torch.set_default_dtype(torch.float32)  # the golden values are made in double
@@ -169,7 +178,7 @@ def variant_module(path, definition):
     class Module(nn.Module):
         def __init__(self):
             super().__init__()
-            self.definition = Variant({"model": definition})
+            self.definition = (Encoded if "encoder" in definition else Variant)({"model": definition})
             for name, value in load_file(path).items():
                 key, value = name.replace(".", "_"), torch.from_numpy(value.copy())
                 if "running_" in name:
@@ -184,3 +193,14 @@ def variant_module(path, definition):
             return self.definition.all(image)
 
     return Module()
+
+
+def targets_of(target, outputs):
+    """The mask for each output: its middle where the logits lost their border, every k-th pixel for smaller outputs."""
+    tools()
+    from torch_variants import nearest
+
+    size = outputs[0].shape[2:]
+    cut = tuple(slice((a - b) // 2, (a - b) // 2 + b) for a, b in zip(target.shape[1:], size))
+    middle = target[(slice(None), *cut)]
+    return [nearest(middle, z.shape[2:]).contiguous() for z in outputs]

@@ -160,14 +160,21 @@ class TorchTrain(Torch):
             [{"params": decay, "weight_decay": settings["weight_decay"]}, {"params": rest, "weight_decay": 0}],
             lr=settings["lr"], betas=(0.9, 0.999), eps=1e-8, fused=True)
         self.net = torch.compile(net) if "compile" in self.form else net
-        self.loss = 0
+        self.loss, self.targets = 0, None
+        supervision = (settings["variant"] or {}).get("supervision", [])
+        self.weights = [w / (1 + sum(supervision)) for w in (1, *supervision)]
 
     def step(self, image, target):
+        from network import targets_of
+
         torch = self.lib
         self.optimiser.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled="bf16" in self.form):
-            logits = self.net(image)[0]
-            loss = torch.nn.functional.cross_entropy(logits.float(), target)
+            logits = self.net(image)[:len(self.weights)]
+            if not self.targets:
+                self.targets = targets_of(target, logits)
+            loss = sum(w * torch.nn.functional.cross_entropy(z.float(), t)
+                       for w, z, t in zip(self.weights, logits, self.targets))
         loss.backward()
         self.optimiser.step()
         self.loss = loss.item()
