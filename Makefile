@@ -142,6 +142,12 @@ accuracy-train: configure
 	@ninja -C $(BUILD) src/cli/unet
 	@accuracy/run.sh train $(ARGS)
 
+## rows       each loss, optimiser, regulariser, schedule on the bundled nuclei, into docs/rows.md; goes on where it was (20 minutes)
+.PHONY: rows
+rows: configure
+	@ninja -C $(BUILD) src/cli/unet
+	@accuracy/rows.sh $(ARGS)
+
 ## estimates  stated beside measured memory and time of short runs on six public sets, into docs/planning.md (7 minutes)
 .PHONY: estimates
 estimates: configure

@@ -33,3 +33,14 @@ put_table() {
         }' >"$1.new"
     mv "$1.new" "$1"
 }
+
+# put_row FILE COLUMNS ROW: the row takes the place of the one that begins with the same columns; the file stays sorted.
+put_row() {
+    {
+        row=$3 awk -F'\t' -v n="$2" '
+            BEGIN {split(ENVIRON["row"], new)}
+            {for (i = 1; i <= n; i++) if ($i != new[i]) {print; next}}' "$1" 2>/dev/null || true
+        printf '%s\n' "$3"
+    } | sort >"$1.new"
+    mv "$1.new" "$1"
+}

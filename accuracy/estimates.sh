@@ -30,8 +30,7 @@ for set in "${sets[@]}"; do
                 sprintf("%+.0f %%", 100 * (stated / peak - 1)), sprintf("%.1f", time), sprintf("%.1f", seconds),
                 sprintf("%+.0f %%", 100 * (time / seconds - 1)), steps}')
     row=$row$'\t'$(processor)$'\t'$commit
-    { grep -v "^$set	" "$rows" 2>/dev/null || true; printf '%s\t%s\n' "$set" "$row"; } | sort >"$tmp/rows"
-    cp "$tmp/rows" "$rows"
+    put_row "$rows" 1 "$set"$'\t'"$row"
     printf '%s\t%s\n' "$set" "$row"
 done
 [ -f "$rows" ] || exit 0

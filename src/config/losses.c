@@ -223,7 +223,8 @@ static const char intro[] =
     "value.\n\n"
     "Each row is compared with an implementation of its own in PyTorch (`tools/loss_golden.py`, "
     "`tests/unit/test_losses.c`), value and\n"
-    "gradient, in two and three dimensions, and its gradient with central differences.\n\n";
+    "gradient, in two and three dimensions, and its gradient with central differences. Each at work on pictures: "
+    "[rows.md](rows.md).\n\n";
 
 void un_loss_docs(un_text *t)
 {

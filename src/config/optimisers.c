@@ -307,7 +307,9 @@ static const char intro[] =
     "has the same bits as one that was never stopped. The same holds for any number of threads.\n\n"
     "**Proof.** Each row is compared with PyTorch 2.13 over ten steps (optimisers) or thirty (schedules), or, where "
     "PyTorch\n"
-    "does not have it, with a formula of its own in `tools/optim_values.py`; a test fails on a row without.\n\n"
+    "does not have it, with a formula of its own in `tools/optim_values.py`; a test fails on a row without. Each at "
+    "work on\n"
+    "pictures: [rows.md](rows.md).\n\n"
     "## Optimisers\n\n";
 
 static const char schedules_intro[] = "## Courses of the learning rate\n\n"
