@@ -40,7 +40,8 @@ class Encoded(Variant):
     def bn(self, name, x):
         name, c = "encoder." + name, x.shape[1]
         for n in (name + ".running_mean", name + ".running_var"):
-            self.buffers.setdefault(n, base.parameter(n, (c,)))
+            if n not in self.buffers:
+                self.buffers[n] = base.parameter(n, (c,))
         return F.batch_norm(x, self.buffers[name + ".running_mean"], self.buffers[name + ".running_var"],
                             self.get(name + ".weight", c), self.get(name + ".bias", c), self.training, 0, self.eps)
 

@@ -187,10 +187,9 @@ class Variant(base.Net):
             found = []
             for i in range(depth + 1):
                 x = enc[i] if i <= to else dec[i]
-                factor = np.ones(self.dims, int)
+                factor = (1,) * self.dims
                 for level in range(min(i, to), max(i, to)):
-                    factor = factor * np.array(self.axes("strides", level, 2))
-                factor = tuple(int(f) for f in factor)
+                    factor = tuple(f * s for f, s in zip(factor, self.axes("strides", level, 2)))
                 if i < to:
                     x = (F.max_pool2d if self.dims == 2 else F.max_pool3d)(x, factor)
                 elif i > to:

@@ -159,7 +159,8 @@ class TorchTrain(Torch):
         self.optimiser = torch.optim.AdamW(
             [{"params": decay, "weight_decay": settings["weight_decay"]}, {"params": rest, "weight_decay": 0}],
             lr=settings["lr"], betas=(0.9, 0.999), eps=1e-8, fused=True)
-        self.net = torch.compile(net) if "compile" in self.form else net
+        # in one piece: a definition that breaks the graph would be compiled in many small ones, which are slow
+        self.net = torch.compile(net, fullgraph=True) if "compile" in self.form else net
         self.loss, self.targets = 0, None
         supervision = (settings["variant"] or {}).get("supervision", [])
         self.weights = [w / (1 + sum(supervision)) for w in (1, *supervision)]
