@@ -82,7 +82,8 @@ lists() {
     [ ! -f "$1/val.txt" ] || echo "data.list_train=$(realpath "$1/train.txt") data.list_val=$(realpath "$1/val.txt")"
 }
 
-# train SET BUDGET SEED FOLDER KEYS: from the start, or on from where it was killed. The output is one line of JSON.
+# train SET BUDGET SEED FOLDER KEYS: from the start, or on from where it was killed, with the options among the keys
+# (--exact), which a checkpoint does not keep. The output is one line of JSON.
 train() {
     local args=("$data/$(data_of "$1")" -o "$4/model.safetensors" --json --quiet)
     if [ -f "$4/model.safetensors.run/checkpoint.safetensors" ]; then

@@ -268,7 +268,8 @@ def page(data):
     lines.append("| least | " + " | ".join(f" | | {b:.2f}" for _, b in means) + " |")
     for draws, which in DRAWS.items():
         name = f"mean with preparation, {draws} draw{'s' * (draws > 1)} of a picture ({which})"
-        lines.append(f"| {name} | " + " | ".join(f" | | {mean_of(f, draws)[0]:.2f}" for _, f in columns) + " |")
+        lines.append(f"| {name} | " + " | ".join(
+            " | | {:.2f}, least {:.2f}".format(*mean_of(f, draws)) for _, f in columns) + " |")
     return "\n".join(lines)
 
 

@@ -134,8 +134,7 @@ def above_one(cpu):
     if cpu.levels == "avx2":
         text += (" With AVX2 alone a session that no cap holds keeps the weights of deep layers transformed, which "
                  "take four times the room of the others, where that makes a run 2 % faster by the kernels' cost "
-                 "model: wide networks and small pictures. `--mem` takes that back, to the same bits: `unet predict "
-                 "--mem 60M` of a picture of 97x131 by 32 filters is a process of 51 MiB, not of 167; for 64 filters "
+                 "model: wide networks and small pictures. `--mem` takes that back, to the same bits; for 64 filters "
                  "see [performance](performance.md#memory-of-inference).")
     return wrap(text)
 

@@ -4,6 +4,7 @@
  * parameter moves, saved and loaded it says the same, and in windows as in one piece. A row is refused when one of its
  * pairs is. UNET_TEST_ALL: random rows more. */
 #include "covering.h"
+#include "logits.h"
 #include "slope.h"
 #include "two_pictures.h"
 #include "words.h"
@@ -349,21 +350,6 @@ static learned learn(un_model *m, const un_batch *b)
     return out;
 }
 
-/* Its logits for the batch's pictures; un_free. */
-static float *logits_of(const un_model *m, const un_batch *b, int64_t *count)
-{
-    const un_session_options o = {.level = un_test_level()};
-    un_session *s;
-    float *v;
-
-    CHECK_OK(un_session_create(&s, NULL, m, (un_shape){b->n, b->d, b->h, b->w, b->c}, &o, &err), &err);
-    *count = un_shape_count(un_session_output(s));
-    v = un_alloc_array(NULL, (size_t)*count, sizeof *v);
-    CHECK_OK(un_session_run(s, b->image, v, NULL, &err), &err);
-    un_session_destroy(s);
-    return v;
-}
-
 static void check_kept(const un_model *m, const un_batch *b)
 {
     char path[400];
@@ -374,8 +360,8 @@ static void check_kept(const un_model *m, const un_batch *b)
     snprintf(path, sizeof path, "%s/m.safetensors", un_test_tmp());
     CHECK_OK(un_model_save(m, path, &err), &err);
     CHECK_OK(un_model_load(&back, NULL, path, &err), &err);
-    one = logits_of(m, b, &n);
-    two = logits_of(back, b, &count);
+    one = logits_of(m, b, un_test_level(), &n);
+    two = logits_of(back, b, un_test_level(), &count);
     CHECK_INT(n, count);
     CHECK(!memcmp(one, two, (size_t)n * sizeof *one));
     for (int64_t i = 0; i < n; i++)
@@ -444,7 +430,7 @@ static void tame(un_model *m)
     float *v;
 
     b.image = noise((int64_t)b.d * b.h * b.w);
-    v = logits_of(m, &b, &count);
+    v = logits_of(m, &b, un_test_level(), &count);
     for (int64_t i = 0; i < count; i++)
         most = fmax(most, fabs((double)v[i]));
     for (int i = 0; i < m->graph->n_params; i++) {

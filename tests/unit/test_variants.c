@@ -10,7 +10,7 @@
 #include "io/json.h"
 #include "io/safetensors.h"
 #include "kernels/args.h"
-#include "run/session.h"
+#include "logits.h"
 #include "train/schedule.h"
 #include "words.h"
 
@@ -56,20 +56,6 @@ static un_model *open_case(const char *name, int *ignore, int *pixel_weight)
 
 /* ---- comparisons ---- */
 
-static float *logits_of(const un_model *m, const un_batch *b, int64_t *count)
-{
-    const un_session_options o = {.level = un_cpu_best()};
-    un_session *s;
-    float *v;
-
-    CHECK_OK(un_session_create(&s, NULL, m, (un_shape){b->n, b->d, b->h, b->w, b->c}, &o, &err), &err);
-    *count = un_shape_count(un_session_output(s));
-    v = un_alloc(NULL, (size_t)*count * sizeof *v);
-    CHECK_OK(un_session_run(s, b->image, v, NULL, &err), &err);
-    un_session_destroy(s);
-    return v;
-}
-
 static void compare_logits(const char *name, const char *what, const un_model *m, const un_batch *b)
 {
     const un_st_tensor *t = golden_tensor(golden, name, what);
@@ -77,7 +63,7 @@ static void compare_logits(const char *name, const char *what, const un_model *m
     double most = 0, off = 0;
     int64_t count;
 
-    got = logits_of(m, b, &count);
+    got = logits_of(m, b, un_cpu_best(), &count);
     CHECK_INT(count, t->count);
     for (int64_t i = 0; i < count; i++) {
         most = fmax(most, fabs((double)want[i]));
@@ -272,8 +258,8 @@ TEST(saved_and_loaded)
             snprintf(path, sizeof path, "%s/m.safetensors", un_test_tmp());
             CHECK_OK(un_model_save(m, path, &err), &err);
             CHECK_OK(un_model_load(&back, NULL, path, &err), &err);
-            one = logits_of(m, &b, &n);
-            two = logits_of(back, &b, &count);
+            one = logits_of(m, &b, un_cpu_best(), &n);
+            two = logits_of(back, &b, un_cpu_best(), &count);
             CHECK_INT(n, count);
             CHECK(!memcmp(one, two, (size_t)n * sizeof *one));
             un_free(one);
